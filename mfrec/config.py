@@ -1,0 +1,344 @@
+"""Every setting of mfrec, once: the flags of the scripts and config.json are made from these data classes.
+
+One frozen data class a concern. A setting that is None is derived from the training data by `adapt`; what it became
+is printed and written to config.json. Precedence: flag > --config=FILE > --preset > default.
+"""
+
+import dataclasses
+import difflib
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import NoneType
+from typing import Any, get_args
+
+from mfrec.errors import InputError
+
+OPTIMIZERS = ("adam", "adamw", "adagrad", "sgd", "nadam")
+SCHEDULES = ("constant", "exponential", "cosine")
+
+
+def _setting(default: Any, help: str, **checks: Any) -> Any:
+    """A field with its help text and checks: minimum, above, below (bounds) or choices (names)."""
+    return field(default=default, metadata={"help": help, **checks})
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the ratings come from."""
+
+    dataset: str | None = _setting(
+        None, "named data set: movielens-100k, movielens-1m, planted-100k, toy"
+    )
+    ratings: str | None = _setting(None, "text file of ratings, to be split")
+    train_ratings: str | None = _setting(None, "ready-made split: the training part")
+    validation_ratings: str | None = _setting(None, "ready-made split: the validation part")
+    test_ratings: str | None = _setting(None, "ready-made split: the test part")
+    data_dir: str | None = _setting(
+        None, "folder of the named sets (default: $MFREC_DATA_DIR, else ~/.cache/mfrec)"
+    )
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """Which ratings train, which validate, which test."""
+
+    split: str = _setting("random", "random, or a data set's own split: u1 … u5, ua, ub")
+    validation_fraction: float | None = _setting(
+        None,
+        "share of all ratings (random split) or of the training part (folds, predefined splits) "
+        "held out for validation (default: 0.1 for a random split, else 0)",
+        minimum=0,
+        below=1,
+    )
+    test_fraction: float = _setting(
+        0.1, "random split: share of all ratings held out for the test", minimum=0, below=1
+    )
+    fold: int | None = _setting(None, "test on this fold, counted from 0", minimum=0)
+    num_folds: int = _setting(5, "number of folds", minimum=2)
+    cross_validate: bool = _setting(False, "run every fold; report mean and standard deviation")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The score μ + b_u + b_i + <p_u, q_i> and what keeps it small."""
+
+    embedding_dim: int = _setting(64, "length d of the user and item embeddings", minimum=1)
+    use_bias: bool = _setting(True, "learn a bias for every user and item")
+    init_stddev: float = _setting(
+        0.1, "embeddings start at N(0, init_stddev/√embedding_dim)", minimum=0
+    )
+    regularization: float | None = _setting(
+        None, "λ: charge on the squared embeddings (default: by the ratings' spread)", minimum=0
+    )
+    bias_regularization: float | None = _setting(
+        None, "λ_b: charge on the squared biases (default: derived)", minimum=0
+    )
+    frequency_exponent: float = _setting(
+        0.75, "ν: 1 charges every example alike, 0 every row once", minimum=0, maximum=1
+    )
+    clip_predictions: bool = _setting(True, "clip predictions to the training ratings' range")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What is minimised."""
+
+    loss: str = _setting("mse", "registered loss, or FILE.py:function, or package.module:function")
+    loss_args: str = _setting("", "the loss's own arguments: name=value,name=value")
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """How it is minimised."""
+
+    optimizer: str = _setting("adam", "optimizer", choices=OPTIMIZERS)
+    learning_rate: float | None = _setting(
+        None, "first learning rate (default: derived)", above=0
+    )
+    learning_rate_schedule: str = _setting(
+        "exponential", "what the learning rate does over the epochs", choices=SCHEDULES
+    )
+    learning_rate_decay: float = _setting(
+        0.9, "exponential schedule: factor an epoch", above=0, maximum=1
+    )
+    clip_norm: float | None = _setting(
+        None, "scale gradients down to this global norm (default: off)", above=0
+    )
+    average_weights: float = _setting(
+        0.0,
+        "momentum of a moving average of the weights, used for evaluation and saving; 0: off",
+        minimum=0,
+        below=1,
+    )
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The loop."""
+
+    epochs: int | None = _setting(None, "passes over the training ratings", minimum=1)
+    batch_size: int | None = _setting(None, "examples a step (default: derived)", minimum=1)
+    steps_per_loop: int = _setting(
+        64, "steps inside the compiled loop between two visits to Python, at most", minimum=1
+    )
+    early_stopping_patience: int = _setting(
+        5, "stop after so many evaluations without a better validation RMSE; 0: never", minimum=0
+    )
+    eval_every: int = _setting(1, "evaluate the validation part every so many epochs", minimum=1)
+    refit: bool = _setting(
+        False, "then train anew on train + validation for the best number of epochs"
+    )
+    seed: int = _setting(0, "fixes split, initialisation, shuffling and sampling", minimum=0)
+    jit_compile: bool = _setting(True, "compile the loop with XLA")
+    run_eagerly: bool = _setting(False, "run every step in Python, for a debugger")
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of one experiment."""
+
+    data: DataConfig = DataConfig()
+    split: SplitConfig = SplitConfig()
+    model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    def replace(self, values: Mapping[str, Any]) -> "Config":
+        """A copy with the named settings (flat names) changed.
+
+        Raises InputError for an unknown name, a value of the wrong type or out of bounds.
+        """
+        known = {setting.name: section for section, setting in settings()}
+        changes: dict[str, dict[str, Any]] = {}
+        for name, value in values.items():
+            if name not in known:
+                raise InputError(f"unknown setting '{name}'{nearest(name, known)}")
+            changes.setdefault(known[name], {})[name] = value
+        config = dataclasses.replace(
+            self,
+            **{
+                section: dataclasses.replace(getattr(self, section), **values)
+                for section, values in changes.items()
+            },
+        )
+        config._check()
+        return config
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Sections of settings, as config.json holds them."""
+        return dataclasses.asdict(self)
+
+    def _check(self) -> None:
+        for section, setting in settings():
+            _check_value(setting, getattr(getattr(self, section), setting.name))
+
+
+# A recipe is a handful of settings that any flag overrides; how each was found stands in BUILD_NOTES.md.
+PRESETS: dict[str, dict[str, Any]] = {
+    "movielens-100k": {"dataset": "movielens-100k"},
+    "movielens-1m": {"dataset": "movielens-1m"},
+}
+
+
+def settings() -> Iterator[tuple[str, dataclasses.Field]]:
+    """Every (section name, setting) in the order in which --help shows them."""
+    for section in dataclasses.fields(Config):
+        for setting in dataclasses.fields(section.type):
+            yield section.name, setting
+
+
+def resolve(
+    flags: Mapping[str, Any], preset: str | None = None, config_file: str | None = None
+) -> Config:
+    """The settings in force: flag > config file > preset > default.
+
+    Args:
+      flags: what the user typed, by flat name.
+      preset: a name in PRESETS.
+      config_file: a config.json of an earlier run, or a part of one.
+
+    Raises:
+      InputError: a name, value or file that cannot be used.
+    """
+    values: dict[str, Any] = {}
+    if preset is not None:
+        if preset not in PRESETS:
+            raise InputError(f"unknown preset '{preset}'{nearest(preset, PRESETS)}")
+        values.update(PRESETS[preset])
+    if config_file is not None:
+        values.update(read_settings(config_file))
+    if {"ratings", "train_ratings"} & set(flags):
+        # the user's own file replaces the data set that the recipe was made for
+        values = {k: v for k, v in values.items() if k not in {"dataset", *_FILES}}
+    elif "dataset" in flags:
+        values = {k: v for k, v in values.items() if k not in _FILES}
+    values.update(flags)
+    return Config().replace({k: _absolute(k, v) for k, v in values.items()})
+
+
+_FILES = ("ratings", "train_ratings", "validation_ratings", "test_ratings")
+
+
+def _absolute(name: str, value: Any) -> Any:
+    """Paths are kept absolute, so that config.json means the same from every folder."""
+    return os.path.abspath(value) if value and name in (*_FILES, "data_dir") else value
+
+
+def read_settings(path: str) -> dict[str, Any]:
+    """The settings of a config.json, by flat name.
+
+    Raises:
+      InputError: no such file, no JSON object, or a section or setting that mfrec does not have.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error})") from None
+    sections = {section.name for section in dataclasses.fields(Config)}
+    if not isinstance(content, dict) or not any(name in content for name in sections):
+        raise InputError(f"{path}: no settings found; expected an object with {sorted(sections)}")
+    values = {}
+    for section in sections & set(content):
+        if not isinstance(content[section], dict):
+            raise InputError(f"{path}: '{section}' is no object of settings")
+        values.update(content[section])
+    return values
+
+
+def parse_arguments(text: str) -> dict[str, Any]:
+    """'margin=0.9,name=x' as a dict; numbers and true/false become Python values.
+
+    Raises:
+      InputError: an entry that is not name=value.
+    """
+    arguments: dict[str, Any] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = entry.partition("=")
+        if not equals or not name.isidentifier() or not value:
+            raise InputError(f"--loss_args: '{entry}' is not name=value")
+        try:
+            arguments[name] = json.loads(value)
+        except ValueError:
+            arguments[name] = value
+    return arguments
+
+
+def nearest(name: str, names: Mapping[str, Any] | tuple[str, ...]) -> str:
+    """'; did you mean …?' for a misspelt name, and all names where none is near."""
+    close = difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
+    if close:
+        return f"; did you mean {' or '.join(close)}?"
+    return f"; there are: {', '.join(names)}"
+
+
+def _check_value(setting: dataclasses.Field, value: Any) -> None:
+    kind, checks = python_type(setting), setting.metadata
+    if value is None:
+        if NoneType not in _types(setting):
+            raise InputError(f"--{setting.name} needs a value")
+        return
+    number = kind in (int, float)
+    is_kind = isinstance(value, (int, float) if kind is float else kind)
+    if not is_kind or (number and isinstance(value, bool)):
+        raise InputError(f"--{setting.name}={value}: not of type {kind.__name__}")
+    if number and not math.isfinite(value):
+        raise InputError(f"--{setting.name}={value}: must be a finite number")
+    bounds = {
+        "minimum": ("at least", lambda bound: value >= bound),
+        "maximum": ("at most", lambda bound: value <= bound),
+        "above": ("above", lambda bound: value > bound),
+        "below": ("below", lambda bound: value < bound),
+    }
+    for name, (words, holds) in bounds.items():
+        if name in checks and not holds(checks[name]):
+            raise InputError(f"--{setting.name}={value}: must be {words} {checks[name]}")
+    choices = checks.get("choices")
+    if choices and value not in choices:
+        raise InputError(f"--{setting.name}={value}: unknown{nearest(value, choices)}")
+
+
+def python_type(setting: dataclasses.Field) -> type:
+    """str, int, float or bool: the type of a setting's values, None aside."""
+    return next(kind for kind in _types(setting) if kind is not NoneType)
+
+
+def _types(setting: dataclasses.Field) -> tuple[type, ...]:
+    return get_args(setting.type) or (setting.type,)
+
+
+def adapt(config: Config, num_ratings: int, rating_stddev: float) -> Config:
+    """The settings with every None filled in from the training ratings.
+
+    Args:
+        config: the settings.
+        num_ratings: how many there are to train on.
+        rating_stddev: their standard deviation, in units of the rating.
+    """
+    return dataclasses.replace(
+        config,
+        model=adapt_model(config.model, rating_stddev),
+        optimizer=adapt_optimizer(config.optimizer, rating_stddev),
+        training=adapt_training(config.training, num_ratings),
+    )
+
+
+def adapt_model(config: ModelConfig, rating_stddev: float) -> ModelConfig:
+    return dataclasses.replace(config, regularization=_or(config.regularization, 0.06), bias_regularization=_or(config.bias_regularization, 0.005))
+
+
+def adapt_optimizer(config: OptimizerConfig, rating_stddev: float) -> OptimizerConfig:
+    return dataclasses.replace(config, learning_rate=_or(config.learning_rate,0.005))
+
+
+def adapt_training(config: TrainingConfig, num_ratings: int) -> TrainingConfig:
+    return dataclasses.replace(config, batch_size=_or(config.batch_size,1024), epochs=_or(config.epochs,20))
+
+
+def _or(a,b): return b if a is None else a

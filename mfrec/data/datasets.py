@@ -1,0 +1,478 @@
+"""Named data sets: find them in the data folder or get them there, verify them, read them.
+
+A set that lies in the data folder is used as it is. One that does not is fetched from its
+publisher; MovieLens 100K can also be rebuilt, byte for byte, from the copy that the `recbole`
+package carries. `toy` and `planted-100k` need no file at all.
+"""
+
+import dataclasses
+import difflib
+import hashlib
+import http.client
+import math
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from mfrec.data.interactions import Interactions, Vocabulary
+from mfrec.data.readers import read_labels, read_ratings
+from mfrec.errors import InputError
+from mfrec.progress import Progress
+
+_STALL_SECONDS = 20
+_PIP_SECONDS = 300
+_MAX_BYTES = 10**9
+_MAX_UNPACKED_RATIO = 200
+_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+_RECBOLE = "recbole==1.2.1"
+_RECBOLE_FOLDER = "recbole/dataset_example/ml-100k"
+_U_DATA_MD5 = "6e47046882bad158b0efbb84cd5cb987"
+_GENRES = (
+    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
+    *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery"),
+    *("Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
+
+# How fetching from one source may fail; the next source is tried then.
+_FAILURES = (
+    *(OSError, ValueError, KeyError, RuntimeError, http.client.HTTPException),
+    *(zipfile.BadZipFile, zlib.error, subprocess.SubprocessError),
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A named data set.
+
+    Attributes:
+        name: what `--dataset` takes.
+        read: makes Interactions of the set's folder; generated sets pass over the folder.
+        folder: below the data folder; "" for sets that need no file.
+        ratings_file: inside the folder; where it is, the set is there.
+        url: of the publisher's zip archive, which holds `folder`.
+        md5: of that archive, as published.
+        rebuild: another source, tried when the publisher fails: makes the folder's files in
+            an empty folder.
+        splits: names of its predefined splits.
+    """
+
+    name: str
+    read: Callable[[Path], Interactions]
+    folder: str = ""
+    ratings_file: str = ""
+    url: str = ""
+    md5: str = ""
+    rebuild: Callable[[Path], None] | None = None
+    splits: tuple[str, ...] = ()
+
+
+def default_data_dir() -> Path:
+    """Returns the data folder: $MFREC_DATA_DIR, or else ~/.cache/mfrec."""
+    return Path(os.environ.get("MFREC_DATA_DIR") or Path.home() / ".cache" / "mfrec")
+
+
+def load(name: str, data_dir: str | Path, download: bool = True) -> Interactions:
+    """Reads a named data set, fetching it first where it is not in the data folder.
+
+    Args:
+        name: one of `NAMES`.
+        data_dir: the data folder; made where it is missing.
+        download: False raises instead of fetching.
+
+    Returns:
+        Interactions in the order of the set's file, repeats included, with titles as the
+        items' labels where the set has them. `planted-100k` knows its expected ratings.
+
+    Raises:
+        InputError: no such set, or it cannot be had or read.
+    """
+    dataset = _dataset(name)
+    if not is_on_disk(name, data_dir):
+        if not download:
+            raise InputError(_unavailable(dataset, Path(data_dir), "it is not on disk"))
+        fetch(dataset, data_dir)
+    return dataset.read(Path(data_dir) / dataset.folder)
+
+
+def is_on_disk(name: str, data_dir: str | Path) -> bool:
+    """Tells whether a set can be read without fetching it; raises InputError for no set."""
+    return _is_there(_dataset(name), Path(data_dir))
+
+
+def choose_default(data_dir: str | Path) -> tuple[str, str]:
+    """Returns the data set for who names none, and why it was chosen.
+
+    That is movielens-100k where it is on disk or can be fetched now, else planted-100k.
+    """
+    dataset = DATASETS["movielens-100k"]
+    folder = Path(data_dir) / dataset.folder
+    if _is_there(dataset, Path(data_dir)):
+        return dataset.name, f"found in {folder}"
+    try:
+        fetch(dataset, data_dir)
+    except InputError as error:
+        return "planted-100k", str(error)
+    return dataset.name, f"downloaded to {folder}"
+
+
+def predefined_split(
+    name: str, interactions: Interactions, split: str, data_dir: str | Path
+) -> tuple[Interactions, Interactions]:
+    """Returns the training and test part of a split that the data set itself defines.
+
+    Args:
+        name: one of `NAMES`.
+        interactions: what `load` returned for that name; both parts share its vocabularies.
+        split: for movielens-100k "u1" to "u5", five folds, or "ua" and "ub", which hold out
+            ten ratings of every user.
+        data_dir: the data folder.
+
+    Raises:
+        InputError: the set has no such split, or the split's files are missing.
+    """
+    dataset = _dataset(name)
+    if split not in dataset.splits:
+        known = ", ".join(dataset.splits) or "none; use a random split or folds"
+        raise InputError(f"{name} has no predefined split {split!r}; it has: {known}")
+    folder = Path(data_dir) / dataset.folder
+    if split in ("ua", "ub"):
+        return (
+            _read_part(folder / f"{split}.base", interactions),
+            _read_part(folder / f"{split}.test", interactions),
+        )
+    # GroupLens cut u1 to u5 from u.data itself, 20,000 rows after another.
+    if len(interactions) != 100_000:
+        raise InputError(
+            f"{folder / dataset.ratings_file}: {len(interactions)} rows, 100000 expected for "
+            f"{split}; restore the published file"
+        )
+    start = 20_000 * (int(split[1:]) - 1)
+    is_test = np.zeros(len(interactions), bool)
+    is_test[start : start + 20_000] = True
+    return interactions.take(~is_test), interactions.take(is_test)
+
+
+def fetch(dataset: Dataset, data_dir: str | Path) -> None:
+    """Puts a data set into the data folder, whole or not at all.
+
+    Args:
+        dataset: what to fetch, such as an entry of `DATASETS`.
+        data_dir: the data folder; made where it is missing.
+
+    Raises:
+        InputError: every source failed; names each with its reason and says what to do.
+    """
+    data_dir = Path(data_dir)
+    folder = data_dir / dataset.folder
+    if folder.exists():
+        raise InputError(f"{folder}: holds no {dataset.ratings_file}; complete or remove it")
+    sources = [(dataset.url, _fetch_archive)]
+    if dataset.rebuild is not None:
+        sources += [(f"the Python package {_RECBOLE}", _rebuild)]
+    reasons = []
+    for source, get in sources:
+        print(f"{dataset.name}: fetching it from {source}", file=sys.stderr)
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=data_dir, prefix=".fetching-") as temporary:
+                _move_into_place(get(dataset, Path(temporary)), dataset, data_dir)
+        except _FAILURES as error:
+            reasons.append(f"{source}: {_one_line(error)}")
+            print(f"{dataset.name}: {reasons[-1]}", file=sys.stderr)
+        else:
+            return
+    raise InputError(_unavailable(dataset, data_dir, "; ".join(reasons)))
+
+
+def u_item_from_recbole(items: str) -> str:
+    """Returns u.item as MovieLens 100K lays it out, from recbole's ml-100k.item.
+
+    recbole keeps titles, years and genres; the dates and addresses that it lacks stay empty.
+    """
+    lines = []
+    for line in items.splitlines()[1:]:
+        raw_id, title, year, genres = line.split("\t")
+        # Movie 267 has neither title nor year; recbole misspells that.
+        title = "unknown" if title == "unkonwn" else title
+        label = f"{title} ({year})" if year.isdigit() else title
+        flags = (str(int(genre in genres.split(" "))) for genre in _GENRES)
+        lines.append("|".join([raw_id, label, "", "", "", *flags]) + "\n")
+    return "".join(lines)
+
+
+def _dataset(name: str) -> Dataset:
+    if name not in DATASETS:
+        near = difflib.get_close_matches(name, NAMES, n=2, cutoff=0.4) or NAMES
+        raise InputError(f"no data set {name!r}; did you mean {' or '.join(near)}?")
+    return DATASETS[name]
+
+
+def _is_there(dataset: Dataset, data_dir: Path) -> bool:
+    return not dataset.folder or (data_dir / dataset.folder / dataset.ratings_file).is_file()
+
+
+def _unavailable(dataset: Dataset, data_dir: Path, reason: str) -> str:
+    return (
+        f"{dataset.name} cannot be had ({reason}); download {dataset.url} by hand and unpack "
+        f"it to {data_dir / dataset.folder}, or use --dataset=planted-100k"
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    reason = getattr(error, "reason", None) or error
+    return " ".join(str(reason).split()) or type(error).__name__
+
+
+def _move_into_place(folder: Path, dataset: Dataset, data_dir: Path) -> None:
+    if not (folder / dataset.ratings_file).is_file():
+        raise InputError(f"it holds no {dataset.folder}/{dataset.ratings_file}")
+    try:
+        os.rename(folder, data_dir / dataset.folder)
+    except OSError:
+        # Another process may have been faster; what it put there is as good.
+        if not _is_there(dataset, data_dir):
+            raise
+
+
+def _fetch_archive(dataset: Dataset, temporary: Path) -> Path:
+    archive = temporary / "archive.zip"
+    _download(dataset, archive)
+    unpacked = temporary / "unpacked"
+    _unpack(archive, unpacked)
+    return unpacked / dataset.folder
+
+
+def _download(dataset: Dataset, path: Path) -> None:
+    """Writes the archive at `path`; raises unless its size and checksum are as announced."""
+    _refuse_insecure(dataset.url)
+    digest = hashlib.md5(usedforsecurity=False)
+    done = 0
+    opener = urllib.request.build_opener(_SecureRedirects)
+    with opener.open(dataset.url, timeout=_STALL_SECONDS) as response, path.open("wb") as file:
+        size = int(response.headers.get("Content-Length") or 0)
+        with Progress(dataset.name, size / 1e6, "MB") as progress:
+            while block := response.read(1 << 16):
+                done += len(block)
+                if done > _MAX_BYTES:
+                    raise InputError(f"more than {_MAX_BYTES} bytes")
+                digest.update(block)
+                file.write(block)
+                progress.update(done / 1e6)
+    if size and done != size:
+        raise InputError(f"the download broke off at {done} of {size} bytes")
+    if digest.hexdigest() != dataset.md5:
+        raise InputError(f"its md5 is {digest.hexdigest()} where {dataset.md5} is published")
+
+
+def _refuse_insecure(url: str) -> None:
+    parts = urlsplit(url)
+    is_local = parts.scheme == "http" and parts.hostname in _LOOPBACK_HOSTS
+    if parts.scheme != "https" and not is_local:
+        raise InputError(f"{url} is not https")
+
+
+class _SecureRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        _refuse_insecure(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    """Unpacks a zip archive of plain files and folders; raises for anything else in it."""
+    with zipfile.ZipFile(archive) as members:
+        size = sum(member.file_size for member in members.infolist())
+        if size > min(_MAX_BYTES, _MAX_UNPACKED_RATIO * archive.stat().st_size):
+            raise InputError(f"it would unpack to {size} bytes")
+        for member in members.infolist():
+            path = PurePosixPath(member.filename)
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            is_plain = kind in (0, stat.S_IFDIR if member.is_dir() else stat.S_IFREG)
+            strays = path.is_absolute() or ".." in path.parts or set(":\\") & set(str(path))
+            if strays or not is_plain:
+                raise InputError(f"it holds {member.filename!r}, no plain file of its own")
+        members.extractall(target)
+
+
+def _rebuild(dataset: Dataset, temporary: Path) -> Path:
+    folder = temporary / dataset.folder
+    folder.mkdir()
+    dataset.rebuild(folder)
+    return folder
+
+
+def _rebuild_movielens_100k(folder: Path) -> None:
+    """Writes u.data and u.item, from the copy of MovieLens 100K inside recbole's wheel."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        wheel = _download_wheel(_RECBOLE, Path(temporary))
+        with zipfile.ZipFile(wheel) as members:
+            ratings = members.read(f"{_RECBOLE_FOLDER}/ml-100k.inter")
+            items = members.read(f"{_RECBOLE_FOLDER}/ml-100k.item").decode()
+    u_data = ratings.partition(b"\n")[2]
+    md5 = hashlib.md5(u_data, usedforsecurity=False).hexdigest()
+    if md5 != _U_DATA_MD5:
+        raise InputError(f"the md5 of u.data is {md5}, not {_U_DATA_MD5}")
+    (folder / "u.data").write_bytes(u_data)
+    (folder / "u.item").write_bytes(u_item_from_recbole(items).encode("latin-1"))
+
+
+def _download_wheel(requirement: str, folder: Path) -> Path:
+    # pip knows the package index that this machine is set up for.
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+    command += ["--quiet", "--no-input", "--disable-pip-version-check", "--retries=1"]
+    command += ["--dest", str(folder), requirement]
+    result = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_PIP_SECONDS,
+    )
+    wheels = list(folder.glob("*.whl"))
+    if result.returncode or not wheels:
+        complaints = result.stderr.strip().splitlines() or ["no wheel came"]
+        raise InputError(f"pip download: {complaints[-1]}")
+    return wheels[0]
+
+
+def _read_part(path: Path, interactions: Interactions) -> Interactions:
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file (a copy rebuilt from recbole has no ua and ub); take one of "
+            "u1 to u5, or unpack the publisher's archive there"
+        )
+    part = read_ratings(path, delimiter="\t", header=False)
+    return part.encode(interactions.users, interactions.items)
+
+
+def _read_movielens_100k(folder: Path) -> Interactions:
+    ratings = read_ratings(folder / "u.data", delimiter="\t", header=False)
+    return _with_titles(ratings, folder / "u.item", "|")
+
+
+def _read_movielens_1m(folder: Path) -> Interactions:
+    ratings = read_ratings(folder / "ratings.dat", delimiter="::", header=False)
+    return _with_titles(ratings, folder / "movies.dat", "::")
+
+
+def _with_titles(interactions: Interactions, path: Path, delimiter: str) -> Interactions:
+    if not path.is_file():
+        return interactions
+    items = interactions.items.with_labels(read_labels(path, delimiter))
+    return dataclasses.replace(interactions, items=items)
+
+
+def _make_toy(_: Path) -> Interactions:
+    return Interactions.from_matrix(
+        [[5, 4, 3], [2, 3, 5], [4, 5, 2]],
+        users=["user1", "user2", "user3"],
+        items=["item1", "item2", "item3"],
+    )
+
+
+def _make_planted(_: Path) -> Interactions:
+    """Draws 100,000 ratings from a known factorization of rank 8.
+
+    The score of a pair is s = 3.5 + b_u + b_i + <p_u, q_i>, with biases of standard deviation
+    0.4 and inner products of 0.5; its rating is s + N(0, 0.8), rounded and clipped to 1..5.
+    No model can know more than the mean rating given s, which is
+    1 + sum over k = 1..4 of P(rating > k) = 1 + sum of 1 - Phi((k + 0.5 - s) / 0.8).
+
+    Only sums, products, quotients and square roots touch what decides which pairs and ratings
+    come out, so that every platform draws the same.
+    """
+    num_users, num_items, num_ratings, rank, noise = 1_000, 1_700, 100_000, 8, 0.8
+    random = np.random.default_rng(20_240_601)
+
+    # Activity falls as 1 / rank above a floor of 20; the most active users take the remainder.
+    activity = 1 / np.arange(40.0, 40.0 + num_users)
+    spare = num_ratings - 20 * num_users
+    num_rated = 20 + np.floor(spare * activity / activity.sum()).astype(np.int64)
+    num_rated[: num_ratings - num_rated.sum()] += 1
+    num_rated = random.permutation(num_rated)
+    # Popularity falls as rank ** -1.5. The smallest of exponential waiting times are a draw
+    # without replacement.
+    popularity = 1 / np.arange(60.0, 60.0 + num_items)
+    popularity = random.permutation(popularity * np.sqrt(popularity))
+    waits = random.standard_exponential((num_users, num_items)) / popularity
+    in_order = np.argsort(waits, axis=1, kind="stable")
+    user_ids, places = np.nonzero(np.arange(num_items) < num_rated[:, None])
+    item_ids = in_order[user_ids, places]
+    order = random.permutation(num_ratings)
+    user_ids, item_ids = user_ids[order], item_ids[order]
+
+    user_bias = 0.4 * random.standard_normal(num_users)
+    item_bias = 0.4 * random.standard_normal(num_items)
+    # The product of two entries of variance v has variance v ** 2; `rank` of them make 0.25.
+    spread = math.sqrt(math.sqrt(0.25 / rank))
+    user_embedding = spread * random.standard_normal((num_users, rank))
+    item_embedding = spread * random.standard_normal((num_items, rank))
+    scores = 3.5 + user_bias[user_ids] + item_bias[item_ids]
+    for dim in range(rank):
+        # Not a matrix product: the order of its sums differs between machines.
+        scores += user_embedding[user_ids, dim] * item_embedding[item_ids, dim]
+    ratings = np.clip(np.round(scores + noise * random.standard_normal(num_ratings)), 1, 5)
+
+    expected = np.ones(num_ratings)
+    for k in range(1, 5):
+        # 1 - Phi(x) = erfc(x / sqrt(2)) / 2
+        x = (k + 0.5 - scores) / (noise * math.sqrt(2))
+        expected += np.fromiter(map(math.erfc, x.tolist()), np.float64) / 2
+    return Interactions(
+        user_ids.astype(np.int32),
+        item_ids.astype(np.int32),
+        ratings.astype(np.float32),
+        1_000_000_000 + 60 * np.arange(num_ratings, dtype=np.int64),
+        Vocabulary(tuple(f"user{user + 1}" for user in range(num_users))),
+        Vocabulary(tuple(f"item{item + 1}" for item in range(num_items))),
+        expected.astype(np.float32),
+    )
+
+
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset
+    for dataset in (
+        Dataset(
+            "movielens-100k",
+            _read_movielens_100k,
+            folder="ml-100k",
+            ratings_file="u.data",
+            url="https://files.grouplens.org/datasets/movielens/ml-100k.zip",
+            md5="0e33842e24a9c977be4e0107933c0723",
+            rebuild=_rebuild_movielens_100k,
+            splits=("u1", "u2", "u3", "u4", "u5", "ua", "ub"),
+        ),
+        Dataset(
+            "movielens-1m",
+            _read_movielens_1m,
+            folder="ml-1m",
+            ratings_file="ratings.dat",
+            url="https://files.grouplens.org/datasets/movielens/ml-1m.zip",
+            md5="c4d9eecfca2ab87c1945afe126590906",
+        ),
+        Dataset("planted-100k", _make_planted),
+        Dataset("toy", _make_toy),
+    )
+}
+NAMES = tuple(DATASETS)

@@ -1,0 +1,418 @@
+"""Who rated what: parallel numpy arrays of ids, and the vocabularies that name their rows.
+
+Raw ids are what the user's data hold, always text. Ids are the int32 rows of a vocabulary,
+counted from 0; `UNKNOWN` stands for a raw id that a vocabulary lacks.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mfrec.errors import InputError
+
+UNKNOWN = -1
+
+_ESCAPES = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
+_ESCAPE = str.maketrans(_ESCAPES)
+_UNESCAPE = {escaped: character for character, escaped in _ESCAPES.items()}
+
+# What Python and the data frame libraries print for a value that is not there.
+_MISSING = ("", "None", "nan", "<NA>", "NaT")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Raw ids by row, and optionally a label for each, such as a title.
+
+    Attributes:
+        raw_ids: distinct raw ids; their positions are the ids.
+        labels: one a row, "" where a row has none; None where no row has one.
+    """
+
+    raw_ids: tuple[str, ...]
+    labels: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.raw_ids)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {raw_id: row for row, raw_id in enumerate(self.raw_ids)}
+
+    def lookup(self, raw_ids: Sequence[str]) -> np.ndarray:
+        """Returns the ids of raw ids: int32 [n], UNKNOWN for strangers."""
+        rows = self._rows
+        return np.fromiter((rows.get(raw_id, UNKNOWN) for raw_id in raw_ids), np.int32)
+
+    def label(self, row: int) -> str:
+        """Returns the label of a row, or its raw id where it has none."""
+        return (self.labels and self.labels[row]) or self.raw_ids[row]
+
+    def take(self, rows: Iterable[int]) -> "Vocabulary":
+        """Returns the vocabulary of these rows, in this order."""
+        rows = np.asarray(rows).tolist()
+        raw_ids = tuple(self.raw_ids[row] for row in rows)
+        labels = None if self.labels is None else tuple(self.labels[row] for row in rows)
+        return Vocabulary(raw_ids, labels)
+
+    def with_labels(self, labels: Mapping[str, str]) -> "Vocabulary":
+        """Returns the same rows labelled by `labels`, a mapping from raw id to label."""
+        return Vocabulary(self.raw_ids, tuple(labels.get(raw, "") for raw in self.raw_ids))
+
+    def extended(self, other: "Vocabulary") -> "Vocabulary":
+        """Returns these rows followed by those raw ids of `other` that are not among them."""
+        new = np.flatnonzero(self.lookup(other.raw_ids) == UNKNOWN)
+        if not len(new):
+            return self
+        added = other.take(new)
+        labels = None
+        if self.labels is not None or added.labels is not None:
+            labels = (self.labels or ("",) * len(self)) + (added.labels or ("",) * len(added))
+        return Vocabulary(self.raw_ids + added.raw_ids, labels)
+
+    def save(self, path: str | Path) -> None:
+        """Writes a UTF-8 file of one `raw_id<TAB>label` line a row.
+
+        Tabs, line ends and backslashes are written as \\t, \\n, \\r and \\\\, so that every
+        raw id comes back as it was.
+        """
+        labels = self.labels or ("",) * len(self)
+        lines = (
+            f"{raw_id.translate(_ESCAPE)}\t{label.translate(_ESCAPE)}\n"
+            for raw_id, label in zip(self.raw_ids, labels, strict=True)
+        )
+        with open(path, "w", encoding="utf-8", newline="\n") as file:
+            file.writelines(lines)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Vocabulary":
+        """Reads what `save` wrote; raises InputError for a line that it cannot have written."""
+        # Not splitlines(): raw ids may hold the other characters that it takes for line ends.
+        with open(path, encoding="utf-8", newline="\n") as file:
+            lines = file.read().split("\n")[:-1]
+        rows = []
+        for number, line in enumerate(lines, start=1):
+            fields = line.split("\t")
+            if len(fields) != 2:
+                raise InputError(
+                    f"{path}:{number}: {len(fields)} fields where raw id and label should be; "
+                    "restore the file"
+                )
+            rows.append([_unescape(field) for field in fields])
+        labels = tuple(label for _, label in rows)
+        return cls(tuple(raw_id for raw_id, _ in rows), labels if any(labels) else None)
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Ratings as parallel arrays, one row a rating.
+
+    Attributes:
+        user_ids: int32 [n], rows of `users`.
+        item_ids: int32 [n], rows of `items`.
+        ratings: float32 [n], finite.
+        timestamps: int64 [n], usually seconds since 1970; None where the data have none.
+        users: names the users.
+        items: names the items.
+        expected_ratings: float32 [n], each rating's mean under the process that drew it;
+            known for generated data only, else None.
+    """
+
+    user_ids: np.ndarray
+    item_ids: np.ndarray
+    ratings: np.ndarray
+    timestamps: np.ndarray | None
+    users: Vocabulary
+    items: Vocabulary
+    expected_ratings: np.ndarray | None = None
+
+    @classmethod
+    def from_arrays(
+        cls,
+        user_ids: Sequence[Any],
+        item_ids: Sequence[Any],
+        ratings: Sequence[float] | None = None,
+        timestamps: Sequence[Any] | None = None,
+    ) -> "Interactions":
+        """Numbers raw ids in order of first appearance.
+
+        Args:
+            user_ids: raw ids [n]: text, or anything that `str` turns into text.
+            item_ids: raw ids [n].
+            ratings: numbers [n]; 1 everywhere by default.
+            timestamps: integers or datetime64 [n]; the latter become seconds since 1970.
+
+        Raises:
+            InputError: lengths differ, an id is missing or empty, a rating is no finite
+                number, or a timestamp is no time.
+        """
+        user_rows, users = _number(user_ids, "user id")
+        item_rows, items = _number(item_ids, "item id")
+        values = np.ones(len(user_rows)) if ratings is None else ratings
+        times = None if timestamps is None else _as_timestamps(timestamps)
+        lengths = {"user ids": len(user_rows), "item ids": len(item_rows)}
+        lengths |= {"ratings": len(values)}
+        if times is not None:
+            lengths |= {"timestamps": len(times)}
+        if len(set(lengths.values())) > 1:
+            found = ", ".join(f"{length} {name}" for name, length in lengths.items())
+            raise InputError(f"lengths differ: {found}; give one of each for every rating")
+        return cls(user_rows, item_rows, _as_ratings(values), times, users, items)
+
+    @classmethod
+    def from_dataframe(
+        cls,
+        frame: Any,
+        user_column: str = "user_id",
+        item_column: str = "item_id",
+        rating_column: str | None = "rating",
+        timestamp_column: str | None = None,
+    ) -> "Interactions":
+        """Reads a pandas or polars data frame; see `from_arrays`.
+
+        A column "timestamp" is used where no other is named; `rating_column=None` makes every
+        rating 1.
+
+        Raises:
+            InputError: the frame lacks a named column, or `from_arrays` refuses its values.
+        """
+        columns = list(frame.columns)
+        if timestamp_column is None and "timestamp" in columns:
+            timestamp_column = "timestamp"
+        for column in (user_column, item_column, rating_column, timestamp_column):
+            if column is not None and column not in columns:
+                found = ", ".join(map(str, columns))
+                raise InputError(f"no column {column!r} in the frame; its columns: {found}")
+        return cls.from_arrays(
+            frame[user_column],
+            frame[item_column],
+            None if rating_column is None else frame[rating_column],
+            None if timestamp_column is None else frame[timestamp_column],
+        )
+
+    @classmethod
+    def from_matrix(
+        cls,
+        matrix: Any,
+        users: Sequence[Any] | None = None,
+        items: Sequence[Any] | None = None,
+    ) -> "Interactions":
+        """Reads a matrix of ratings [num_users, num_items]; its rows and columns are the ids.
+
+        Args:
+            matrix: array-like where NaN means not rated, or a scipy sparse matrix whose
+                stored entries are the ratings.
+            users: raw ids of the rows; "0", "1", ... by default.
+            items: raw ids of the columns; "0", "1", ... by default.
+
+        Raises:
+            InputError: no matrix, names that do not fit it or repeat, or an infinite rating.
+        """
+        if hasattr(matrix, "tocoo"):
+            entries = matrix.tocoo()
+            user_ids, item_ids, ratings = entries.row, entries.col, entries.data
+            shape = entries.shape
+        else:
+            dense = np.asarray(matrix, np.float64)
+            shape = dense.shape
+            if dense.ndim != 2:
+                raise InputError(f"a rating matrix has 2 dimensions, this one {dense.ndim}")
+            user_ids, item_ids = np.nonzero(~np.isnan(dense))
+            ratings = dense[user_ids, item_ids]
+        return cls(
+            user_ids.astype(np.int32),
+            item_ids.astype(np.int32),
+            _as_ratings(ratings),
+            None,
+            _named(users, shape[0], "row"),
+            _named(items, shape[1], "column"),
+        )
+
+    @classmethod
+    def from_file(cls, path: str | Path, **options: Any) -> "Interactions":
+        """Reads a text file of ratings; options as for `mfrec.data.readers.read_ratings`."""
+        # The readers build Interactions, so they can only be imported once it exists.
+        from mfrec.data import readers
+
+        return readers.read_ratings(path, **options)
+
+    def __len__(self) -> int:
+        return len(self.user_ids)
+
+    @property
+    def num_users(self) -> int:
+        """The number of users in the vocabulary, with or without ratings."""
+        return len(self.users)
+
+    @property
+    def num_items(self) -> int:
+        """The number of items in the vocabulary, with or without ratings."""
+        return len(self.items)
+
+    def take(self, index: Any) -> "Interactions":
+        """Returns the rows that numpy indexing by `index` picks; the vocabularies stay."""
+        return replace(
+            self,
+            user_ids=self.user_ids[index],
+            item_ids=self.item_ids[index],
+            ratings=self.ratings[index],
+            timestamps=None if self.timestamps is None else self.timestamps[index],
+            expected_ratings=(
+                None if self.expected_ratings is None else self.expected_ratings[index]
+            ),
+        )
+
+    def without_repeats(self) -> "Interactions":
+        """Returns one row a (user, item) pair: its last rating, in the original order.
+
+        The last is the one with the latest timestamp, and of several the one that stands
+        last; without timestamps it is the one that stands last. Rows of unknown users or
+        items count as one and the same, so call this before `encode`.
+        """
+        pairs = self.pairs()
+        # Most data repeat nothing, which a plain sort finds out much sooner than an argsort.
+        if (np.diff(np.sort(pairs)) != 0).all():
+            return self
+        if self.timestamps is None:
+            order = np.argsort(pairs, kind="stable")
+        else:
+            order = np.lexsort((self.timestamps, pairs))
+        is_last = np.ones(len(self), bool)
+        is_last[:-1] = np.diff(pairs[order]) != 0
+        return self.take(np.sort(order[is_last]))
+
+    def pairs(self) -> np.ndarray:
+        """Returns one number for each row's (user, item): int64 [n], equal for equal pairs."""
+        # UNKNOWN is -1: everything moves up by one so that no pair takes another's number.
+        return (self.user_ids.astype(np.int64) + 1) * (self.num_items + 1) + self.item_ids + 1
+
+    def compact(self) -> "Interactions":
+        """Returns the same rows with vocabularies cut down to ids that occur, order kept."""
+        user_ids, users = _compact(self.user_ids, self.users)
+        item_ids, items = _compact(self.item_ids, self.items)
+        return replace(self, user_ids=user_ids, item_ids=item_ids, users=users, items=items)
+
+    def encode(self, users: Vocabulary, items: Vocabulary) -> "Interactions":
+        """Returns the same rows in other vocabularies, UNKNOWN where these lack the raw id."""
+        return replace(
+            self,
+            user_ids=_translate(self.user_ids, self.users, users),
+            item_ids=_translate(self.item_ids, self.items, items),
+            users=users,
+            items=items,
+        )
+
+
+def concatenate(first: Interactions, second: Interactions) -> Interactions:
+    """Returns the rows of `first`, then those of `second`, in one pair of vocabularies.
+
+    The vocabularies are those of `first` followed by what `second` adds. Timestamps and
+    expected ratings survive where both have them.
+    """
+    users = first.users.extended(second.users)
+    items = first.items.extended(second.items)
+    second = second.encode(users, items)
+    return Interactions(
+        np.concatenate([first.user_ids, second.user_ids]),
+        np.concatenate([first.item_ids, second.item_ids]),
+        np.concatenate([first.ratings, second.ratings]),
+        _concatenate_if_both(first.timestamps, second.timestamps),
+        users,
+        items,
+        _concatenate_if_both(first.expected_ratings, second.expected_ratings),
+    )
+
+
+def _concatenate_if_both(
+    first: np.ndarray | None, second: np.ndarray | None
+) -> np.ndarray | None:
+    if first is None or second is None:
+        return None
+    return np.concatenate([first, second])
+
+
+def _translate(ids: np.ndarray, old: Vocabulary, new: Vocabulary) -> np.ndarray:
+    if old is new:
+        return ids
+    # The last entry answers for UNKNOWN, which is -1 and so reads it.
+    return np.append(new.lookup(old.raw_ids), np.int32(UNKNOWN))[ids]
+
+
+def _compact(ids: np.ndarray, vocabulary: Vocabulary) -> tuple[np.ndarray, Vocabulary]:
+    kept = np.flatnonzero(np.bincount(ids[ids != UNKNOWN], minlength=len(vocabulary)))
+    if len(kept) == len(vocabulary):
+        return ids, vocabulary
+    new_ids = np.full(len(vocabulary) + 1, UNKNOWN, np.int32)
+    new_ids[kept] = np.arange(len(kept))
+    return new_ids[ids], vocabulary.take(kept)
+
+
+def _number(raw_ids: Sequence[Any], what: str) -> tuple[np.ndarray, Vocabulary]:
+    values = raw_ids.tolist() if isinstance(raw_ids, np.ndarray) else list(raw_ids)
+    rows: dict[str, int] = {}
+    ids = np.fromiter((rows.setdefault(str(value), len(rows)) for value in values), np.int32)
+    for text in _MISSING:
+        if text in rows:
+            _refuse_missing(values, text, what)
+    return ids, Vocabulary(tuple(rows))
+
+
+def _refuse_missing(values: list[Any], text: str, what: str) -> None:
+    # The text "nan" is a raw id like any other; the number NaN is a missing one.
+    for position, value in enumerate(values):
+        if str(value) == text and not (text and isinstance(value, str)):
+            raise InputError(
+                f"{what} at position {position} is missing ({value!r}); drop such rows first"
+            )
+
+
+def _named(names: Sequence[Any] | None, length: int, what: str) -> Vocabulary:
+    raw_ids = tuple(map(str, range(length) if names is None else names))
+    if len(raw_ids) != length:
+        raise InputError(f"{len(raw_ids)} names for {length} {what}s; give one a {what}")
+    if len(set(raw_ids)) != length:
+        repeated = next(name for name in raw_ids if raw_ids.count(name) > 1)
+        raise InputError(f"two {what}s are named {repeated!r}; names must differ")
+    return Vocabulary(raw_ids)
+
+
+def _as_ratings(values: Any) -> np.ndarray:
+    try:
+        with np.errstate(over="ignore"):
+            ratings = np.asarray(values, np.float64).astype(np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"ratings must be numbers: {error}") from error
+    bad = np.flatnonzero(~np.isfinite(ratings))
+    if len(bad):
+        raise InputError(
+            f"rating at position {bad[0]} is {ratings[bad[0]]}, no finite number; "
+            "drop such rows first"
+        )
+    return ratings
+
+
+def _as_timestamps(values: Any) -> np.ndarray:
+    array = np.asarray(values)
+    if array.dtype.kind == "M":
+        missing = np.isnat(array)
+        array = array.astype("datetime64[s]").astype(np.int64)
+    else:
+        try:
+            missing = ~np.isfinite(array.astype(np.float64))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"timestamps must be numbers or datetime64: {error}") from error
+    if missing.any():
+        raise InputError(
+            f"timestamp at position {np.flatnonzero(missing)[0]} is missing; drop such rows "
+            "first or leave timestamps out"
+        )
+    return array.astype(np.int64)
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\.", lambda match: _UNESCAPE.get(match[0], match[0]), text)

@@ -1,0 +1,71 @@
+"""A progress bar of one line on standard error, silent where nobody watches."""
+
+import shutil
+import sys
+import time
+from types import TracebackType
+
+_SECONDS_BETWEEN_REDRAWS = 0.1
+_BAR_WIDTH = 24
+_CLEAR_LINE = "\r\x1b[K"
+
+
+class Progress:
+    """Shows how far a piece of work has come; use as a context manager.
+
+    Nothing is printed where standard error is no terminal. The bar disappears at the end, so
+    that the lines before and after it read as if it had never been there.
+
+    Args:
+        label: what is being done.
+        total: the amount of work; 0 where it is unknown, which leaves out bar and time left.
+        unit: what is counted, such as "MB"; shown behind the amounts.
+    """
+
+    def __init__(self, label: str, total: float, unit: str = "") -> None:
+        self._label = label
+        self._total = total
+        self._unit = f" {unit}" if unit else ""
+        self._started = time.monotonic()
+        self._drawn: float | None = None
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._drawn is not None:
+            sys.stderr.write(_CLEAR_LINE)
+            sys.stderr.flush()
+
+    def update(self, done: float, note: str = "") -> None:
+        """Redraws the line with `done` of `total`, at most ten times a second."""
+        now = time.monotonic()
+        too_soon = self._drawn is not None and now - self._drawn < _SECONDS_BETWEEN_REDRAWS
+        if too_soon or not sys.stderr.isatty():
+            return
+        self._drawn = now
+        # A line that wraps could not be redrawn in place.
+        width = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(_CLEAR_LINE + self._line(done, note, now - self._started)[:width])
+        sys.stderr.flush()
+
+    def _line(self, done: float, note: str, seconds: float) -> str:
+        if self._total <= 0:
+            return "  ".join(filter(None, [self._label, f"{done:.6g}{self._unit}", note]))
+        share = min(max(done / self._total, 0.0), 1.0)
+        bar = ("#" * round(share * _BAR_WIDTH)).ljust(_BAR_WIDTH, ".")
+        amount = f"{done:.6g}/{self._total:.6g}{self._unit}"
+        left = f"{_duration(seconds / share - seconds)} left" if share > 0 else ""
+        parts = [f"{self._label} [{bar}] {share:4.0%}", amount, note, left]
+        return "  ".join(filter(None, parts))
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,0 +1,36 @@
+"""TensorFlow, imported without its start-up chatter: `from mfrec.quiet_tensorflow import tf`.
+
+TensorFlow's C++ side writes about missing GPUs and about its own logging straight to file descriptor 2 before any
+setting can reach it. What it writes while it is imported is held back, and shown only if the import fails.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@contextlib.contextmanager
+def _standard_error_held_back() -> Iterator[None]:
+    sys.stderr.flush()
+    original = os.dup(2)
+    with tempfile.TemporaryFile() as held_back:
+        os.dup2(held_back.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held_back.seek(0)
+            os.write(original, held_back.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
+
+
+with _standard_error_held_back():
+    import tensorflow as tf
+
+__all__ = ["tf"]

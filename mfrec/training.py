@@ -1,0 +1,351 @@
+"""The training loop: one compiled function a loop of steps, one visit to Python a loop.
+
+    for every loop of the epoch (tf.data):            Python
+        for every step of the loop (tf.range):        inside one tf.function(jit_compile=True)
+            Σ weight·loss / Σ weight + mean of R      under the GradientTape
+            optimizer.apply(gradients)
+
+Everything that is not a tensor stays outside: summaries, progress, checkpoints, early stopping.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mfrec import losses, optimizers
+from mfrec.config import OptimizerConfig, TrainingConfig, adapt_optimizer, adapt_training
+from mfrec.data.interactions import Interactions
+from mfrec.data.pipelines import EpochShape, Examples, Loop, training_examples, training_loops
+from mfrec.errors import InputError
+from mfrec.metrics import rating_errors
+from mfrec.model import MatrixFactorization
+from mfrec.quiet_tensorflow import tf
+
+
+@dataclass(frozen=True)
+class LoopLog:
+    """Where training stands after a loop.
+
+    Attributes:
+        epoch: counted from 1.
+        loops_done: since the start of training.
+        loops_in_all: of all epochs.
+        loss: mean over the epoch's examples so far.
+        examples_per_second: over all loops so far.
+    """
+
+    epoch: int
+    loops_done: int
+    loops_in_all: int
+    loss: float
+    examples_per_second: float
+
+
+@dataclass(frozen=True)
+class EpochLog:
+    """What an epoch came to.
+
+    Attributes:
+        epoch: counted from 1.
+        epochs: how many there are to be.
+        step: steps since the start.
+        train: "loss" and "regularization", means over the epoch's examples; "learning_rate"
+            at its end; "examples_per_second" over all loops so far.
+        validation: what evaluate() returned; empty where nothing was evaluated.
+        is_best: whether the model now holds its best weights so far: those of the lowest
+            validation RMSE, or the latest where nothing is ever evaluated.
+        seconds: spent in loops since the start.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    train: dict[str, float]
+    validation: dict[str, float]
+    is_best: bool
+    seconds: float
+
+
+@dataclass
+class History:
+    """What `Trainer.fit` did.
+
+    Attributes:
+        epochs: one log an epoch.
+        best_epoch: whose weights the model now holds, counted from 1.
+        steps: optimizer steps in all.
+        compile_seconds: tracing and compiling the loop, before the first step.
+        train_seconds: the loops alone, every epoch, without compiling and evaluating.
+        evaluation_seconds: evaluating between epochs.
+        seconds_to_best: train_seconds up to the best epoch.
+        examples_per_second: training examples / train_seconds.
+    """
+
+    epochs: list[EpochLog] = field(default_factory=list)
+    best_epoch: int = 0
+    steps: int = 0
+    compile_seconds: float = 0.0
+    train_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    seconds_to_best: float = 0.0
+    examples_per_second: float = 0.0
+
+
+class NonFiniteLoss(InputError):
+    """The loss became NaN or infinite; the message names epoch and loop."""
+
+
+class Trainer:
+    """Trains a `MatrixFactorization` on a loss.
+
+    Args:
+        model: what is trained; `fit` first lets it adapt to the training ratings.
+        optimizer: a name ("adam") or the settings of one.
+        loss: a registered name, FILE.py:function, a function (ratings [B], predictions [B]) ->
+            [B], or a losses.Loss.
+        config: the loop's settings; what is None there follows from the training data.
+    """
+
+    def __init__(
+        self,
+        model: MatrixFactorization,
+        optimizer: str | OptimizerConfig = "adam",
+        loss: "str | Callable | losses.Loss" = "mse",
+        config: TrainingConfig | None = None,
+    ) -> None:
+        self.model = model
+        self.loss = losses.get(loss)
+        self.config = config or TrainingConfig()
+        is_name = isinstance(optimizer, str)
+        self.optimizer_config = OptimizerConfig(optimizer) if is_name else optimizer
+
+    def fit(
+        self,
+        train: Interactions,
+        validation: Interactions | None = None,
+        epochs: int | None = None,
+        *,
+        stop_after: int | None = None,
+        evaluate: Callable[[], dict[str, float]] | None = None,
+        on_loop: Callable[[LoopLog], None] | None = None,
+        on_epoch: Callable[[EpochLog], None] | None = None,
+    ) -> History:
+        """Trains for so many epochs, or until the validation RMSE no longer improves.
+
+        With a validation part the model ends with the weights of its best evaluated epoch,
+        without one with those of the last.
+
+        Args:
+            train: ratings to learn from.
+            validation: ratings that stop training and pick the epoch; never trained on.
+            epochs: passes over the ratings, which the learning-rate schedule spans; by default
+                the config's.
+            stop_after: ends after this epoch of the schedule.
+            evaluate: returns the validation metrics, "rmse" among them; by default the errors
+                on `validation`.
+            on_loop: called after every loop.
+            on_epoch: called after every epoch, while the model holds the weights that were
+                evaluated (their moving average, where the optimizer keeps one).
+
+        Raises:
+            NonFiniteLoss: the loss became NaN or infinite; the model then holds its best
+                weights of the epochs before.
+            InputError: XLA cannot compile the loss, or the loss is not per example.
+        """
+        config = adapt_training(self.config, len(train))
+        epochs = epochs or config.epochs
+        last_epoch = min(stop_after or epochs, epochs)
+        if validation is not None and evaluate is None:
+            evaluate = self._errors_on(validation)
+        shape = EpochShape.fit(len(train), config.batch_size, config.steps_per_loop)
+        history, best = History(), _BestWeights(self.model)
+        history.compile_seconds = self._prepare(train, shape, epochs)
+        loops = iter(training_loops(shape, last_epoch, config.seed))
+        try:
+            for epoch in range(1, last_epoch + 1):
+                sums = self._train_epoch(loops, shape, (epoch, last_epoch), history, on_loop)
+                with optimizers.averaged_weights(self.model, self.optimizer):
+                    metrics = {}
+                    if evaluate and (epoch % config.eval_every == 0 or epoch == last_epoch):
+                        started = time.perf_counter()
+                        metrics = evaluate()
+                        history.evaluation_seconds += time.perf_counter() - started
+                    is_best = best.offer(epoch, metrics) if metrics or not evaluate else False
+                    if is_best:
+                        history.best_epoch = epoch
+                        history.seconds_to_best = history.train_seconds
+                    log = EpochLog(
+                        epoch,
+                        last_epoch,
+                        history.steps,
+                        {
+                            "loss": float(sums[0] / sums[2]),
+                            "regularization": float(sums[1] / sums[2]),
+                            "learning_rate": float(self.optimizer.learning_rate),
+                            "examples_per_second": history.examples_per_second,
+                        },
+                        metrics,
+                        is_best,
+                        history.train_seconds,
+                    )
+                    history.epochs.append(log)
+                    if on_epoch:
+                        on_epoch(log)
+                if best.waited == config.early_stopping_patience > 0:
+                    break
+        finally:
+            best.restore()
+        return history
+
+    def _errors_on(self, validation: Interactions) -> Callable[[], dict[str, float]]:
+        def evaluate() -> dict[str, float]:
+            predictions = self.model.predict_interactions(validation)
+            return rating_errors(validation.ratings, predictions)
+
+        return evaluate
+
+    def _prepare(self, train: Interactions, shape: EpochShape, epochs: int) -> float:
+        """Builds all that the compiled loop refers to, compiles it, and returns the seconds."""
+        self.model.adapt(train)
+        user_counts = np.bincount(train.user_ids, minlength=self.model.num_users)
+        item_counts = np.bincount(train.item_ids, minlength=self.model.num_items)
+        self._examples = training_examples(train)
+        self._counts = [tf.constant(c, tf.float32) for c in (user_counts, item_counts)]
+        self._charges = [
+            tf.constant(self.model.row_charges(counts)) for counts in (user_counts, item_counts)
+        ]
+        self.optimizer = optimizers.build(
+            adapt_optimizer(self.optimizer_config, float(train.ratings.std())), shape.steps, epochs
+        )
+        self.optimizer.build(self.model.trainable_variables)
+        self._compiled_loop = self._loop
+        if not self.config.run_eagerly:
+            self._compiled_loop = tf.function(self._loop, jit_compile=self.config.jit_compile)
+        started = time.perf_counter()
+        block = (shape.steps_per_loop, shape.batch_size)
+        try:
+            # a loop of no steps compiles everything and trains nothing
+            self._compiled_loop(Loop(tf.zeros(block, tf.int32), tf.constant(0)))
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            if not self.config.jit_compile or "XLA" not in str(error):
+                raise
+            raise InputError(
+                f"XLA cannot compile loss '{self.loss.name}' (tf.print, tf.py_function and the "
+                "like): train with --nojit_compile, or step through it with --run_eagerly"
+            ) from None
+        return time.perf_counter() - started
+
+    def _train_epoch(
+        self,
+        loops: "tf.data.Iterator[Loop]",
+        shape: EpochShape,
+        epoch_of: tuple[int, int],
+        history: History,
+        on_loop: Callable[[LoopLog], None] | None,
+    ) -> np.ndarray:
+        """Sums over the epoch's examples: weight·loss, weight·R and weight, float64 [3]."""
+        epoch, epochs = epoch_of
+        sums = np.zeros(3)
+        for number in range(1, shape.loops + 1):
+            started = time.perf_counter()
+            sums += self._compiled_loop(next(loops)).numpy()
+            history.train_seconds += time.perf_counter() - started
+            if not np.isfinite(sums).all():
+                raise NonFiniteLoss(
+                    f"the loss became {sums[:2].sum()} in epoch {epoch}, loop {number} of "
+                    f"{shape.loops}; lower --learning_rate or set --clip_norm"
+                )
+            history.steps = int(self.optimizer.iterations)
+            examples = (epoch - 1) * shape.num_examples + sums[2]
+            history.examples_per_second = examples / history.train_seconds
+            if on_loop:
+                done = (epoch - 1) * shape.loops + number
+                loss = float(sums[0] / sums[2])
+                on_loop(
+                    LoopLog(
+                        epoch, done, epochs * shape.loops, loss, history.examples_per_second
+                    )
+                )
+        return sums
+
+    def _loop(self, loop: Loop) -> tf.Tensor:
+        """Runs a loop's real steps; returns the sums of what they return, float32 [3]."""
+        sums = tf.zeros(3)
+        for step in tf.range(loop.num_steps):
+            sums += self._step(self._examples.take(loop.positions[step]))
+        return sums
+
+    def _step(self, batch: Examples) -> tf.Tensor:
+        """One optimizer step on a batch; returns Σ weight·loss, R·Σ weight and Σ weight."""
+        total_weight = tf.reduce_sum(batch.weights)
+        user_charges, item_charges = (
+            tf.math.unsorted_segment_sum(
+                tf.gather(charges, ids) * batch.weights, ids, charges.shape[0]
+            )
+            / total_weight
+            for charges, ids in zip(self._charges, batch[:2], strict=True)
+        )
+        variables = [variable.value for variable in self.model.trainable_variables]
+        with tf.GradientTape() as tape:
+            scores = self.model((batch.user_ids, batch.item_ids))
+            example_losses = self._example_losses(batch, scores)
+            loss = tf.reduce_sum(batch.weights * example_losses) / total_weight
+            regularization = self.model.regularizer(user_charges, item_charges)
+            objective = loss + regularization
+        gradients = [tf.convert_to_tensor(g) for g in tape.gradient(objective, variables)]
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+        return tf.stack([loss, regularization, 1.0]) * total_weight
+
+    def _example_losses(self, batch: Examples, scores: tf.Tensor) -> tf.Tensor:
+        """The loss of every example, float32 [B]."""
+        user_counts, item_counts = self._counts
+        values = self.loss(
+            self.model.targets(batch.ratings),
+            scores,
+            {
+                "weights": batch.weights,
+                "user_counts": tf.gather(user_counts, batch.user_ids),
+                "item_counts": tf.gather(item_counts, batch.item_ids),
+                "num_users": self.model.num_users,
+                "num_items": self.model.num_items,
+            },
+        )
+        if values.shape != scores.shape:
+            raise InputError(
+                f"loss '{self.loss.name}' returned shape {values.shape} for a batch of "
+                f"{scores.shape[0]}; a loss returns one value an example and is never reduced"
+            )
+        return values
+
+
+class _BestWeights:
+    """The weights of the lowest validation RMSE, or the latest where nothing is evaluated."""
+
+    def __init__(self, model: MatrixFactorization) -> None:
+        self._model = model
+        self._rmse = math.inf
+        self._weights: list[np.ndarray] | None = None
+        self.waited = 0
+
+    def offer(self, epoch: int, metrics: dict[str, float]) -> bool:
+        """Keeps the model's weights if they are the best so far, and says so."""
+        rmse = metrics.get("rmse")
+        if rmse is not None and not rmse < self._rmse:
+            self.waited += 1
+            return False
+        weights = self._model.get_weights()
+        if not all(np.isfinite(values).all() for values in weights):
+            raise NonFiniteLoss(
+                f"the weights became NaN or infinite at the end of epoch {epoch}; "
+                "lower --learning_rate or set --clip_norm"
+            )
+        self._rmse, self._weights, self.waited = rmse, weights, 0
+        return True
+
+    def restore(self) -> None:
+        """Gives the model its best weights back, if any were offered."""
+        if self._weights is not None:
+            self._model.set_weights(self._weights)

@@ -1,0 +1,28 @@
+"""Packaging of mfrec."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+setup(
+    name="mfrec",
+    version="0.1.0",
+    description="Recommending by matrix factorization in TensorFlow: fast, extensible, measured",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["mfrec", "mfrec.*"]),
+    python_requires=">=3.10,<3.14",
+    install_requires=[
+        "absl-py>=2.1",
+        "numpy>=1.26",
+        "tensorboard>=2.20,<2.22",
+        "tensorflow>=2.21,<2.22",
+    ],
+    extras_require={
+        "dev": ["pytest>=8", "ruff>=0.14"],
+        "benchmarks": [],
+    },
+)

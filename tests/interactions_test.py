@@ -1,0 +1,261 @@
+import numpy as np
+import pytest
+
+from mfrec.data.interactions import UNKNOWN, Interactions, Vocabulary, concatenate
+from mfrec.errors import InputError
+
+
+class Frame(dict):
+    """As much of a data frame as from_dataframe may rely on."""
+
+    @property
+    def columns(self):
+        return list(self)
+
+
+class SparseMatrix:
+    """As much of a scipy sparse matrix as from_matrix may rely on."""
+
+    def __init__(self, row, col, data, shape):
+        self.row, self.col, self.data = np.array(row), np.array(col), np.array(data)
+        self.shape = shape
+
+    def tocoo(self):
+        return self
+
+
+def raw_rows(interactions):
+    users = [interactions.users.raw_ids[user] for user in interactions.user_ids]
+    items = [interactions.items.raw_ids[item] for item in interactions.item_ids]
+    return list(zip(users, items, interactions.ratings.tolist(), strict=True))
+
+
+def test_lookup_finds_rows_and_marks_strangers():
+    vocabulary = Vocabulary(("7", "007", "x"))
+    ids = vocabulary.lookup(["x", "07", "007", "7"])
+    assert ids.tolist() == [2, UNKNOWN, 1, 0]
+    assert ids.dtype == np.int32
+
+
+def test_label_falls_back_to_the_raw_id():
+    vocabulary = Vocabulary(("a", "b")).with_labels({"a": "Alien", "z": "Zorro"})
+    assert [vocabulary.label(row) for row in (0, 1)] == ["Alien", "b"]
+    assert Vocabulary(("a",)).label(0) == "a"
+
+
+def test_take_reorders_raw_ids_and_labels():
+    vocabulary = Vocabulary(("a", "b", "c"), ("A", "", "C")).take([2, 0])
+    assert vocabulary == Vocabulary(("c", "a"), ("C", "A"))
+
+
+def test_extended_appends_only_what_is_new():
+    extended = Vocabulary(("a", "b")).extended(Vocabulary(("b", "c"), ("B", "C")))
+    assert extended == Vocabulary(("a", "b", "c"), ("", "", "C"))
+
+
+def test_saved_vocabulary_comes_back_exactly(tmp_path):
+    odd = ("007", "7", " a ", "tab\there", "line\nend", "c:\\new\\t", "\r", "Ünïcode\u2028\x85")
+    for vocabulary in (
+        Vocabulary(odd),
+        Vocabulary(odd, ("", "Bond", "a\tb", "\\n", "", "", "", "é")),
+    ):
+        vocabulary.save(tmp_path / "users.tsv")
+        assert Vocabulary.load(tmp_path / "users.tsv") == vocabulary
+
+
+def test_vocabulary_file_is_one_plain_line_a_row(tmp_path):
+    Vocabulary(("1", "a\tb"), ("Toy Story", "")).save(tmp_path / "items.tsv")
+    assert (tmp_path / "items.tsv").read_bytes() == b"1\tToy Story\na\\tb\t\n"
+
+
+def test_damaged_vocabulary_file_names_the_line(tmp_path):
+    (tmp_path / "items.tsv").write_text("1\tToy Story\n2\n")
+    with pytest.raises(InputError, match=r"items\.tsv:2: 1 fields"):
+        Vocabulary.load(tmp_path / "items.tsv")
+
+
+def test_from_arrays_numbers_ids_by_first_appearance():
+    data = Interactions.from_arrays(
+        ["b", "a", "b"], np.array([30, 10, 10]), [1, 2.5, 3], [9, 8, 7]
+    )
+    assert data.users.raw_ids == ("b", "a")
+    assert data.items.raw_ids == ("30", "10")
+    assert data.user_ids.tolist() == [0, 1, 0]
+    assert data.item_ids.tolist() == [0, 1, 1]
+    assert data.ratings.tolist() == [1, 2.5, 3]
+    assert data.timestamps.tolist() == [9, 8, 7]
+    assert (data.num_users, data.num_items, len(data)) == (2, 2, 3)
+    dtypes = [
+        data.user_ids.dtype,
+        data.item_ids.dtype,
+        data.ratings.dtype,
+        data.timestamps.dtype,
+    ]
+    assert dtypes == [np.int32, np.int32, np.float32, np.int64]
+
+
+def test_from_arrays_defaults_to_ratings_of_one():
+    data = Interactions.from_arrays([1, 2], [1, 1])
+    assert data.ratings.tolist() == [1, 1]
+    assert data.timestamps is None
+
+
+def test_from_arrays_turns_datetimes_into_seconds():
+    times = np.array(["1970-01-01T00:01:00", "1970-01-02"], "datetime64[ns]")
+    assert Interactions.from_arrays([1, 2], [1, 2], timestamps=times).timestamps.tolist() == [
+        60,
+        86_400,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((["a"], ["x", "y"]), "1 user ids, 2 item ids, 1 ratings"),
+        ((["a"], ["x"], [1, 2]), "2 ratings"),
+        ((["a"], ["x"], [1], [1, 2]), "2 timestamps"),
+        ((["a", "b"], ["x", "y"], [1, float("nan")]), "position 1 is nan"),
+        ((["a", "b"], ["x", "y"], [float("-inf"), 1]), "position 0 is -inf"),
+        ((["a", "b"], ["x", "y"], [1, 1e39]), "position 1 is inf"),
+        ((["a"], ["x"], ["good"]), "ratings must be numbers"),
+        ((["a", None], ["x", "y"]), "user id at position 1 is missing"),
+        ((["a", "b"], ["x", float("nan")]), "item id at position 1 is missing"),
+        ((["a", ""], ["x", "y"]), "user id at position 1 is missing"),
+        ((["a"], ["x"], [1], [float("nan")]), "timestamp at position 0 is missing"),
+        ((["a"], ["x"], [1], np.array(["NaT"], "datetime64[s]")), "timestamp at position 0"),
+    ],
+)
+def test_from_arrays_refuses(arguments, message):
+    with pytest.raises(InputError, match=message):
+        Interactions.from_arrays(*arguments)
+
+
+def test_the_text_nan_is_an_id_like_any_other():
+    assert Interactions.from_arrays(["nan", "None"], [1, 1]).users.raw_ids == ("nan", "None")
+
+
+def test_from_dataframe_takes_named_columns_and_finds_timestamps():
+    frame = Frame(who=["a", "b"], what=["x", "x"], stars=[4, 2], timestamp=[5, 6])
+    data = Interactions.from_dataframe(frame, "who", "what", "stars")
+    assert raw_rows(data) == [("a", "x", 4), ("b", "x", 2)]
+    assert data.timestamps.tolist() == [5, 6]
+    without_ratings = Interactions.from_dataframe(frame, "who", "what", rating_column=None)
+    assert without_ratings.ratings.tolist() == [1, 1]
+
+
+def test_from_dataframe_names_the_columns_it_has():
+    with pytest.raises(
+        InputError, match="no column 'rating' in the frame; its columns: user_id"
+    ):
+        Interactions.from_dataframe(Frame(user_id=["a"], item_id=["x"]))
+
+
+def test_from_matrix_skips_nan_and_keeps_rows_and_columns_without_ratings():
+    nan = float("nan")
+    data = Interactions.from_matrix([[nan, 4, 0], [nan, nan, nan]], users=["u", "v"])
+    assert raw_rows(data) == [("u", "1", 4), ("u", "2", 0)]
+    assert data.users.raw_ids == ("u", "v")
+    assert data.items.raw_ids == ("0", "1", "2")
+
+
+def test_from_matrix_takes_stored_entries_of_a_sparse_matrix():
+    data = Interactions.from_matrix(SparseMatrix([1, 0], [0, 2], [3, 0], (2, 3)))
+    assert raw_rows(data) == [("1", "0", 3), ("0", "2", 0)]
+    assert data.num_items == 3
+
+
+@pytest.mark.parametrize(
+    ("matrix", "names", "message"),
+    [
+        ([1, 2], {}, "2 dimensions, this one 1"),
+        ([[1, 2]], {"users": ["a", "b"]}, "2 names for 1 rows"),
+        ([[1, 2]], {"items": ["a", "a"]}, "two columns are named 'a'"),
+        ([[1, float("inf")]], {}, "position 1 is inf"),
+    ],
+)
+def test_from_matrix_refuses(matrix, names, message):
+    with pytest.raises(InputError, match=message):
+        Interactions.from_matrix(matrix, **names)
+
+
+def test_the_last_rating_of_a_pair_wins_by_time_then_by_place():
+    users = ["a", "a", "b", "a", "a", "a"]
+    items = ["x", "y", "x", "x", "y", "x"]
+    data = Interactions.from_arrays(users, items, [1, 2, 3, 4, 5, 6], [9, 7, 1, 9, 6, 2])
+    # a-x: rows 0, 3, 5 at times 9, 9, 2 -> row 3; a-y: rows 1, 4 at times 7, 6 -> row 1.
+    assert raw_rows(data.without_repeats()) == [("a", "y", 2), ("b", "x", 3), ("a", "x", 4)]
+
+
+def test_without_timestamps_the_last_place_wins():
+    data = Interactions.from_arrays(["a", "b", "a"], ["x", "x", "x"], [1, 2, 3])
+    assert raw_rows(data.without_repeats()) == [("b", "x", 2), ("a", "x", 3)]
+
+
+def test_without_repeats_leaves_distinct_pairs_alone():
+    data = Interactions.from_arrays(["a", "b", "b"], ["x", "x", "y"], [1, 2, 3])
+    assert raw_rows(data.without_repeats()) == raw_rows(data)
+    assert len(data.take([]).without_repeats()) == 0
+
+
+def test_pairs_of_unknown_users_and_items_are_no_others():
+    data = Interactions.from_arrays(["a", "b"], ["x", "y"])
+    numbers = [
+        Interactions(
+            np.array([user], np.int32),
+            np.array([item], np.int32),
+            data.ratings[:1],
+            None,
+            data.users,
+            data.items,
+        ).pairs()[0]
+        for user in (UNKNOWN, 0, 1)
+        for item in (UNKNOWN, 0, 1)
+    ]
+    assert len(set(numbers)) == 9
+
+
+def test_compact_drops_ids_without_rows():
+    data = Interactions.from_arrays(["a", "b", "c"], ["x", "y", "z"], [1, 2, 3])
+    part = data.take([2, 0]).compact()
+    assert part.users.raw_ids == ("a", "c")
+    assert part.items.raw_ids == ("x", "z")
+    assert raw_rows(part) == [("c", "z", 3), ("a", "x", 1)]
+
+
+def test_compact_leaves_unknown_rows_unknown():
+    data = Interactions.from_arrays(["a", "b"], ["x", "y"])
+    part = data.encode(Vocabulary(("z", "b")), data.items).compact()
+    assert part.users.raw_ids == ("b",)
+    assert part.user_ids.tolist() == [UNKNOWN, 0]
+
+
+def test_encode_marks_what_the_other_vocabularies_lack():
+    data = Interactions.from_arrays(["a", "b"], ["x", "y"], [1, 2])
+    encoded = data.encode(Vocabulary(("b",)), Vocabulary(("w", "x")))
+    assert encoded.user_ids.tolist() == [UNKNOWN, 0]
+    assert encoded.item_ids.tolist() == [1, UNKNOWN]
+    # Unknown rows stay unknown, whatever they are encoded into next.
+    again = encoded.encode(data.users, data.items)
+    assert again.user_ids.tolist() == [UNKNOWN, 1]
+    assert again.item_ids.tolist() == [0, UNKNOWN]
+
+
+def test_concatenate_unites_the_vocabularies():
+    first = Interactions.from_arrays(["a", "b"], ["x", "y"], [1, 2], [10, 20])
+    second = Interactions.from_arrays(["c", "a"], ["y", "z"], [3, 4], [30, 40])
+    both = concatenate(first, second)
+    assert both.users.raw_ids == ("a", "b", "c")
+    assert both.items.raw_ids == ("x", "y", "z")
+    assert raw_rows(both) == [("a", "x", 1), ("b", "y", 2), ("c", "y", 3), ("a", "z", 4)]
+    assert both.timestamps.tolist() == [10, 20, 30, 40]
+
+
+def test_concatenate_drops_timestamps_that_only_one_has():
+    first = Interactions.from_arrays(["a"], ["x"], [1], [10])
+    assert concatenate(first, Interactions.from_arrays(["a"], ["y"])).timestamps is None
+
+
+def test_from_file_reads_ratings(tmp_path):
+    (tmp_path / "ratings.csv").write_text("a;x;4\n")
+    data = Interactions.from_file(tmp_path / "ratings.csv", delimiter=";")
+    assert raw_rows(data) == [("a", "x", 4)]

@@ -1,0 +1,264 @@
+import random
+import time
+
+import numpy as np
+import pytest
+
+from mfrec.data.readers import read_labels, read_ratings
+from mfrec.errors import InputError
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_file(content):
+        path = tmp_path / "ratings.txt"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write_file
+
+
+def rows(data):
+    columns = [
+        [data.users.raw_ids[user] for user in data.user_ids],
+        [data.items.raw_ids[item] for item in data.item_ids],
+        data.ratings.tolist(),
+    ]
+    if data.timestamps is not None:
+        columns.append(data.timestamps.tolist())
+    return list(zip(*columns, strict=True))
+
+
+EXPECTED = [("u1", "7", 4.0, 100), ("u2", "007", 2.5, 90)]
+
+
+@pytest.mark.parametrize("delimiter", ["::", "\t", ",", ";", "|", " "])
+def test_guesses_the_delimiter(write, delimiter):
+    lines = [
+        delimiter.join(["u1", "7", "4", "100"]),
+        delimiter.join(["u2", "007", "2.5", "90"]),
+    ]
+    assert rows(read_ratings(write("\n".join(lines) + "\n"))) == EXPECTED
+
+
+def test_a_named_delimiter_wins_over_the_guess(write):
+    data = read_ratings(write("a,b|x|3\nc|y,z|4\n"), delimiter="|")
+    assert rows(data) == [("a,b", "x", 3), ("c", "y,z", 4)]
+    assert rows(read_ratings(write("a->x->3\n"), delimiter="->")) == [("a", "x", 3)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"u1,7,4,100\r\nu2,007,2.5,90\r\n",
+        b"u1,7,4,100\ru2,007,2.5,90",
+        b"\xef\xbb\xbfu1,7,4,100\nu2,007,2.5,90",
+        b"\n\nu1,7,4,100\n\n\nu2,007,2.5,90\n\n",
+        b'"u1","7",4,100\n\n"u2","007","2.5",90\n',
+        b"\xef\xbb\xbfuserId,movieId,rating,timestamp\r\nu1,7,4,100\r\nu2,007,2.5,90\r\n",
+        b"user_id:token,item_id:token,rating:float,timestamp:float\nu1,7,4,100\nu2,007,2.5,90.0",
+        b"timestamp,Rating,ISBN,User-ID\n100,4,7,u1\n90,2.5,007,u2\n",
+        b"//userID,x,artistID,score,date\nu1,_,7,4,1970-01-01 00:01:40\nu2,_,007,2.5,90",
+        b"REVIEWER ID,asin,overall,unix_time\nu1,7,4,1e2\nu2,007,2.5,90.9\n",
+    ],
+)
+def test_reads_what_files_look_like(write, content):
+    assert rows(read_ratings(write(content))) == EXPECTED
+
+
+def test_takes_columns_by_name_or_number(write):
+    path = write("w,who,what,r\n5,a,x,1\n6,b,x,2\n")
+    by_name = read_ratings(path, user_column="who", item_column="What", rating_column="w")
+    assert rows(by_name) == [("a", "x", 5), ("b", "x", 6)]
+    by_number = read_ratings(path, user_column=1, item_column=2, rating_column=3, header=True)
+    assert rows(by_number) == [("a", "x", 1), ("b", "x", 2)]
+    headless = read_ratings(
+        write("5,a,x\n6,b,x\n"), user_column=1, item_column=2, rating_column=0
+    )
+    assert rows(headless) == rows(by_name)
+
+
+def test_an_exact_column_name_wins_over_a_like_one(write):
+    path = write("User,user,item,rating\na,b,x,1\n")
+    assert rows(read_ratings(path, user_column="user")) == [("b", "x", 1)]
+
+
+def test_numbers_ids_by_first_appearance(write):
+    data = read_ratings(write("b,30,1\na,10,2\nb,10,3\n"))
+    assert data.users.raw_ids == ("b", "a")
+    assert data.items.raw_ids == ("30", "10")
+    assert data.user_ids.tolist() == [0, 1, 0]
+    assert data.item_ids.tolist() == [0, 1, 1]
+    dtypes = [data.user_ids.dtype, data.item_ids.dtype, data.ratings.dtype]
+    assert dtypes == [np.int32, np.int32, np.float32]
+    assert data.timestamps is None
+
+
+def test_raw_ids_survive_exactly(write):
+    odd = ["007", "7", "07", " 7", "7 ", "12345678", "123456789", "1234567", "é", "日本語の本"]
+    odd += ["x" * 40, "x" * 39, "x" * 39 + "y", "1.0", "1e3", "-1", "NULL", "a:b"]
+    data = read_ratings(write("".join(f"{raw}\t{raw}\t3\n" for raw in odd)), delimiter="\t")
+    assert data.users.raw_ids == tuple(odd)
+    assert data.items.raw_ids == tuple(odd)
+
+
+def test_agrees_with_reading_line_by_line(write):
+    draw = random.Random(0)
+    lines = [
+        (
+            f"user-{draw.randrange(50) ** 4}",
+            "".join(draw.choices("ab", k=draw.randrange(1, 20))),
+            draw.randrange(-40, 40) / 8,
+            draw.randrange(10 ** draw.randrange(1, 18)),
+        )
+        for _ in range(2_000)
+    ]
+    content = "\n".join("::".join(map(str, line)) for line in lines)
+    assert rows(read_ratings(write(content))) == lines
+
+
+def test_many_distinct_ratings_stay_exact(write):
+    ratings = [0.1 + i / 7 for i in range(500)]
+    data = read_ratings(write("".join(f"u,{i},{r!r}\n" for i, r in enumerate(ratings))))
+    assert data.ratings.tolist() == np.array(ratings, np.float32).tolist()
+
+
+def test_timestamps_of_any_length_and_sign(write):
+    times = [0, -5, 2**63 - 1, 12, 978300760]
+    data = read_ratings(write("".join(f"u\t{i}\t1\t{t}\n" for i, t in enumerate(times))))
+    assert data.timestamps.tolist() == times
+    assert data.timestamps.dtype == np.int64
+
+
+def test_dates_become_seconds_and_keep_their_zone(write):
+    content = "u,x,1,1970-01-02\nu,y,1,1970-01-01T01:00:00+01:00\n"
+    assert read_ratings(write(content)).timestamps.tolist() == [86_400, 0]
+
+
+def test_quotes_hold_delimiters_line_ends_and_quotes(write):
+    content = 'user,item,rating\n"a,b","say ""x""",3\nc,"two\nlines",4\nd,z,5\n'
+    expected = [("a,b", 'say "x"', 3), ("c", "two\nlines", 4), ("d", "z", 5)]
+    assert rows(read_ratings(write(content))) == expected
+
+
+def test_quotes_mean_nothing_beside_double_colons(write):
+    assert rows(read_ratings(write('1::"x::3\n'))) == [("1", '"x', 3)]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "ratings.txt: is empty"),
+        ("\n \n", "ratings.txt: is empty"),
+        ("user,item,rating\n", "ratings.txt: a header but no ratings"),
+        ("abc\n", "cannot tell what separates the fields of 'abc'"),
+        ("u,x,3\nu,x\n", "ratings.txt:2: 2 fields, 3 expected as in line 1"),
+        ("\nu,x,3\n\nu,x,3,4\n", "ratings.txt:4: 4 fields, 3 expected as in line 2"),
+        ('u,x,3\n"u\n2",x\n', "ratings.txt:2: 2 fields, 3 expected"),
+        ('u,x,3\nu,"x,3\n', "ratings.txt:2: unexpected end of data; correct the quotes"),
+        ("u,x,3\nu,x,good\n", "ratings.txt:2: the rating 'good' is no number"),
+        (
+            "u,x,bad\nu,x,3\n",
+            "ratings.txt: cannot tell the user column; the file has: u, x, bad",
+        ),
+        ("1,2,bad\n", "ratings.txt:1: the rating 'bad' is no number"),
+        ("u,x,3\nu,y,\n", "ratings.txt:2: the rating '' is no number"),
+        ("u,x,3\n\nu,y,nan\n", "ratings.txt:3: the rating 'nan' is not finite"),
+        ("u,x,3\nu,y,-inf\n", "ratings.txt:2: the rating '-inf' is not finite"),
+        ("u,x,3\nu,y,1e39\n", "ratings.txt:2: the rating '1e39' is not finite"),
+        ("u,x,3\nu,y,1_0\n", "ratings.txt:2: the rating '1_0' is no number"),
+        ("u,x,3\n,y,3\n", "ratings.txt:2: the user id is empty"),
+        ("user,item,rating\nu,,3\n", "ratings.txt:2: the item id is empty"),
+        ("u,x,3,4\nu,y,3,soon\n", "ratings.txt:2: the timestamp 'soon' is neither"),
+        ("u,x,3,4\nu,y,3,\n", "ratings.txt:2: the timestamp '' is neither"),
+        (f"u,x,3,{2**63}\n", "ratings.txt:1: the timestamp '9223372036854775808' is neither"),
+        ('u,"two\nlines",3\nu,y,bad\n', "ratings.txt:3: the rating 'bad' is no number"),
+        (b"u,x,3\nu,y\0,3\n", "ratings.txt:2: not text"),
+        (b"u,x,3\nu,caf\xe9,3\n", "ratings.txt:2: not utf-8 text"),
+        ("1,2\n", "cannot tell the rating column; the file has: 2 fields a line"),
+        (
+            "user,item,likes\nu,x,y\n",
+            "cannot tell the rating column; the file has: user, item,",
+        ),
+        ("user,rating\nu,3\n", "cannot tell the item column; the file has: user, rating"),
+    ],
+)
+def test_bad_files_are_refused_in_one_line(write, content, message):
+    with pytest.raises(InputError) as raised:
+        read_ratings(write(content))
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"user_column": "who"}, "no column 'who'; the file has: user, item, rating"),
+        ({"item_column": 3}, "no column 3"),
+        ({"item_column": -1}, "no column -1"),
+        ({"item_column": 0}, "one column in two roles"),
+        ({"header": False, "user_column": "user"}, "no header"),
+        ({"delimiter": ""}, "cannot separate fields"),
+    ],
+)
+def test_columns_that_are_not_there_are_refused(write, options, message):
+    with pytest.raises(InputError, match=message):
+        read_ratings(write("user,item,rating\nu,x,3\n"), **options)
+
+
+def test_missing_files_and_folders_are_refused(tmp_path):
+    with pytest.raises(InputError, match="none.csv: no such file"):
+        read_ratings(tmp_path / "none.csv")
+    with pytest.raises(InputError, match="is a folder"):
+        read_ratings(tmp_path)
+
+
+def test_labels_are_utf8_or_else_latin1(write):
+    assert read_labels(write("1::Amélie::x\n2::Heat::\n"), "::") == {"1": "Amélie", "2": "Heat"}
+    latin1 = "1|Misérables, Les (1995)|x\n2||y\n\n".encode("latin-1")
+    assert read_labels(write(latin1), "|") == {"1": "Misérables, Les (1995)", "2": ""}
+
+
+def test_labels_take_columns_and_an_encoding(write):
+    path = write("Heat;1\nÉté;2\n".encode("cp850"))
+    assert read_labels(path, ";", 1, 0, encoding="cp850") == {"1": "Heat", "2": "Été"}
+    with pytest.raises(InputError, match=r"ratings\.txt:2: not utf-8 text"):
+        read_labels(path, ";", encoding="utf-8")
+
+
+def test_labels_name_the_line_with_too_few_fields(write):
+    with pytest.raises(InputError, match=r"ratings\.txt:1: 1 fields, 2 expected"):
+        read_labels(write("1\n"), "|")
+
+
+@pytest.mark.real_data
+def test_reads_movielens_1m_in_seconds(real_data_dir):
+    started = time.perf_counter()
+    data = read_ratings(real_data_dir / "ml-1m" / "ratings.dat")
+    # About one second on an idle core; the margin is for a busy machine.
+    assert time.perf_counter() - started < 10
+    assert (len(data), data.num_users, data.num_items) == (1_000_209, 6_040, 3_706)
+    text = (real_data_dir / "ml-1m" / "ratings.dat").read_text()
+    sample = slice(None, None, 101)
+    lines = [line.split("::") for line in text.splitlines()[sample]]
+    assert rows(data.take(sample)) == [
+        (user, item, float(rating), int(timestamp)) for user, item, rating, timestamp in lines
+    ]
+
+
+@pytest.mark.real_data
+def test_reads_other_real_files(real_data_dir):
+    purchases = read_ratings(
+        real_data_dir / "online-retail" / "purchases.csv",
+        item_column="stock_code",
+        rating_column="quantity",
+    )
+    assert (len(purchases), purchases.num_users, purchases.num_items) == (266_802, 4_339, 3_665)
+    plays = read_ratings(
+        real_data_dir / "hetrec-lastfm/user_artists.dat", rating_column="weight"
+    )
+    assert (len(plays), plays.num_users, plays.num_items) == (92_834, 1_892, 17_632)
+    tweets = read_ratings(real_data_dir / "movietweetings-100k" / "ratings.dat")
+    assert (len(tweets), tweets.num_users, tweets.num_items) == (100_000, 16_554, 10_506)
+    titles = read_labels(real_data_dir / "movietweetings-100k" / "movies.dat", "::")
+    assert titles["0002844"] == "Fantômas - À l'ombre de la guillotine (1913)"
