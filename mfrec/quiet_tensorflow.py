@@ -10,6 +10,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from absl import logging
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
@@ -32,5 +34,8 @@ def _standard_error_held_back() -> Iterator[None]:
 
 with _standard_error_held_back():
     import tensorflow as tf
+
+# absl's scripts log at level INFO, which tells of every checkpoint how it was written
+logging.set_verbosity(logging.WARNING)
 
 __all__ = ["tf"]

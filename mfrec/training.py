@@ -273,9 +273,11 @@ class Trainer:
 
     def _loop(self, loop: Loop) -> tf.Tensor:
         """Runs a loop's real steps; returns the sums of what they return, float32 [3]."""
-        sums = tf.zeros(3)
-        for step in tf.range(loop.num_steps):
+        sums, step = tf.zeros(3), tf.constant(0)
+        # tf.range(num_steps) would compile anew for every number of steps
+        while step < loop.num_steps:
             sums += self._step(self._examples.take(loop.positions[step]))
+            step += 1
         return sums
 
     def _step(self, batch: Examples) -> tf.Tensor:
