@@ -49,8 +49,10 @@ def train() -> None:
     source = loading.load(config.data)
 
     # TensorFlow takes seconds to import: wrong flags and files are answered before
-    from mfrec import experiment, reporting, runs
+    from mfrec import experiment, losses, reporting, runs
 
+    # a loss that is none is told before --overwrite removes anything
+    losses.get(config.loss.loss, settings.parse_arguments(config.loss.loss_args))
     run_dir = RUN_DIR.value or experiment.default_run_dir(config, source)
     folder = runs.RunFolder.create(run_dir, OVERWRITE.value)
     run = experiment.cross_validate if config.split.cross_validate else experiment.run

@@ -67,17 +67,19 @@ class ModelConfig:
 
     embedding_dim: int = _setting(64, "length d of the user and item embeddings", minimum=1)
     use_bias: bool = _setting(True, "learn a bias for every user and item")
-    init_stddev: float = _setting(
-        0.1, "embeddings start at N(0, init_stddev/√embedding_dim)", minimum=0
+    init_stddev: float | None = _setting(
+        None,
+        "embeddings start at N(0, init_stddev/√embedding_dim) (default: from the data)",
+        minimum=0,
     )
     regularization: float | None = _setting(
-        None, "λ: charge on the squared embeddings (default: by the ratings' spread)", minimum=0
+        None, "λ: charge on the squared embeddings (default: from the data)", minimum=0
     )
     bias_regularization: float | None = _setting(
-        None, "λ_b: charge on the squared biases (default: derived)", minimum=0
+        None, "λ_b: charge on the squared biases (default: from the data)", minimum=0
     )
     frequency_exponent: float = _setting(
-        0.75, "ν: 1 charges every example alike, 0 every row once", minimum=0, maximum=1
+        0.5, "ν: 1 charges every example alike, 0 every row once", minimum=0, maximum=1
     )
     clip_predictions: bool = _setting(True, "clip predictions to the training ratings' range")
 
@@ -95,11 +97,14 @@ class OptimizerConfig:
     """How it is minimised."""
 
     optimizer: str = _setting("adam", "optimizer", choices=OPTIMIZERS)
+    optimizer_args: str | None = _setting(
+        None, "the Keras optimizer's own arguments: name=value,name=value (default: from the data)"
+    )
     learning_rate: float | None = _setting(
-        None, "first learning rate (default: derived)", above=0
+        None, "first learning rate (default: from the data)", above=0
     )
     learning_rate_schedule: str = _setting(
-        "exponential", "what the learning rate does over the epochs", choices=SCHEDULES
+        "cosine", "what the learning rate does over the epochs", choices=SCHEDULES
     )
     learning_rate_decay: float = _setting(
         0.9, "exponential schedule: factor an epoch", above=0, maximum=1
@@ -119,8 +124,12 @@ class OptimizerConfig:
 class TrainingConfig:
     """The loop."""
 
-    epochs: int | None = _setting(None, "passes over the training ratings", minimum=1)
-    batch_size: int | None = _setting(None, "examples a step (default: derived)", minimum=1)
+    epochs: int | None = _setting(
+        None, "passes over the training ratings (default: 20, more for tiny data)", minimum=1
+    )
+    batch_size: int | None = _setting(
+        None, "examples a step (default: from the data)", minimum=1
+    )
     steps_per_loop: int = _setting(
         64, "steps inside the compiled loop between two visits to Python, at most", minimum=1
     )
@@ -179,8 +188,36 @@ class Config:
 
 # A recipe is a handful of settings that any flag overrides; how each was found stands in BUILD_NOTES.md.
 PRESETS: dict[str, dict[str, Any]] = {
-    "movielens-100k": {"dataset": "movielens-100k"},
-    "movielens-1m": {"dataset": "movielens-1m"},
+    "movielens-100k": {
+        "dataset": "movielens-100k",
+        "embedding_dim": 64,
+        "init_stddev": 0.07,
+        "regularization": 0.095,
+        "bias_regularization": 0.02,
+        "frequency_exponent": 0.5,
+        "optimizer": "adam",
+        "optimizer_args": "beta_2=0.99,epsilon=3e-4",
+        "learning_rate": 0.005,
+        "learning_rate_schedule": "cosine",
+        "batch_size": 256,
+        "epochs": 15,
+        "early_stopping_patience": 0,
+    },
+    "movielens-1m": {
+        "dataset": "movielens-1m",
+        "embedding_dim": 96,
+        "init_stddev": 0.1,
+        "regularization": 0.055,
+        "bias_regularization": 0.02,
+        "frequency_exponent": 0.6,
+        "optimizer": "adam",
+        "optimizer_args": "beta_2=0.99,epsilon=4e-5",
+        "learning_rate": 0.008,
+        "learning_rate_schedule": "cosine",
+        "batch_size": 8192,
+        "epochs": 20,
+        "early_stopping_patience": 0,
+    },
 }
 
 
@@ -225,7 +262,12 @@ _FILES = ("ratings", "train_ratings", "validation_ratings", "test_ratings")
 
 def _absolute(name: str, value: Any) -> Any:
     """Paths are kept absolute, so that config.json means the same from every folder."""
-    return os.path.abspath(value) if value and name in (*_FILES, "data_dir") else value
+    if not isinstance(value, str) or not value:
+        return value
+    if name == "loss" and ".py:" in value:
+        file, _, function = value.rpartition(":")
+        return f"{os.path.abspath(file)}:{function}"
+    return os.path.abspath(value) if name in (*_FILES, "data_dir") else value
 
 
 def read_settings(path: str) -> dict[str, Any]:
@@ -262,7 +304,7 @@ def parse_arguments(text: str) -> dict[str, Any]:
     for entry in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = entry.partition("=")
         if not equals or not name.isidentifier() or not value:
-            raise InputError(f"--loss_args: '{entry}' is not name=value")
+            raise InputError(f"'{entry}' is not name=value")
         try:
             arguments[name] = json.loads(value)
         except ValueError:
@@ -313,32 +355,98 @@ def _types(setting: dataclasses.Field) -> tuple[type, ...]:
     return get_args(setting.type) or (setting.type,)
 
 
-def adapt(config: Config, num_ratings: int, rating_stddev: float) -> Config:
-    """The settings with every None filled in from the training ratings.
+@dataclass(frozen=True)
+class Statistics:
+    """What the defaults are derived from: the size of the data and the scale of the loss.
 
-    Args:
-        config: the settings.
-        num_ratings: how many there are to train on.
-        rating_stddev: their standard deviation, in units of the rating.
+    Attributes:
+        num_ratings: training ratings.
+        num_users: users in them.
+        num_items: items in them.
+        gradient: standard deviation of the loss's gradient by the score, at the best constant
+            score; for mse that is twice the ratings' standard deviation.
+        spread: standard deviation of the Newton steps from there, gradient / curvature: how far
+            scores differ. For mse it is the ratings' standard deviation.
     """
+
+    num_ratings: int
+    num_users: int
+    num_items: int
+    gradient: float
+    spread: float
+
+    @property
+    def row_ratings(self) -> float:
+        """Ratings of a typical row: geometric mean of those a user and those an item."""
+        return self.num_ratings / math.sqrt(self.num_users * self.num_items)
+
+
+def adapt(config: Config, data: Statistics) -> Config:
+    """The settings with every None filled in."""
+    training = adapt_training(config.training, data)
     return dataclasses.replace(
         config,
-        model=adapt_model(config.model, rating_stddev),
-        optimizer=adapt_optimizer(config.optimizer, rating_stddev),
-        training=adapt_training(config.training, num_ratings),
+        model=adapt_model(config.model, data),
+        optimizer=adapt_optimizer(config.optimizer, data, training.batch_size),
+        training=training,
     )
 
 
-def adapt_model(config: ModelConfig, rating_stddev: float) -> ModelConfig:
-    return dataclasses.replace(config, regularization=_or(config.regularization, 0.06), bias_regularization=_or(config.bias_regularization, 0.005))
+def adapt_training(config: TrainingConfig, data: Statistics) -> TrainingConfig:
+    """Batches of about 1/160 of an epoch, a power of two from 32 to 65,536; 20 epochs.
+
+    Data too small for 1,000 steps in 20 epochs get up to 100.
+    """
+    power = round(math.log2(max(data.num_ratings / 160, 1)))
+    batch_size = config.batch_size or 2 ** min(max(power, 5), 16)
+    steps = math.ceil(data.num_ratings / batch_size)
+    epochs = config.epochs or min(max(20, math.ceil(1000 / steps)), 100)
+    return dataclasses.replace(config, batch_size=batch_size, epochs=epochs)
 
 
-def adapt_optimizer(config: OptimizerConfig, rating_stddev: float) -> OptimizerConfig:
-    return dataclasses.replace(config, learning_rate=_or(config.learning_rate,0.005))
+def adapt_model(config: ModelConfig, data: Statistics) -> ModelConfig:
+    """λ = 0.45 · gradient / √row_ratings, λ_b = 3 ratings' worth, embeddings from 0.1 · √spread.
+
+    Below a certain λ embeddings begin to fit noise. A matrix of nothing but noise has singular
+    values that grow with its standard deviation times the square root of the ratings a row, and
+    λ · row_ratings is the threshold that singular values must pass, hence the form of the rule;
+    its constant was chosen on validation parts. λ_b makes a bias start to count where a row has
+    more than three ratings.
+    """
+    curvature = data.gradient / data.spread
+    derived = {
+        "init_stddev": 0.1 * math.sqrt(data.spread),
+        "regularization": 0.45 * data.gradient / math.sqrt(data.row_ratings),
+        "bias_regularization": 1.5 * curvature / data.row_ratings,
+    }
+    return _filled(config, derived)
 
 
-def adapt_training(config: TrainingConfig, num_ratings: int) -> TrainingConfig:
-    return dataclasses.replace(config, batch_size=_or(config.batch_size,1024), epochs=_or(config.epochs,20))
+def adapt_optimizer(
+    config: OptimizerConfig, data: Statistics, batch_size: int
+) -> OptimizerConfig:
+    """Adam's learning rate 0.0045 · spread^0.75, and an ε of the size of a row's gradients.
+
+    A row that few batches hold gets a small gradient, which Adam would blow up to a full step;
+    with ε at 0.18 · gradient · √spread / √(batch_size · √(users · items)), about the root mean
+    square of a row's gradient, it does not. β2 = 0.99 for the few hundred steps of an epoch.
+    """
+    rows = math.sqrt(data.num_users * data.num_items)
+    epsilon = 0.09 * data.gradient * math.sqrt(data.spread) / math.sqrt(batch_size * rows)
+    is_adam = config.optimizer in ("adam", "adamw", "nadam")
+    rate = 0.0045 * data.spread**0.75
+    derived = {
+        "learning_rate": rate if is_adam else 10 * rate,
+        "optimizer_args": f"beta_2=0.99,epsilon={epsilon:.2g}" if is_adam else "",
+    }
+    return _filled(config, derived)
 
 
-def _or(a,b): return b if a is None else a
+def _filled(config: Any, derived: Mapping[str, Any]) -> Any:
+    """The settings with these values where there is None."""
+    missing = {
+        name: float(f"{value:.3g}") if isinstance(value, float) else value
+        for name, value in derived.items()
+        if getattr(config, name) is None
+    }
+    return dataclasses.replace(config, **missing)

@@ -4,9 +4,10 @@ Baselines: the global mean μ of the training ratings, and damped biases,
 
     b_i = Σ_u (r − μ) / (n_i + d_i),    b_u = Σ_i (r − μ − b_i) / (n_u + d_u),
 
-which shrink the means of rarely rated items and rarely rating users towards 0 (Koren 2010,
-"Factor in the neighbors", section 2.1; d_i = 25, d_u = 10 as there). All predictions, the model's
-and theirs, are clipped to the training ratings' range.
+which shrink the means of rarely rated items and rarely rating users towards 0 (the form of Koren
+2010, "Factor in the neighbors", section 2.1). d_i = d_u = 5: on all but one of fourteen rating
+sets as good as or better than Koren's 25 and 10, a harder baseline to beat. All predictions, the
+model's and theirs, are clipped to the training ratings' range.
 """
 
 import numpy as np
@@ -15,8 +16,8 @@ from mfrec.data.interactions import UNKNOWN, Interactions
 from mfrec.metrics import rating_errors
 from mfrec.model import MatrixFactorization
 
-ITEM_DAMPING = 25.0
-USER_DAMPING = 10.0
+ITEM_DAMPING = 5.0
+USER_DAMPING = 5.0
 
 
 class Evaluator:

@@ -22,7 +22,7 @@ from mfrec.model import MatrixFactorization
 from mfrec.reporting import say
 from mfrec.runs import RunFolder, build_model
 from mfrec.summaries import Summaries
-from mfrec.training import EpochLog, History, Trainer
+from mfrec.training import EpochLog, History, Trainer, statistics
 
 
 def default_run_dir(config: Config, source: Source) -> Path:
@@ -49,7 +49,7 @@ def run(config: Config, source: Source, folder: RunFolder, started: float) -> di
     loss = losses.get(config.loss.loss, parse_arguments(config.loss.loss_args))
     split = loading.split(source, config)
     given = config
-    config = adapt(config, len(split.train), float(split.train.ratings.std(dtype=np.float64)))
+    config = adapt(config, statistics(split.train, loss))
     load_seconds = time.perf_counter() - started
     _announce(given, config, source, split)
 
@@ -146,7 +146,7 @@ def evaluate_run(
     Raises:
         InputError: the folder, the data or the file cannot be used.
     """
-    folds = sorted(Path(run_dir).glob("fold-*"))
+    folds = sorted(Path(run_dir).glob("fold-*"), key=lambda fold: (len(fold.name), fold.name))
     if folds:
         if predictions:
             raise InputError(f"--predictions needs one fold of {run_dir}, such as {folds[0]}")
@@ -241,7 +241,7 @@ def _announce(given: Config, config: Config, source: Source, split: Split) -> No
     if counts["overlap"]:
         say(f"warning: {counts['overlap']:,} test pairs also stand in the training part")
     derived = [
-        f"{setting.name}={getattr(getattr(config, section), setting.name):g}"
+        f"{setting.name}={getattr(getattr(config, section), setting.name)}"
         for section, setting in settings()
         if getattr(getattr(given, section), setting.name)
         != getattr(getattr(config, section), setting.name)

@@ -29,8 +29,8 @@ class MatrixFactorization(tf.keras.Model):
       embedding_dim: length of an embedding.
       use_bias: False keeps both biases at 0.
       init_stddev: embeddings start at N(0, init_stddev/√embedding_dim), biases at 0.
-      regularization: λ.
-      bias_regularization: λ_b.
+      regularization: λ; None lets it follow from the training data.
+      bias_regularization: λ_b; None lets it follow from the training data.
       frequency_exponent: ν.
       clip_predictions: whether predicted ratings are clipped to the training ratings' range.
       link: how scores become ratings, a name in losses.LINKS.
@@ -44,9 +44,9 @@ class MatrixFactorization(tf.keras.Model):
         embedding_dim: int = ModelConfig.embedding_dim,
         *,
         use_bias: bool = True,
-        init_stddev: float = ModelConfig.init_stddev,
-        regularization: float = 0.06,
-        bias_regularization: float = 0.005,
+        init_stddev: float = 0.1,
+        regularization: float | None = None,
+        bias_regularization: float | None = None,
         frequency_exponent: float = ModelConfig.frequency_exponent,
         clip_predictions: bool = True,
         link: str = "identity",

@@ -7,7 +7,8 @@ first and rewrite the whole table all the same, so dense is right, and compiled 
 import contextlib
 from collections.abc import Iterator
 
-from mfrec.config import OptimizerConfig
+from mfrec.config import OptimizerConfig, parse_arguments
+from mfrec.errors import InputError
 from mfrec.quiet_tensorflow import tf
 
 _CLASSES = {
@@ -31,6 +32,9 @@ def build(
         config: which optimizer, learning rates, clipping, averaging.
         steps_per_epoch: steps after which the exponential schedule has decayed once.
         epochs: when the cosine schedule reaches 0.
+
+    Raises:
+        InputError: the optimizer does not take one of `optimizer_args`.
     """
     schedules = tf.keras.optimizers.schedules
     rate = config.learning_rate
@@ -39,11 +43,15 @@ def build(
     elif config.learning_rate_schedule == "cosine":
         rate = schedules.CosineDecay(rate, steps_per_epoch * epochs)
     averaging = {"use_ema": True, "ema_momentum": config.average_weights}
-    return _CLASSES[config.optimizer](
-        rate,
-        global_clipnorm=config.clip_norm,
-        **(averaging if config.average_weights else {}),
-    )
+    try:
+        return _CLASSES[config.optimizer](
+            rate,
+            global_clipnorm=config.clip_norm,
+            **(averaging if config.average_weights else {}),
+            **parse_arguments(config.optimizer_args or ""),
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(f"--optimizer_args for {config.optimizer}: {error}") from None
 
 
 @contextlib.contextmanager

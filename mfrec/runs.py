@@ -148,7 +148,7 @@ class RunFolder:
         try:
             status = tf.train.Checkpoint(model=model).restore(path)
             status.assert_existing_objects_matched()
-        except (tf.errors.OpError, ValueError, AssertionError) as error:
+        except (tf.errors.OpError, ValueError, AssertionError, IndexError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"{path}: cannot be restored ({reason})") from None
         return model

@@ -16,7 +16,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mfrec import losses, optimizers
-from mfrec.config import OptimizerConfig, TrainingConfig, adapt_optimizer, adapt_training
+from mfrec.config import (
+    ModelConfig,
+    OptimizerConfig,
+    Statistics,
+    TrainingConfig,
+    adapt_model,
+    adapt_optimizer,
+    adapt_training,
+)
 from mfrec.data.interactions import Interactions
 from mfrec.data.pipelines import EpochShape, Examples, Loop, training_examples, training_loops
 from mfrec.errors import InputError
@@ -155,7 +163,7 @@ class Trainer:
                 weights of the epochs before.
             InputError: XLA cannot compile the loss, or the loss is not per example.
         """
-        config = adapt_training(self.config, len(train))
+        config = self._adapt(train)
         epochs = epochs or config.epochs
         last_epoch = min(stop_after or epochs, epochs)
         if validation is not None and evaluate is None:
@@ -207,9 +215,23 @@ class Trainer:
 
         return evaluate
 
+    def _adapt(self, train: Interactions) -> TrainingConfig:
+        """Fills in what follows from the training data, here and in the model."""
+        self.model.adapt(train)
+        data = statistics(train, self.loss)
+        config = adapt_training(self.config, data)
+        self.optimizer_config = adapt_optimizer(
+            self.optimizer_config, data, config.batch_size
+        )
+        derived = adapt_model(ModelConfig(), data)
+        if self.model.regularization is None:
+            self.model.regularization = derived.regularization
+        if self.model.bias_regularization is None:
+            self.model.bias_regularization = derived.bias_regularization
+        return config
+
     def _prepare(self, train: Interactions, shape: EpochShape, epochs: int) -> float:
         """Builds all that the compiled loop refers to, compiles it, and returns the seconds."""
-        self.model.adapt(train)
         user_counts = np.bincount(train.user_ids, minlength=self.model.num_users)
         item_counts = np.bincount(train.item_ids, minlength=self.model.num_items)
         self._examples = training_examples(train)
@@ -217,13 +239,14 @@ class Trainer:
         self._charges = [
             tf.constant(self.model.row_charges(counts)) for counts in (user_counts, item_counts)
         ]
-        self.optimizer = optimizers.build(
-            adapt_optimizer(self.optimizer_config, float(train.ratings.std())), shape.steps, epochs
-        )
+        self.optimizer = optimizers.build(self.optimizer_config, shape.steps, epochs)
         self.optimizer.build(self.model.trainable_variables)
         self._compiled_loop = self._loop
         if not self.config.run_eagerly:
             self._compiled_loop = tf.function(self._loop, jit_compile=self.config.jit_compile)
+        # an InputError raised while the loop is traced would reach nobody as such
+        first = self._examples.take(tf.zeros(shape.batch_size, tf.int32))
+        self._example_losses(first, self.model((first.user_ids, first.item_ids)))
         started = time.perf_counter()
         block = (shape.steps_per_loop, shape.batch_size)
         try:
@@ -321,6 +344,39 @@ class Trainer:
                 f"{scores.shape[0]}; a loss returns one value an example and is never reduced"
             )
         return values
+
+
+def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
+    """What the defaults are derived from.
+
+    Gradient and curvature are those of the loss's mean at the score that serves the mean rating. A
+    loss without curvature there (mae) is taken to spread as the ratings do.
+    """
+    ratings = tf.constant(train.ratings)
+    link = losses.LINKS[loss.link]
+    low, high = float(train.ratings.min()), float(train.ratings.max())
+    ones = tf.ones_like(ratings)
+    batch = {
+        "weights": ones,
+        "user_counts": ones,
+        "item_counts": ones,
+        "num_users": train.num_users,
+        "num_items": train.num_items,
+    }
+    score = ones * link.to_score(tf.reduce_mean(ratings), low, high)
+    with tf.GradientTape() as outer:
+        outer.watch(score)
+        with tf.GradientTape() as inner:
+            inner.watch(score)
+            values = loss(link.to_target(ratings, low, high), score, batch)
+        gradients = inner.gradient(values, score)
+    curvatures = outer.gradient(gradients, score)
+    gradient = float(tf.math.reduce_std(gradients))
+    curvature = float(tf.reduce_mean(curvatures)) if curvatures is not None else 0.0
+    spread = gradient / curvature if curvature > 0 else float(train.ratings.std())
+    return Statistics(
+        len(train), train.num_users, train.num_items, gradient or 1.0, spread or 1.0
+    )
 
 
 class _BestWeights:

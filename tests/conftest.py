@@ -1,0 +1,24 @@
+"""Fixtures of the whole suite."""
+
+import functools
+import os
+from pathlib import Path
+
+import pytest
+
+import helpers
+
+
+@pytest.fixture(scope="session")
+def real_data_dir():
+    """The folder of published data sets: $MFREC_TEST_DATA, or ../shared/data."""
+    folder = os.environ.get("MFREC_TEST_DATA") or helpers.ROOT.parent / "shared" / "data"
+    if not Path(folder).is_dir():
+        pytest.skip(f"no published data sets in {folder}; name their folder in $MFREC_TEST_DATA")
+    return Path(folder)
+
+
+@pytest.fixture
+def run_script(tmp_path):
+    """Runs a script in an empty folder: run_script(name, *flags) -> code, stdout, stderr."""
+    return functools.partial(helpers.run_script, tmp_path)

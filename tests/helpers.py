@@ -1,0 +1,83 @@
+"""What several test modules need: scripts run in process, event files read, data made."""
+
+import contextlib
+import importlib.util
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from mfrec.data.interactions import Interactions, Vocabulary
+
+ROOT = Path(__file__).resolve().parents[1]
+_script_flags = set()
+
+
+def run_script(folder, name, *given):
+    """Runs train.py or eval.py in this process, as from the shell in `folder`.
+
+    Returns its exit code and what it wrote to standard output and standard error.
+    """
+    for flag in _script_flags:
+        delattr(flags.FLAGS, flag)
+    before = set(flags.FLAGS)
+    spec = importlib.util.spec_from_file_location(name.removesuffix(".py"), ROOT / name)
+    script = importlib.util.module_from_spec(spec)
+    out, err, cwd = io.StringIO(), io.StringIO(), os.getcwd()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            os.chdir(folder)
+            spec.loader.exec_module(script)
+            code = script.main(flags.FLAGS([name, *map(str, given)]))
+        except SystemExit as stop:
+            code = stop.code
+        finally:
+            os.chdir(cwd)
+            _script_flags.clear()
+            _script_flags.update(set(flags.FLAGS) - before)
+    return code, out.getvalue(), err.getvalue()
+
+
+def read_scalars(folder):
+    """The scalars of the event files in a folder: tag -> {step: value}."""
+    from mfrec.quiet_tensorflow import tf
+
+    scalars = {}
+    for path in sorted(Path(folder).glob("events.out.tfevents.*")):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                number = tf.make_ndarray(value.tensor).item()
+                scalars.setdefault(value.tag, {})[event.step] = number
+    return scalars
+
+
+def interactions(user_ids, item_ids, ratings, num_users=None, num_items=None):
+    """Interactions of these ids; the raw ids of rows 0, 1, ... are u0, u1, ... and i0, i1, ..."""
+    users = tuple(f"u{row}" for row in range(num_users or max(user_ids) + 1))
+    items = tuple(f"i{row}" for row in range(num_items or max(item_ids) + 1))
+    return Interactions(
+        np.asarray(user_ids, np.int32),
+        np.asarray(item_ids, np.int32),
+        np.asarray(ratings, np.float32),
+        None,
+        Vocabulary(users),
+        Vocabulary(items),
+    )
+
+
+def planted(num_users, num_items, num_ratings, rank=3, noise=0.3, seed=0):
+    """Ratings 3 + b_u + b_i + <p_u, q_i> + N(0, noise) of distinct random pairs.
+
+    The biases have standard deviation 0.3, the inner products 1.
+    """
+    random = np.random.default_rng(seed)
+    pairs = random.permutation(num_users * num_items)[:num_ratings]
+    user_ids, item_ids = np.divmod(pairs, num_items)
+    p = random.normal(0, rank**-0.25, (num_users, rank))
+    q = random.normal(0, rank**-0.25, (num_items, rank))
+    scores = 3 + random.normal(0, 0.3, num_users)[user_ids]
+    scores += random.normal(0, 0.3, num_items)[item_ids] + (p @ q.T)[user_ids, item_ids]
+    ratings = scores + random.normal(0, noise, num_ratings)
+    return interactions(user_ids, item_ids, ratings, num_users, num_items)

@@ -1,0 +1,70 @@
+import math
+
+import numpy as np
+import pytest
+
+from mfrec import optimizers
+from mfrec.config import OPTIMIZERS, OptimizerConfig
+from mfrec.model import MatrixFactorization
+
+
+def rates(at_steps, **settings):
+    """The learning rate at these steps, of ten steps an epoch and four epochs."""
+    config = OptimizerConfig(learning_rate=0.2, **settings)
+    optimizer = optimizers.build(config, steps_per_epoch=10, epochs=4)
+    values = []
+    for step in at_steps:
+        optimizer.iterations.assign(step)
+        values.append(float(optimizer.learning_rate))
+    return values
+
+
+def test_constant_schedule():
+    assert rates([0, 7, 40], learning_rate_schedule="constant") == pytest.approx([0.2] * 3)
+
+
+def test_exponential_schedule_decays_by_the_factor_an_epoch():
+    found = rates([0, 5, 10, 30], learning_rate_schedule="exponential", learning_rate_decay=0.25)
+    assert found == pytest.approx([0.2, 0.1, 0.05, 0.2 / 64])
+
+
+def test_cosine_schedule_ends_at_0_with_the_last_epoch():
+    found = rates([0, 10, 20, 40], learning_rate_schedule="cosine")
+    assert found == pytest.approx([0.2, 0.1 * (1 + math.sqrt(0.5)), 0.1, 0], abs=1e-7)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_name_builds_its_optimizer(name):
+    config = OptimizerConfig(name, learning_rate=0.5, clip_norm=2.0)
+    optimizer = optimizers.build(config, 1, 1)
+    assert type(optimizer).__name__.lower() == name
+    assert optimizer.global_clipnorm == 2.0
+    assert not optimizer.use_ema
+
+
+def test_averaged_weights_are_there_within_and_gone_after():
+    model = MatrixFactorization(2, 2, 1)
+    config = OptimizerConfig(
+        "sgd", learning_rate=1.0, learning_rate_schedule="constant", average_weights=0.75
+    )
+    optimizer = optimizers.build(config, 1, 1)
+    optimizer.build(model.trainable_variables)
+    for gradient in (1.0, -3.0):
+        optimizer.apply([np.full(v.shape, gradient, np.float32) for v in model.trainable_variables])
+    # a bias goes from 0 to −1 to 2; its average from −1 to −3/4 + 2/4
+    with pytest.raises(KeyError), optimizers.averaged_weights(model, optimizer):
+        assert model.user_bias.numpy().tolist() == [-0.25, -0.25]
+        raise KeyError
+    assert model.user_bias.numpy().tolist() == [2, 2]
+
+
+def test_without_averaging_the_weights_stay():
+    model = MatrixFactorization(2, 2, 1)
+    optimizer = optimizers.build(OptimizerConfig(learning_rate=1.0), 1, 1)
+    optimizer.build(model.trainable_variables)
+    before = model.user_embedding.numpy()
+    with optimizers.averaged_weights(model, optimizer):
+        model.user_bias.assign([1, 2])
+        assert (model.user_embedding.numpy() == before).all()
+    # what changes within is not undone, for there was nothing to swap
+    assert model.user_bias.numpy().tolist() == [1, 2]
