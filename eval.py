@@ -1,7 +1,7 @@
 """Measures a finished run again, on its own held-out part or on a file of ratings.
 
-    python eval.py --run_dir=runs/my-run
-    python eval.py --run_dir=runs/my-run --output=json --predictions=predictions.tsv
+python eval.py --run_dir=runs/my-run
+python eval.py --run_dir=runs/my-run --output=json --predictions=predictions.tsv
 """
 
 import json

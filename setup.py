@@ -23,6 +23,6 @@ setup(
     ],
     extras_require={
         "dev": ["pytest>=8", "ruff>=0.14"],
-        "benchmarks": [],
+        "benchmarks": ["cornac>=3.0", "libmf>=0.9.2", "scikit-surprise>=1.1.5"],
     },
 )

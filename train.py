@@ -25,12 +25,8 @@ _DEFINE = {
 }
 
 for _, setting in settings.settings():
-    _DEFINE[settings.python_type(setting)](
-        setting.name, setting.default, setting.metadata["help"]
-    )
-PRESET = flags.DEFINE_string(
-    "preset", None, f"a recipe of settings: {', '.join(settings.PRESETS)}"
-)
+    _DEFINE[settings.python_type(setting)](setting.name, setting.default, setting.metadata["help"])
+PRESET = flags.DEFINE_string("preset", None, f"a recipe of settings: {', '.join(settings.PRESETS)}")
 CONFIG = flags.DEFINE_string("config", None, "config.json of an earlier run, to repeat it")
 RUN_DIR = flags.DEFINE_string(
     "run_dir", None, "where the run is kept (default: runs/ + data set, loss and time)"

@@ -3,10 +3,11 @@
     pip install -e '.[benchmarks]'
     python benchmarks/throughput.py --data_dir=../shared/data
 
-All train the same biased factorization of the same ratings. mfrec's figure is that of its table:
-the loops alone, pipeline included. Keras: Model.fit of a functional model on numpy arrays, a
-whole epoch after one that compiles; it has no regularizer, which spares it work. Surprise, cornac
-and libmf: fit(), everything included, at as many epochs as make it a second or more.
+All train the same biased factorization of the same ratings. mfrec's figure is that of its
+table: the loops alone, pipeline included. Keras: Model.fit of a functional model on numpy
+arrays, a whole epoch after one that compiles; it has no regularizer, which spares it work.
+Surprise, cornac and libmf: fit(), everything included, at as many epochs as make it a second or
+more.
 """
 
 import time

@@ -1,6 +1,6 @@
 """Three users rate three items; what would user1 think of item3?
 
-    python examples/quickstart.py
+python examples/quickstart.py
 """
 
 import mfrec

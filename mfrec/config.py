@@ -1,7 +1,8 @@
-"""Every setting of mfrec, once: the flags of the scripts and config.json are made from these data classes.
+"""Every setting of mfrec, once: flags and config.json are made from these data classes.
 
-One frozen data class a concern. A setting that is None is derived from the training data by `adapt`; what it became
-is printed and written to config.json. Precedence: flag > --config=FILE > --preset > default.
+One frozen data class a concern. A setting that is None is derived from the training data in
+mfrec/defaults.py; what it became is printed and written to config.json. Precedence: flag >
+--config=FILE > --preset > default.
 """
 
 import dataclasses
@@ -127,9 +128,7 @@ class TrainingConfig:
     epochs: int | None = _setting(
         None, "passes over the training ratings (default: 20, more for tiny data)", minimum=1
     )
-    batch_size: int | None = _setting(
-        None, "examples a step (default: from the data)", minimum=1
-    )
+    batch_size: int | None = _setting(None, "examples a step (default: from the data)", minimum=1)
     steps_per_loop: int = _setting(
         64, "steps inside the compiled loop between two visits to Python, at most", minimum=1
     )
@@ -186,18 +185,19 @@ class Config:
             _check_value(setting, getattr(getattr(self, section), setting.name))
 
 
-# A recipe is a handful of settings that any flag overrides; how each was found stands in BUILD_NOTES.md.
+# Recipes that any flag overrides. How each was found stands in BUILD_NOTES.md.
 PRESETS: dict[str, dict[str, Any]] = {
     "movielens-100k": {
         "dataset": "movielens-100k",
+        "loss": "logistic",
         "embedding_dim": 64,
-        "init_stddev": 0.07,
-        "regularization": 0.095,
-        "bias_regularization": 0.02,
+        "init_stddev": 0.073,
+        "regularization": 0.0119,
+        "bias_regularization": 0.0023,
         "frequency_exponent": 0.5,
         "optimizer": "adam",
-        "optimizer_args": "beta_2=0.99,epsilon=3e-4",
-        "learning_rate": 0.005,
+        "optimizer_args": "beta_2=0.99,epsilon=3.9e-5",
+        "learning_rate": 0.0053,
         "learning_rate_schedule": "cosine",
         "batch_size": 256,
         "epochs": 15,
@@ -205,14 +205,15 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "movielens-1m": {
         "dataset": "movielens-1m",
-        "embedding_dim": 96,
-        "init_stddev": 0.1,
-        "regularization": 0.055,
-        "bias_regularization": 0.02,
+        "loss": "logistic",
+        "embedding_dim": 64,
+        "init_stddev": 0.104,
+        "regularization": 0.0063,
+        "bias_regularization": 0.0023,
         "frequency_exponent": 0.6,
         "optimizer": "adam",
-        "optimizer_args": "beta_2=0.99,epsilon=4e-5",
-        "learning_rate": 0.008,
+        "optimizer_args": "beta_2=0.99,epsilon=5.2e-6",
+        "learning_rate": 0.0085,
         "learning_rate_schedule": "cosine",
         "batch_size": 8192,
         "epochs": 20,
@@ -234,12 +235,12 @@ def resolve(
     """The settings in force: flag > config file > preset > default.
 
     Args:
-      flags: what the user typed, by flat name.
-      preset: a name in PRESETS.
-      config_file: a config.json of an earlier run, or a part of one.
+        flags: what the user typed, by flat name.
+        preset: a name in PRESETS.
+        config_file: a config.json of an earlier run, or a part of one.
 
     Raises:
-      InputError: a name, value or file that cannot be used.
+        InputError: a name, value or file that cannot be used.
     """
     values: dict[str, Any] = {}
     if preset is not None:
@@ -274,7 +275,8 @@ def read_settings(path: str) -> dict[str, Any]:
     """The settings of a config.json, by flat name.
 
     Raises:
-      InputError: no such file, no JSON object, or a section or setting that mfrec does not have.
+        InputError: no such file, no JSON object, or a section or setting that mfrec does not
+            have.
     """
     try:
         with open(path, encoding="utf-8") as file:
@@ -298,7 +300,7 @@ def parse_arguments(text: str) -> dict[str, Any]:
     """'margin=0.9,name=x' as a dict; numbers and true/false become Python values.
 
     Raises:
-      InputError: an entry that is not name=value.
+        InputError: an entry that is not name=value.
     """
     arguments: dict[str, Any] = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):
@@ -353,100 +355,3 @@ def python_type(setting: dataclasses.Field) -> type:
 
 def _types(setting: dataclasses.Field) -> tuple[type, ...]:
     return get_args(setting.type) or (setting.type,)
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """What the defaults are derived from: the size of the data and the scale of the loss.
-
-    Attributes:
-        num_ratings: training ratings.
-        num_users: users in them.
-        num_items: items in them.
-        gradient: standard deviation of the loss's gradient by the score, at the best constant
-            score; for mse that is twice the ratings' standard deviation.
-        spread: standard deviation of the Newton steps from there, gradient / curvature: how far
-            scores differ. For mse it is the ratings' standard deviation.
-    """
-
-    num_ratings: int
-    num_users: int
-    num_items: int
-    gradient: float
-    spread: float
-
-    @property
-    def row_ratings(self) -> float:
-        """Ratings of a typical row: geometric mean of those a user and those an item."""
-        return self.num_ratings / math.sqrt(self.num_users * self.num_items)
-
-
-def adapt(config: Config, data: Statistics) -> Config:
-    """The settings with every None filled in."""
-    training = adapt_training(config.training, data)
-    return dataclasses.replace(
-        config,
-        model=adapt_model(config.model, data),
-        optimizer=adapt_optimizer(config.optimizer, data, training.batch_size),
-        training=training,
-    )
-
-
-def adapt_training(config: TrainingConfig, data: Statistics) -> TrainingConfig:
-    """Batches of about 1/160 of an epoch, a power of two from 32 to 65,536; 20 epochs.
-
-    Data too small for 1,000 steps in 20 epochs get up to 100.
-    """
-    power = round(math.log2(max(data.num_ratings / 160, 1)))
-    batch_size = config.batch_size or 2 ** min(max(power, 5), 16)
-    steps = math.ceil(data.num_ratings / batch_size)
-    epochs = config.epochs or min(max(20, math.ceil(1000 / steps)), 100)
-    return dataclasses.replace(config, batch_size=batch_size, epochs=epochs)
-
-
-def adapt_model(config: ModelConfig, data: Statistics) -> ModelConfig:
-    """λ = 0.45 · gradient / √row_ratings, λ_b = 3 ratings' worth, embeddings from 0.1 · √spread.
-
-    Below a certain λ embeddings begin to fit noise. A matrix of nothing but noise has singular
-    values that grow with its standard deviation times the square root of the ratings a row, and
-    λ · row_ratings is the threshold that singular values must pass, hence the form of the rule;
-    its constant was chosen on validation parts. λ_b makes a bias start to count where a row has
-    more than three ratings.
-    """
-    curvature = data.gradient / data.spread
-    derived = {
-        "init_stddev": 0.1 * math.sqrt(data.spread),
-        "regularization": 0.45 * data.gradient / math.sqrt(data.row_ratings),
-        "bias_regularization": 1.5 * curvature / data.row_ratings,
-    }
-    return _filled(config, derived)
-
-
-def adapt_optimizer(
-    config: OptimizerConfig, data: Statistics, batch_size: int
-) -> OptimizerConfig:
-    """Adam's learning rate 0.0045 · spread^0.75, and an ε of the size of a row's gradients.
-
-    A row that few batches hold gets a small gradient, which Adam would blow up to a full step;
-    with ε at 0.18 · gradient · √spread / √(batch_size · √(users · items)), about the root mean
-    square of a row's gradient, it does not. β2 = 0.99 for the few hundred steps of an epoch.
-    """
-    rows = math.sqrt(data.num_users * data.num_items)
-    epsilon = 0.09 * data.gradient * math.sqrt(data.spread) / math.sqrt(batch_size * rows)
-    is_adam = config.optimizer in ("adam", "adamw", "nadam")
-    rate = 0.0045 * data.spread**0.75
-    derived = {
-        "learning_rate": rate if is_adam else 10 * rate,
-        "optimizer_args": f"beta_2=0.99,epsilon={epsilon:.2g}" if is_adam else "",
-    }
-    return _filled(config, derived)
-
-
-def _filled(config: Any, derived: Mapping[str, Any]) -> Any:
-    """The settings with these values where there is None."""
-    missing = {
-        name: float(f"{value:.3g}") if isinstance(value, float) else value
-        for name, value in derived.items()
-        if getattr(config, name) is None
-    }
-    return dataclasses.replace(config, **missing)

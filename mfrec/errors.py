@@ -17,8 +17,8 @@ class InputError(ValueError):
 def exit_code(script: str, work: Callable[[], None]) -> int:
     """Does a script's work and returns its exit code.
 
-    0: done. 2: an `InputError`, printed as one line. 130: stopped by Ctrl-C. SIGTERM exits with 143. Everything else
-    is a fault of mfrec and ends in a traceback.
+    0: done. 2: an `InputError`, printed as one line. 130: stopped by Ctrl-C. SIGTERM exits with
+        143. Everything else is a fault of mfrec and ends in a traceback.
 
     Args:
         script: whose name stands before the printed line.

@@ -4,10 +4,10 @@ Baselines: the global mean μ of the training ratings, and damped biases,
 
     b_i = Σ_u (r − μ) / (n_i + d_i),    b_u = Σ_i (r − μ − b_i) / (n_u + d_u),
 
-which shrink the means of rarely rated items and rarely rating users towards 0 (the form of Koren
-2010, "Factor in the neighbors", section 2.1). d_i = d_u = 5: on all but one of fourteen rating
-sets as good as or better than Koren's 25 and 10, a harder baseline to beat. All predictions, the
-model's and theirs, are clipped to the training ratings' range.
+which shrink the means of rarely rated items and rarely rating users towards 0 (the form of
+Koren 2010, "Factor in the neighbors", section 2.1). d_i = d_u = 5: on all but one of fourteen
+rating sets as good as or better than Koren's 25 and 10, a harder baseline to beat. All
+predictions, the model's and theirs, are clipped to the training ratings' range.
 """
 
 import numpy as np
@@ -42,7 +42,7 @@ class Evaluator:
         return rating_errors(held_out.ratings, model.predict_interactions(held_out))
 
     def baselines(self, held_out: Interactions) -> dict[str, dict[str, float]]:
-        """Errors of "global_mean" and "biases", and of "oracle" where the expected ratings are known."""
+        """Errors of "global_mean", "biases" and, where expected ratings are known, "oracle"."""
         users, items = held_out.user_ids, held_out.item_ids
         predictions = {
             "global_mean": np.full(len(held_out), self._mean),

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from mfrec import losses, reporting
-from mfrec.config import Config, adapt, parse_arguments, settings
+from mfrec.config import Config, parse_arguments, settings
 from mfrec.data import loading, readers, splits
 from mfrec.data.interactions import Interactions
 from mfrec.data.loading import Source
 from mfrec.data.splits import Split
+from mfrec.defaults import adapt
 from mfrec.errors import InputError
 from mfrec.evaluation import Evaluator
 from mfrec.model import MatrixFactorization
@@ -88,8 +89,7 @@ def run(config: Config, source: Source, folder: RunFolder, started: float) -> di
             "load_seconds": load_seconds,
             "compile_seconds": sum(h.compile_seconds for h in histories),
             "train_seconds": sum(h.train_seconds for h in histories),
-            "evaluation_seconds": evaluation_seconds
-            + sum(h.evaluation_seconds for h in histories),
+            "evaluation_seconds": evaluation_seconds + sum(h.evaluation_seconds for h in histories),
             "seconds_to_best": histories[0].seconds_to_best,
             "examples_per_second": history.examples_per_second,
             "total_seconds": time.perf_counter() - started,
@@ -107,8 +107,8 @@ def cross_validate(
 
     Returns:
         The object of results.json: means over the folds, with the sample standard deviation of
-        the metrics under "std" and every fold's metrics under "folds". Timing is a fold's mean, too,
-        except for "total_seconds".
+        the metrics under "std" and every fold's metrics under "folds". Timing is a fold's mean,
+        too, except for "total_seconds".
     """
     results = []
     for fold in range(config.split.num_folds):

@@ -1,14 +1,15 @@
 """Losses and their registry: the seam that mfrec is for.
 
-A loss is one small pure function, per example and never reduced. A decorator registers it under the name that --loss
-takes and says which kind of batch it wants:
+A loss is one small pure function, per example and never reduced. A decorator registers it under
+the name that --loss takes and says which kind of batch it wants:
 
     @losses.rating("mse")                        # ratings [B], predictions [B] -> [B]
     @losses.rating("logistic", link="sigmoid")   # targets and scores live on the link's scale
 
-Keyword arguments with a default are the loss's parameters, set by --loss_args=name=value. A loss that names
-`weights`, `user_counts` or `item_counts` (float32 [B]: example weight, training ratings of the example's user and item), `num_users`
-or `num_items` among its arguments receives them.
+Keyword arguments with a default are the loss's parameters, set by --loss_args=name=value. A
+loss that names `weights`, `user_counts` or `item_counts` (float32 [B]: example weight, training
+ratings of the example's user and item), `num_users` or `num_items` among its arguments receives
+them.
 
 A loss in a file of your own needs no registration: --loss=path/to/my_losses.py:my_loss.
 """
@@ -32,10 +33,10 @@ BATCH_ARGUMENTS = ("weights", "user_counts", "item_counts", "num_users", "num_it
 
 @dataclass(frozen=True)
 class Link:
-    """How scores become ratings: rating = from_score(score), on the training ratings' range [low, high].
+    """How scores become ratings on the training range [low, high]: from_score(score).
 
-    `to_target` puts a rating on the scale on which the loss compares it with from_score(score), and `to_score` is
-    the score that serves a rating: the mean rating's is the global bias μ.
+    `to_target` puts a rating on the scale on which the loss compares it with from_score(score),
+    and `to_score` is the score that serves a rating: the mean rating's is the global bias μ.
     """
 
     from_score: Callable[[tf.Tensor, float, float], tf.Tensor]
@@ -88,9 +89,9 @@ class Loss:
         """The loss of every example, float32 [B].
 
         Args:
-          ratings: float32 [B], on the scale of the link's targets.
-          predictions: float32 [B], the model's scores.
-          batch: what a loss may ask for, by the names in BATCH_ARGUMENTS.
+            ratings: float32 [B], on the scale of the link's targets.
+            predictions: float32 [B], the model's scores.
+            batch: what a loss may ask for, by the names in BATCH_ARGUMENTS.
         """
         wanted = {name: batch[name] for name in self.batch_arguments}
         return self.function(ratings, predictions, **wanted, **self.arguments)
@@ -104,7 +105,7 @@ class Loss:
         """The same loss with these parameters.
 
         Raises:
-          InputError: the function has no such parameter.
+            InputError: the function has no such parameter.
         """
         parameters = [
             name
@@ -125,8 +126,8 @@ def rating(name: str, link: str = "identity") -> Callable[[Callable], Callable]:
     """Registers a rating loss: (ratings [B], predictions [B]) -> [B], both float32.
 
     Args:
-      name: what --loss takes; one name, one loss.
-      link: how scores become ratings, a name in LINKS.
+        name: what --loss takes; one name, one loss.
+        link: how scores become ratings, a name in LINKS.
     """
     if link not in LINKS:
         raise ValueError(f"unknown link '{link}'{nearest(link, LINKS)}")
@@ -146,11 +147,11 @@ def get(loss: "str | Callable | Loss", arguments: Mapping[str, Any] | None = Non
     """The loss by that name, in that file or module, or made of that function.
 
     Args:
-      loss: 'mse', 'my_losses.py:focal', 'package.module:focal', a function or a Loss.
-      arguments: values for its parameters.
+        loss: 'mse', 'my_losses.py:focal', 'package.module:focal', a function or a Loss.
+        arguments: values for its parameters.
 
     Raises:
-      InputError: there is no such name, file, module, function or parameter.
+        InputError: there is no such name, file, module, function or parameter.
     """
     found = loss if isinstance(loss, Loss) else None
     if isinstance(loss, str):
@@ -198,8 +199,8 @@ def _imported(address: str) -> Loss:
 def mse(ratings, predictions):
     """Squared error: (r − ŷ)².
 
-    The loss of biased matrix factorization (Koren, Bell, Volinsky 2009, "Matrix factorization techniques for
-    recommender systems"). mse(4, 3) = 1.
+    The loss of biased matrix factorization (Koren, Bell, Volinsky 2009, "Matrix factorization
+    techniques for recommender systems"). mse(4, 3) = 1.
     """
     return tf.square(ratings - predictions)
 
@@ -214,10 +215,11 @@ def mae(ratings, predictions):
 def huber(ratings, predictions, delta=1.0):
     """Squared error near, absolute error far: e²/2 for |e| ≤ δ, else δ(|e| − δ/2), with e = r − ŷ.
 
-    Huber 1964, "Robust estimation of a location parameter". At δ = 1: huber(4, 3.5) = 0.125, huber(4, 2) = 1.5.
+    Huber 1964, "Robust estimation of a location parameter". At δ = 1: huber(4, 3.5) = 0.125,
+    huber(4, 2) = 1.5.
 
     Args:
-      delta: where the two meet, in units of the rating.
+        delta: where the two meet, in units of the rating.
     """
     error = tf.abs(ratings - predictions)
     near = tf.minimum(error, delta)
@@ -226,10 +228,11 @@ def huber(ratings, predictions, delta=1.0):
 
 @rating("logistic", link="sigmoid")
 def logistic(ratings, predictions):
-    """Cross-entropy of the rating's place y ∈ [0, 1] in its range: −y log σ(ŷ) − (1 − y) log(1 − σ(ŷ)).
+    """Cross-entropy: −y log σ(ŷ) − (1 − y) log(1 − σ(ŷ)), y ∈ [0, 1] the place in the range.
 
-    Predictions are logits; what is served is low + (high − low)·σ(ŷ), which never leaves the range. Collins, Dasgupta, Schapire
-    2001, "A generalization of principal components analysis to the exponential family". logistic(1, 0) = log 2.
+    Predictions are logits; what is served is low + (high − low)·σ(ŷ), which never leaves the
+    range. Collins, Dasgupta, Schapire 2001, "A generalization of principal components analysis
+    to the exponential family". logistic(1, 0) = log 2.
     """
     return tf.nn.sigmoid_cross_entropy_with_logits(labels=ratings, logits=predictions)
 
@@ -238,7 +241,7 @@ def logistic(ratings, predictions):
 def poisson(ratings, predictions):
     """Poisson deviance without its constant: e^ŷ − r·ŷ, for ratings that are counts.
 
-    Predictions are log rates; what is served is e^ŷ. Gopalan, Hofman, Blei 2015, "Scalable recommendation with
-    hierarchical Poisson factorization". poisson(2, 0) = 1.
+    Predictions are log rates; what is served is e^ŷ. Gopalan, Hofman, Blei 2015, "Scalable
+    recommendation with hierarchical Poisson factorization". poisson(2, 0) = 1.
     """
     return tf.exp(predictions) - ratings * predictions

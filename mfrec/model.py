@@ -1,11 +1,14 @@
 """Biased matrix factorization: ŷ(u,i) = μ + b_u + b_i + <p_u, q_i>.
 
-Koren, Bell, Volinsky 2009, "Matrix factorization techniques for recommender systems". The regularizer is
+Koren, Bell, Volinsky 2009, "Matrix factorization techniques for recommender systems". The
+regularizer is
 
-    R(u,i) = λ(w_u‖p_u‖² + w_i‖q_i‖²) + λ_b(w_u b_u² + w_i b_i²),   w_u = n_u^(ν−1) scaled to mean 1
+    R(u,i) = λ(w_u‖p_u‖² + w_i‖q_i‖²) + λ_b(w_u b_u² + w_i b_i²),   w_u = n_u^(ν−1) scaled to
+    mean 1
 
-over the training examples, n_u being the user's number of training ratings (items likewise). ν = 1 charges every
-example alike, ν = 0 every row once. R charges the user and the item of each example.
+over the training examples, n_u being the user's number of training ratings (items likewise). ν
+= 1 charges every example alike, ν = 0 every row once. R charges the user and the item of each
+example.
 """
 
 import numpy as np
@@ -20,21 +23,22 @@ from mfrec.quiet_tensorflow import tf
 class MatrixFactorization(tf.keras.Model):
     """Embeddings and biases of users and items, as explicit variables.
 
-    Variables, all float32: `user_embedding` [num_users, embedding_dim], `item_embedding` [num_items, embedding_dim],
-    `user_bias` [num_users], `item_bias` [num_items], and the fixed `global_bias` [], `rating_range` [2].
+    Variables, all float32: `user_embedding` [num_users, embedding_dim], `item_embedding`
+    [num_items, embedding_dim], `user_bias` [num_users], `item_bias` [num_items], and the fixed
+    `global_bias` [], `rating_range` [2].
 
     Args:
-      num_users: rows of the user tables.
-      num_items: rows of the item tables.
-      embedding_dim: length of an embedding.
-      use_bias: False keeps both biases at 0.
-      init_stddev: embeddings start at N(0, init_stddev/√embedding_dim), biases at 0.
-      regularization: λ; None lets it follow from the training data.
-      bias_regularization: λ_b; None lets it follow from the training data.
-      frequency_exponent: ν.
-      clip_predictions: whether predicted ratings are clipped to the training ratings' range.
-      link: how scores become ratings, a name in losses.LINKS.
-      seed: fixes the initial embeddings.
+        num_users: rows of the user tables.
+        num_items: rows of the item tables.
+        embedding_dim: length of an embedding.
+        use_bias: False keeps both biases at 0.
+        init_stddev: embeddings start at N(0, init_stddev/√embedding_dim), biases at 0.
+        regularization: λ; None lets it follow from the training data.
+        bias_regularization: λ_b; None lets it follow from the training data.
+        frequency_exponent: ν.
+        clip_predictions: whether predicted ratings are clipped to the training ratings' range.
+        link: how scores become ratings, a name in losses.LINKS.
+        seed: fixes the initial embeddings.
     """
 
     def __init__(
@@ -96,8 +100,9 @@ class MatrixFactorization(tf.keras.Model):
         """Scores ŷ(u,i) of pairs, float32 [B].
 
         Args:
-          inputs: (user_ids, item_ids), int32 [B] each. UNKNOWN (−1) is a row of zeros, which leaves μ + b_i
-            for an unknown user, μ + b_u for an unknown item, and μ for both.
+            inputs: (user_ids, item_ids), int32 [B] each. UNKNOWN (−1) is a row of zeros, which
+                leaves μ + b_i
+              for an unknown user, μ + b_u for an unknown item, and μ for both.
         """
         user_ids, item_ids = inputs
         p_u, b_u = _rows(self.user_embedding, self.user_bias, user_ids)
@@ -109,11 +114,11 @@ class MatrixFactorization(tf.keras.Model):
         return LINKS[self.link].to_target(ratings, self.rating_range[0], self.rating_range[1])
 
     def predict_ratings(self, user_ids: tf.Tensor, item_ids: tf.Tensor) -> tf.Tensor:
-        """Expected ratings of pairs, float32 [B]: the score through the link, clipped to the training range.
+        """Expected ratings of pairs, float32 [B]: the score through the link, then clipped.
 
         Args:
-          user_ids: int32 [B], UNKNOWN (−1) allowed.
-          item_ids: int32 [B], UNKNOWN (−1) allowed.
+            user_ids: int32 [B], UNKNOWN (−1) allowed.
+            item_ids: int32 [B], UNKNOWN (−1) allowed.
         """
         low, high = self.rating_range[0], self.rating_range[1]
         scores = self((tf.convert_to_tensor(user_ids), tf.convert_to_tensor(item_ids)))
@@ -136,7 +141,7 @@ class MatrixFactorization(tf.keras.Model):
         """w = n^(ν−1) of every row, scaled to mean 1 over the training examples, float32 [rows].
 
         Args:
-          counts: training ratings of each row, [rows]; rows without any are charged 0.
+            counts: training ratings of each row, [rows]; rows without any are charged 0.
         """
         charges = np.power(
             counts, self.frequency_exponent - 1, where=counts > 0, out=np.zeros(len(counts))
@@ -146,13 +151,13 @@ class MatrixFactorization(tf.keras.Model):
     def regularizer(self, user_charges: tf.Tensor, item_charges: tf.Tensor) -> tf.Tensor:
         """Σ_u c_u(λ‖p_u‖² + λ_b b_u²) + Σ_i c_i(λ‖q_i‖² + λ_b b_i²), float32 [].
 
-        With c_u = Σ w_u / B over the examples of user u in a batch, this is the mean of R over its examples. Summed by
-        row rather than by example it reads the tables once in order, where R(u,i) would gather them again: at
-        d = 64 that costs a third of the step.
+        With c_u = Σ w_u / B over the examples of user u in a batch, this is the mean of R over
+        its examples. Summed by row rather than by example it reads the tables once in order,
+        where R(u,i) would gather them again: at d = 64 that costs a third of the step.
 
         Args:
-          user_charges: c_u, float32 [num_users].
-          item_charges: c_i, float32 [num_items].
+            user_charges: c_u, float32 [num_users].
+            item_charges: c_i, float32 [num_items].
         """
 
         def charge(charges: tf.Tensor, embedding: tf.Variable, bias: tf.Variable) -> tf.Tensor:
@@ -164,9 +169,7 @@ class MatrixFactorization(tf.keras.Model):
         )
 
 
-def _rows(
-    embedding: tf.Variable, bias: tf.Variable, ids: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
+def _rows(embedding: tf.Variable, bias: tf.Variable, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Embeddings [B, d] and biases [B] of ids [B]; zeros for UNKNOWN."""
     known = tf.cast(ids >= 0, tf.float32)
     rows = tf.maximum(ids, 0)

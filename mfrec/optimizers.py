@@ -1,7 +1,8 @@
 """Keras optimizers from settings, and the moving average of the weights.
 
-Keras 3 optimizers are handed dense gradients: given `IndexedSlices` they do not sum repeated ids
-first and rewrite the whole table all the same, so dense is right, and compiled it is faster.
+Keras 3 optimizers are handed dense gradients: given `IndexedSlices` they do not sum repeated
+ids first and rewrite the whole table all the same, so dense is right, and compiled it is
+faster.
 """
 
 import contextlib
@@ -25,8 +26,8 @@ def build(
 ) -> tf.keras.optimizers.Optimizer:
     """The optimizer with its learning-rate schedule.
 
-    Schedules, with t the step: constant; exponential, learning_rate · decay^(t / steps_per_epoch);
-    cosine, learning_rate · (1 + cos(π t / (steps_per_epoch · epochs))) / 2.
+    Schedules, with t the step: constant; exponential, learning_rate · decay^(t /
+    steps_per_epoch); cosine, learning_rate · (1 + cos(π t / (steps_per_epoch · epochs))) / 2.
 
     Args:
         config: which optimizer, learning rates, clipping, averaging.

@@ -1,7 +1,8 @@
 """TensorFlow, imported without its start-up chatter: `from mfrec.quiet_tensorflow import tf`.
 
-TensorFlow's C++ side writes about missing GPUs and about its own logging straight to file descriptor 2 before any
-setting can reach it. What it writes while it is imported is held back, and shown only if the import fails.
+TensorFlow's C++ side writes about missing GPUs and about its own logging straight to file
+descriptor 2 before any setting can reach it. What it writes while it is imported is held back,
+and shown only if the import fails.
 """
 
 import contextlib

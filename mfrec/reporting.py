@@ -27,7 +27,7 @@ class TrainingReport:
         """Moves the bar."""
         if self._progress is None:
             self._progress = Progress("training", log.loops_in_all, "loops")
-        speed = f"{log.examples_per_second / 1e6:.1f} M examples/s"
+        speed = _speed(log.examples_per_second)
         note = f"epoch {log.epoch}  loss {log.loss:.4f}{self._validation}  {speed}"
         self._progress.update(log.loops_done, note)
 
@@ -42,7 +42,7 @@ class TrainingReport:
         print(
             f"epoch {log.epoch:>{len(str(log.epochs))}}/{log.epochs}"
             f"  loss {log.train['loss']:.4f}{measured}"
-            f"  {log.train['examples_per_second'] / 1e6:.2f} M examples/s"
+            f"  {_speed(log.train['examples_per_second'])}"
             f"  {log.seconds:.1f} s{best}",
             file=sys.stderr,
         )
@@ -64,7 +64,8 @@ def table(results: dict[str, Any], part: str = "test") -> str:
         rows.sort(key=lambda row: -row[1][names[0]])
     width = max(len(name) for name, _ in rows)
     lines = [
-        f"{results['dataset']} · {results['split']} · {part}: {results['counts'][part]:,.0f} ratings",
+        f"{results['dataset']} · {results['split']} · "
+        f"{part}: {results['counts'][part]:,.0f} ratings",
         results["protocol"],
         "",
         " " * width + "".join(f"{name.upper():>10}" for name in names),
@@ -86,8 +87,14 @@ def timing(results: dict[str, Any]) -> str:
     """Where the seconds went, in one line."""
     seconds = results["timing"]
     return (
-        f"{results['epochs']:g} epochs, {results['parameters']:,.0f} parameters · load "
+        f"{results['epochs']:g} epochs, {results['parameters']:,.0f} parameters · start and load "
         f"{seconds['load_seconds']:.1f} s, compile {seconds['compile_seconds']:.1f} s, train "
-        f"{seconds['train_seconds']:.1f} s ({seconds['examples_per_second'] / 1e6:.2f} M examples/s), "
-        f"evaluate {seconds['evaluation_seconds']:.1f} s, in all {seconds['total_seconds']:.1f} s"
+        f"{seconds['train_seconds']:.1f} s ({_speed(seconds['examples_per_second'])}), evaluate "
+        f"{seconds['evaluation_seconds']:.1f} s, in all {seconds['total_seconds']:.1f} s"
     )
+
+
+def _speed(examples_per_second: float) -> str:
+    if examples_per_second < 1e5:
+        return f"{examples_per_second / 1e3:.1f} k examples/s"
+    return f"{examples_per_second / 1e6:.2f} M examples/s"

@@ -1,11 +1,11 @@
 """The run folder: everything a training leaves behind, readable without it.
 
-    config.json         every setting, resolved, with the constants derived from the data
-    users.tsv items.tsv raw id and label of every row
-    interactions.npz    training and validation ratings in rows
-    checkpoints/        the best weights, as a TensorFlow checkpoint
-    train/ validation/ test/   event files for TensorBoard
-    results.json        metrics, baselines, counts, timing, versions
+config.json         every setting, resolved, with the constants derived from the data
+users.tsv items.tsv raw id and label of every row
+interactions.npz    training and validation ratings in rows
+checkpoints/        the best weights, as a TensorFlow checkpoint
+train/ validation/ test/   event files for TensorBoard
+results.json        metrics, baselines, counts, timing, versions
 """
 
 import json

@@ -16,17 +16,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mfrec import losses, optimizers
-from mfrec.config import (
-    ModelConfig,
-    OptimizerConfig,
-    Statistics,
-    TrainingConfig,
-    adapt_model,
-    adapt_optimizer,
-    adapt_training,
-)
+from mfrec.config import ModelConfig, OptimizerConfig, TrainingConfig
 from mfrec.data.interactions import Interactions
 from mfrec.data.pipelines import EpochShape, Examples, Loop, training_examples, training_loops
+from mfrec.defaults import Statistics, adapt_model, adapt_optimizer, adapt_training
 from mfrec.errors import InputError
 from mfrec.metrics import rating_errors
 from mfrec.model import MatrixFactorization
@@ -220,9 +213,7 @@ class Trainer:
         self.model.adapt(train)
         data = statistics(train, self.loss)
         config = adapt_training(self.config, data)
-        self.optimizer_config = adapt_optimizer(
-            self.optimizer_config, data, config.batch_size
-        )
+        self.optimizer_config = adapt_optimizer(self.optimizer_config, data, config.batch_size)
         derived = adapt_model(ModelConfig(), data)
         if self.model.regularization is None:
             self.model.regularization = derived.regularization
@@ -288,9 +279,7 @@ class Trainer:
                 done = (epoch - 1) * shape.loops + number
                 loss = float(sums[0] / sums[2])
                 on_loop(
-                    LoopLog(
-                        epoch, done, epochs * shape.loops, loss, history.examples_per_second
-                    )
+                    LoopLog(epoch, done, epochs * shape.loops, loss, history.examples_per_second)
                 )
         return sums
 
@@ -349,8 +338,8 @@ class Trainer:
 def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
     """What the defaults are derived from.
 
-    Gradient and curvature are those of the loss's mean at the score that serves the mean rating. A
-    loss without curvature there (mae) is taken to spread as the ratings do.
+    Gradient and curvature are those of the loss's mean at the score that serves the mean
+    rating. A loss without curvature there (mae) is taken to spread as the ratings do.
     """
     ratings = tf.constant(train.ratings)
     link = losses.LINKS[loss.link]
@@ -374,9 +363,7 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
     gradient = float(tf.math.reduce_std(gradients))
     curvature = float(tf.reduce_mean(curvatures)) if curvatures is not None else 0.0
     spread = gradient / curvature if curvature > 0 else float(train.ratings.std())
-    return Statistics(
-        len(train), train.num_users, train.num_items, gradient or 1.0, spread or 1.0
-    )
+    return Statistics(len(train), train.num_users, train.num_items, gradient or 1.0, spread or 1.0)
 
 
 class _BestWeights:

@@ -4,7 +4,14 @@ import json
 import pytest
 
 from mfrec import config as settings
-from mfrec.config import Config, adapt, nearest, parse_arguments, read_settings, resolve
+from mfrec.config import (
+    Config,
+    nearest,
+    parse_arguments,
+    read_settings,
+    resolve,
+)
+from mfrec.defaults import Statistics, adapt
 from mfrec.errors import InputError
 
 
@@ -179,7 +186,7 @@ def test_parses_loss_arguments():
 
 @pytest.mark.parametrize("text", ["margin", "=3", "margin=", "a b=1", "x=1,y"])
 def test_refuses_loss_arguments_without_name_or_value(text):
-    with pytest.raises(InputError, match="--loss_args: '.*' is not name=value"):
+    with pytest.raises(InputError, match="'.*' is not name=value"):
         parse_arguments(text)
 
 
@@ -189,13 +196,14 @@ def test_nearest_names_what_is_near_or_all():
 
 
 def test_adapt_fills_every_gap_and_changes_nothing_that_was_given():
-    adapted = adapt(Config(), 80_000, 1.1)
+    data = Statistics(80_000, num_users=900, num_items=1_600, gradient=2.2, spread=1.1)
+    adapted = adapt(Config(), data)
     for section in (adapted.model, adapted.optimizer, adapted.training):
         empty = {k for k, v in dataclasses.asdict(section).items() if v is None}
         assert empty <= {"clip_norm"}
     given = {"regularization": 0.5, "bias_regularization": 0.25, "learning_rate": 0.125}
-    given |= {"batch_size": 17, "epochs": 3}
+    given |= {"batch_size": 17, "epochs": 3, "init_stddev": 0.75, "optimizer_args": "beta_1=0.5"}
     config = Config().replace(given)
-    assert adapt(config, 80_000, 1.1) == config
+    assert adapt(config, data) == config
     # what adapt chooses passes the checks of a flag
     assert adapted.replace({}) == adapted

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from mfrec.data import datasets
+from mfrec.data import datasets, downloads
 from mfrec.data.datasets import (
     DATASETS,
     choose_default,
@@ -210,7 +210,7 @@ def test_rebuilds_movielens_100k_from_a_wheel(serve, tmp_path, monkeypatch):
         (folder / "recbole.whl").write_bytes(wheel(U_DATA))
         return folder / "recbole.whl"
 
-    monkeypatch.setattr(datasets, "_download_wheel", download_wheel)
+    monkeypatch.setattr(downloads, "download_wheel", download_wheel)
     dataset = serve(status=404, rebuild=DATASETS["movielens-100k"].rebuild)
     with pytest.raises(InputError, match="the md5 of u.data is"):
         fetch(dataset, tmp_path)

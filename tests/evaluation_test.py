@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from helpers import interactions
+from mfrec import evaluation
 from mfrec.data.interactions import UNKNOWN
 from mfrec.evaluation import Evaluator
 from mfrec.model import MatrixFactorization
@@ -12,6 +13,13 @@ from mfrec.model import MatrixFactorization
 # The toy matrix [[5, 4, 3], [2, 3, 5], [4, 5, 2]] with one rating of each user held out.
 TRAIN = interactions([0, 0, 1, 1, 2, 2], [0, 1, 0, 2, 1, 2], [5, 4, 2, 5, 5, 2])
 TEST = interactions([0, 1, 2], [2, 1, 0], [3, 3, 4])
+
+
+@pytest.fixture(autouse=True)
+def damping(monkeypatch):
+    """Two numbers that cannot be mistaken for each other, whatever the defaults."""
+    monkeypatch.setattr(evaluation, "ITEM_DAMPING", 25.0)
+    monkeypatch.setattr(evaluation, "USER_DAMPING", 10.0)
 
 
 def test_global_mean_by_hand():

@@ -12,7 +12,7 @@ import pytest
 from helpers import interactions, planted
 from mfrec import losses
 from mfrec.config import OptimizerConfig, TrainingConfig
-from mfrec.data.pipelines import EpochShape, Examples
+from mfrec.data.pipelines import Examples
 from mfrec.errors import InputError
 from mfrec.evaluation import Evaluator
 from mfrec.losses import LINKS
@@ -125,12 +125,12 @@ def test_a_loss_pulls_the_score_to_the_one_that_serves_the_rating(name):
 
 
 def weights_after_a_step(name, weights):
-    """The tables after one step on five examples of these weights."""
+    """The tables after a step on five examples of these weights, from wherever fit() led."""
     train = interactions([0, 1, 2, 0, 1], [0, 1, 2, 3, 0], [1, 2, 3, 4, 5])
     model = MatrixFactorization(3, 4, 2, link=losses.get(name).link)
     optimizer = OptimizerConfig("sgd", learning_rate=0.1, learning_rate_schedule="constant")
-    trainer = Trainer(model, optimizer, name, TrainingConfig(run_eagerly=True))
-    trainer._prepare(train, EpochShape.fit(5, 5, 1), epochs=1)
+    trainer = Trainer(model, optimizer, name, TrainingConfig(run_eagerly=True, batch_size=5))
+    trainer.fit(train, epochs=1)
     columns = (train.user_ids, train.item_ids, train.ratings, np.float32(weights))
     trainer._step(Examples(*map(tf.constant, columns)))
     return np.concatenate([v.numpy().ravel() for v in model.trainable_variables])
@@ -153,9 +153,13 @@ def test_a_loss_learns_planted_preferences(name):
     train, test = data.take(slice(200, None)), data.take(slice(200))
     train.ratings[:] = np.clip(train.ratings, 0.1, None)
     model = MatrixFactorization(
-        *(60, 40, 3), link=losses.get(name).link, regularization=0.002, init_stddev=0.3
+        *(60, 40, 3),
+        **{"regularization": 0.002, "bias_regularization": 0.005, "init_stddev": 0.3},
+        link=losses.get(name).link,
     )
-    optimizer = OptimizerConfig(learning_rate=0.05, learning_rate_schedule="cosine")
+    optimizer = OptimizerConfig(
+        learning_rate=0.05, learning_rate_schedule="cosine", optimizer_args="epsilon=1e-7"
+    )
     config = TrainingConfig(batch_size=128, epochs=15, jit_compile=False)
     Trainer(model, optimizer, name, config).fit(train)
     evaluator = Evaluator(train)

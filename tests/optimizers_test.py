@@ -5,6 +5,7 @@ import pytest
 
 from mfrec import optimizers
 from mfrec.config import OPTIMIZERS, OptimizerConfig
+from mfrec.errors import InputError
 from mfrec.model import MatrixFactorization
 
 
@@ -40,6 +41,16 @@ def test_every_name_builds_its_optimizer(name):
     assert type(optimizer).__name__.lower() == name
     assert optimizer.global_clipnorm == 2.0
     assert not optimizer.use_ema
+
+
+def test_own_arguments_reach_the_optimizer_or_are_refused():
+    config = OptimizerConfig(optimizer_args="beta_1=0.5,epsilon=0.25", learning_rate=0.1)
+    optimizer = optimizers.build(config, 1, 1)
+    assert (optimizer.beta_1, optimizer.epsilon) == (0.5, 0.25)
+    with pytest.raises(InputError, match="--optimizer_args for sgd: .*beta_1"):
+        optimizers.build(
+            OptimizerConfig("sgd", optimizer_args="beta_1=0.5", learning_rate=0.1), 1, 1
+        )
 
 
 def test_averaged_weights_are_there_within_and_gone_after():

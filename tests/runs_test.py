@@ -11,9 +11,15 @@ from mfrec.config import Config
 from mfrec.data.interactions import Interactions
 from mfrec.data.splits import assemble
 from mfrec.errors import InputError
+from mfrec.quiet_tensorflow import tf
 from mfrec.runs import RunFolder, build_model
 
-CONFIG = Config().replace({"embedding_dim": 2, "dataset": "toy", "seed": 4, "use_bias": False})
+CONFIG = Config().replace(
+    {
+        **{"dataset": "toy", "seed": 4, "embedding_dim": 2, "use_bias": False},
+        **{"init_stddev": 0.1, "regularization": 0.06, "bias_regularization": 0.005},
+    }
+)
 TABLES = ("user_embedding", "item_embedding", "user_bias", "item_bias", "global_bias")
 MSE = losses.get("mse")
 
@@ -233,6 +239,13 @@ def test_an_incomplete_interactions_file_is_named(folder):
 def test_a_checkpoint_of_another_shape_is_named(folder, rows):
     with pytest.raises(InputError, match="ckpt-1: cannot be restored"):
         folder.load_model(CONFIG, MSE, rows)
+
+
+def test_a_checkpoint_of_something_else_is_named(folder):
+    other = tf.train.Checkpoint(model=tf.train.Checkpoint(user_embedding=tf.Variable([[1.0]])))
+    tf.train.CheckpointManager(other, str(folder.path / "checkpoints"), 1).save()
+    with pytest.raises(InputError, match="ckpt-1: cannot be restored"):
+        folder.load_model(CONFIG, MSE, (2, 3))
 
 
 def test_no_run_folder(tmp_path):

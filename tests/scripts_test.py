@@ -444,17 +444,15 @@ def test_a_loss_of_the_user(ready_made, run, place):
     assert results["model"] == "power d=3"
     # with exponent 2 it is mse
     expected = results_of(place, "parts")["metrics"]["test"]["rmse"]
-    assert results["metrics"]["test"]["rmse"] == pytest.approx(expected, rel=1e-4)
-    code, *_ = run("train.py", *parts, "--loss_args=exponent=1.5", "--run_dir=mine15")
+    assert results["metrics"]["test"]["rmse"] == pytest.approx(expected, rel=1e-5)
+    code, *_ = run("train.py", *parts, "--loss_args=exponent=6", "--run_dir=mine6")
     assert code == 0
-    metrics = results_of(place, "mine15")["metrics"]["test"]
+    metrics = results_of(place, "mine6")["metrics"]["test"]
     assert metrics["rmse"] != pytest.approx(expected, rel=1e-4)
     # the file is found from other folders, too
     elsewhere = place / "elsewhere"
     elsewhere.mkdir()
-    code, out, err = helpers.run_script(
-        elsewhere, "eval.py", "--run_dir=../mine15", "--output=json"
-    )
+    code, out, err = helpers.run_script(elsewhere, "eval.py", "--run_dir=../mine6", "--output=json")
     assert code == 0, err
     assert json.loads(out)["metrics"]["test"] == metrics
 
@@ -558,13 +556,14 @@ def test_a_quiet_process_from_training_to_evaluation(tmp_path):
 @pytest.mark.real_data
 def test_movielens_100k_beats_the_biases(run_script, real_data_dir, tmp_path):
     flags = ["--dataset=movielens-100k", f"--data_dir={real_data_dir}", "--run_dir=run"]
-    code, out, err = run_script("train.py", *flags, "--embedding_dim=10", "--epochs=8")
+    code, out, err = run_script("train.py", *flags, "--embedding_dim=10")
     assert code == 0, err
     results = results_of(tmp_path, "run")
     counts = results["counts"]
     assert (counts["train"], counts["validation"], counts["test"]) == (80_000, 10_000, 10_000)
     rmse, baselines = results["metrics"]["test"]["rmse"], results["baselines"]
-    assert rmse < baselines["biases"]["rmse"] < baselines["global_mean"]["rmse"]
+    assert rmse < baselines["biases"]["rmse"] - 0.005
+    assert baselines["biases"]["rmse"] < baselines["global_mean"]["rmse"]
     assert 0.85 < rmse < 0.95
     flags = ["--run_dir=run", f"--data_dir={real_data_dir}/../{real_data_dir.name}"]
     code, out, err = run_script("eval.py", *flags, "--output=json")

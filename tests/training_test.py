@@ -1,19 +1,23 @@
 """The training loop against an independent implementation in numpy, in double precision."""
 
 import dataclasses
+import itertools
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from helpers import interactions, planted
+from mfrec import training
 from mfrec.config import OptimizerConfig, TrainingConfig
 from mfrec.data.pipelines import EpochShape, training_loops
 from mfrec.errors import InputError
 from mfrec.evaluation import Evaluator
+from mfrec.losses import get as get_loss
 from mfrec.model import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
-from mfrec.training import NonFiniteLoss, Trainer
+from mfrec.training import NonFiniteLoss, Trainer, statistics
 
 # Eight ratings of three users and five items, the last of which nobody has rated: ids repeat in
 # every batch of three, and the third batch is two ratings and one padding. Three steps make two
@@ -85,10 +89,11 @@ class Reference:
         self.steps += 1
         for name, g in grads.items():
             if optimizer == "adam":
+                # β1 = 0.8, β2 = 0.95
                 m, v = self.optimizer_state[name]
-                m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+                m, v = 0.8 * m + 0.2 * g, 0.95 * v + 0.05 * g**2
                 self.optimizer_state[name] = [m, v]
-                m_hat, v_hat = m / (1 - 0.9**self.steps), v / (1 - 0.999**self.steps)
+                m_hat, v_hat = m / (1 - 0.8**self.steps), v / (1 - 0.95**self.steps)
                 self.tables[name] = self.tables[name] - rate * m_hat / (np.sqrt(v_hat) + 1e-7)
             else:
                 self.tables[name] = self.tables[name] - rate * g
@@ -119,8 +124,10 @@ def test_one_step_of_gradient_descent(exponent):
     assert_tables(model, reference.tables)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_steps_with_repeated_ids_and_a_padded_batch(optimizer):
+@pytest.mark.parametrize(
+    "optimizer, args", [("sgd", ""), ("adam", "beta_1=0.8,beta_2=0.95,epsilon=1e-7")]
+)
+def test_steps_with_repeated_ids_and_a_padded_batch(optimizer, args):
     model = new_model()
     reference = Reference(model, TRAIN)
     sums = np.zeros(2)
@@ -132,9 +139,8 @@ def test_steps_with_repeated_ids_and_a_padded_batch(optimizer):
         reference.step(grads, 0.1, optimizer)
         sizes.append(len(positions))
     assert sizes == [3, 3, 2] * 2
-    _, history, trainer = train(
-        OptimizerConfig(optimizer, learning_rate=0.1, **CONSTANT), model=model, epochs=2
-    )
+    settings = OptimizerConfig(optimizer, learning_rate=0.1, optimizer_args=args, **CONSTANT)
+    _, history, trainer = train(settings, model=model, epochs=2)
     # an empty step would move Adam by its momentum and count as one
     assert_tables(model, reference.tables, rtol=1e-4, atol=1e-5)
     assert history.steps == int(trainer.optimizer.iterations) == 6
@@ -411,6 +417,20 @@ def test_logs_and_history_count_loops_steps_and_seconds():
     assert history.steps == 6
 
 
+def test_seconds_and_speed_by_a_clock_that_ticks_when_read(monkeypatch):
+    ticks = itertools.count()
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    loops = []
+    fit = {"on_loop": loops.append, "evaluate": scripted([1.0, 2.0])}
+    _, history, _ = train(epochs=2, fit=fit)
+    # every loop takes a second; loops hold six and two examples
+    assert [log.examples_per_second for log in loops] == [6, 8 / 2, 14 / 3, 16 / 4]
+    assert [log.seconds for log in history.epochs] == [2, 4]
+    assert (history.compile_seconds, history.train_seconds) == (1, 4)
+    assert (history.evaluation_seconds, history.seconds_to_best) == (2, 2)
+    assert history.examples_per_second == 4
+
+
 def test_a_loss_that_is_not_finite_names_epoch_and_loop_and_leaves_the_best_weights():
     model, by_epoch = new_model(), []
 
@@ -451,6 +471,43 @@ def test_weights_that_are_not_finite_are_never_the_best():
     assert_tables(model, kept[0], rtol=0, atol=0)
 
 
+# ------------------------------------------------------------- settings that follow from data
+
+
+@pytest.mark.parametrize(
+    "loss, ratings, gradient, spread",
+    [
+        # gradients 2(2 − r) = ±2, curvature 2
+        ("mse", [1, 3], 2, 1),
+        # gradients ±1/2, curvature 1
+        ("huber", [1.5, 2.5], 0.5, 0.5),
+        # gradients 1/2 − y = ±1/2, curvature 1/4
+        ("logistic", [1, 5], 0.5, 2),
+        # gradients 2 − r = ±1, curvature 2
+        ("poisson", [1, 3], 1, 0.5),
+        # gradients ±1 without curvature: as far as the ratings
+        ("mae", [1, 5], 1, 2),
+        # nothing to tell from
+        ("mse", [3, 3], 1, 1),
+    ],
+)
+def test_statistics_by_hand(loss, ratings, gradient, spread):
+    data = interactions([0, 0], [0, 1], ratings, num_users=1)
+    found = statistics(data, get_loss(loss))
+    assert (found.num_ratings, found.num_users, found.num_items) == (2, 1, 2)
+    assert found.row_ratings == pytest.approx(math.sqrt(2))
+    assert (found.gradient, found.spread) == pytest.approx((gradient, spread), rel=1e-5)
+
+
+def test_the_model_takes_its_regularization_from_the_data_unless_given():
+    model = new_model(regularization=None, bias_regularization=None)
+    train(model=model)
+    assert model.regularization > 0 and model.bias_regularization > 0
+    model = new_model(regularization=0.5, bias_regularization=0.0)
+    train(model=model)
+    assert (model.regularization, model.bias_regularization) == (0.5, 0.0)
+
+
 # --------------------------------------------------------------------------- does it learn?
 
 
@@ -459,7 +516,9 @@ def test_a_planted_low_rank_matrix_is_recovered():
     test, validation = data.take(slice(1_000)), data.take(slice(1_000, 2_000))
     rest = data.take(slice(2_000, None))
     model = MatrixFactorization(200, 150, 3, regularization=0.003, bias_regularization=0.003)
-    optimizer = OptimizerConfig(learning_rate=0.03, learning_rate_schedule="cosine")
+    optimizer = OptimizerConfig(
+        learning_rate=0.03, learning_rate_schedule="cosine", optimizer_args="epsilon=1e-7"
+    )
     config = TrainingConfig(batch_size=256)
     history = Trainer(model, optimizer, "mse", config).fit(rest, validation, 40)
     evaluator = Evaluator(rest)

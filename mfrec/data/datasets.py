@@ -8,35 +8,21 @@ package carries. `toy` and `planted-100k` need no file at all.
 import dataclasses
 import difflib
 import hashlib
-import http.client
 import math
 import os
-import stat
-import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import IO
-from urllib.parse import urlsplit
+from pathlib import Path
 
 import numpy as np
 
+from mfrec.data import downloads
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.readers import read_labels, read_ratings
 from mfrec.errors import InputError
-from mfrec.progress import Progress
-
-_STALL_SECONDS = 20
-_PIP_SECONDS = 300
-_MAX_BYTES = 10**9
-_MAX_UNPACKED_RATIO = 200
-_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 _RECBOLE = "recbole==1.2.1"
 _RECBOLE_FOLDER = "recbole/dataset_example/ml-100k"
@@ -45,12 +31,6 @@ _GENRES = (
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
     *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery"),
     *("Romance", "Sci-Fi", "Thriller", "War", "Western"),
-)
-
-# How fetching from one source may fail; the next source is tried then.
-_FAILURES = (
-    *(OSError, ValueError, KeyError, RuntimeError, http.client.HTTPException),
-    *(zipfile.BadZipFile, zlib.error, subprocess.SubprocessError),
 )
 
 
@@ -190,7 +170,7 @@ def fetch(dataset: Dataset, data_dir: str | Path) -> None:
             data_dir.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=data_dir, prefix=".fetching-") as temporary:
                 _move_into_place(get(dataset, Path(temporary)), dataset, data_dir)
-        except _FAILURES as error:
+        except downloads.FAILURES as error:
             reasons.append(f"{source}: {_one_line(error)}")
             print(f"{dataset.name}: {reasons[-1]}", file=sys.stderr)
         else:
@@ -250,69 +230,10 @@ def _move_into_place(folder: Path, dataset: Dataset, data_dir: Path) -> None:
 
 def _fetch_archive(dataset: Dataset, temporary: Path) -> Path:
     archive = temporary / "archive.zip"
-    _download(dataset, archive)
+    downloads.download(dataset.name, dataset.url, dataset.md5, archive)
     unpacked = temporary / "unpacked"
-    _unpack(archive, unpacked)
+    downloads.unpack(archive, unpacked)
     return unpacked / dataset.folder
-
-
-def _download(dataset: Dataset, path: Path) -> None:
-    """Writes the archive at `path`; raises unless its size and checksum are as announced."""
-    _refuse_insecure(dataset.url)
-    digest = hashlib.md5(usedforsecurity=False)
-    done = 0
-    opener = urllib.request.build_opener(_SecureRedirects)
-    with opener.open(dataset.url, timeout=_STALL_SECONDS) as response, path.open("wb") as file:
-        size = int(response.headers.get("Content-Length") or 0)
-        with Progress(dataset.name, size / 1e6, "MB") as progress:
-            while block := response.read(1 << 16):
-                done += len(block)
-                if done > _MAX_BYTES:
-                    raise InputError(f"more than {_MAX_BYTES} bytes")
-                digest.update(block)
-                file.write(block)
-                progress.update(done / 1e6)
-    if size and done != size:
-        raise InputError(f"the download broke off at {done} of {size} bytes")
-    if digest.hexdigest() != dataset.md5:
-        raise InputError(f"its md5 is {digest.hexdigest()} where {dataset.md5} is published")
-
-
-def _refuse_insecure(url: str) -> None:
-    parts = urlsplit(url)
-    is_local = parts.scheme == "http" and parts.hostname in _LOOPBACK_HOSTS
-    if parts.scheme != "https" and not is_local:
-        raise InputError(f"{url} is not https")
-
-
-class _SecureRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: http.client.HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        _refuse_insecure(newurl)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _unpack(archive: Path, target: Path) -> None:
-    """Unpacks a zip archive of plain files and folders; raises for anything else in it."""
-    with zipfile.ZipFile(archive) as members:
-        size = sum(member.file_size for member in members.infolist())
-        if size > min(_MAX_BYTES, _MAX_UNPACKED_RATIO * archive.stat().st_size):
-            raise InputError(f"it would unpack to {size} bytes")
-        for member in members.infolist():
-            path = PurePosixPath(member.filename)
-            kind = stat.S_IFMT(member.external_attr >> 16)
-            is_plain = kind in (0, stat.S_IFDIR if member.is_dir() else stat.S_IFREG)
-            strays = path.is_absolute() or ".." in path.parts or set(":\\") & set(str(path))
-            if strays or not is_plain:
-                raise InputError(f"it holds {member.filename!r}, no plain file of its own")
-        members.extractall(target)
 
 
 def _rebuild(dataset: Dataset, temporary: Path) -> Path:
@@ -325,7 +246,7 @@ def _rebuild(dataset: Dataset, temporary: Path) -> Path:
 def _rebuild_movielens_100k(folder: Path) -> None:
     """Writes u.data and u.item, from the copy of MovieLens 100K inside recbole's wheel."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        wheel = _download_wheel(_RECBOLE, Path(temporary))
+        wheel = downloads.download_wheel(_RECBOLE, Path(temporary))
         with zipfile.ZipFile(wheel) as members:
             ratings = members.read(f"{_RECBOLE_FOLDER}/ml-100k.inter")
             items = members.read(f"{_RECBOLE_FOLDER}/ml-100k.item").decode()
@@ -335,25 +256,6 @@ def _rebuild_movielens_100k(folder: Path) -> None:
         raise InputError(f"the md5 of u.data is {md5}, not {_U_DATA_MD5}")
     (folder / "u.data").write_bytes(u_data)
     (folder / "u.item").write_bytes(u_item_from_recbole(items).encode("latin-1"))
-
-
-def _download_wheel(requirement: str, folder: Path) -> Path:
-    # pip knows the package index that this machine is set up for.
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-    command += ["--quiet", "--no-input", "--disable-pip-version-check", "--retries=1"]
-    command += ["--dest", str(folder), requirement]
-    result = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_PIP_SECONDS,
-    )
-    wheels = list(folder.glob("*.whl"))
-    if result.returncode or not wheels:
-        complaints = result.stderr.strip().splitlines() or ["no wheel came"]
-        raise InputError(f"pip download: {complaints[-1]}")
-    return wheels[0]
 
 
 def _read_part(path: Path, interactions: Interactions) -> Interactions:

@@ -328,9 +328,7 @@ def concatenate(first: Interactions, second: Interactions) -> Interactions:
     )
 
 
-def _concatenate_if_both(
-    first: np.ndarray | None, second: np.ndarray | None
-) -> np.ndarray | None:
+def _concatenate_if_both(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
     if first is None or second is None:
         return None
     return np.concatenate([first, second])

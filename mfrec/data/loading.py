@@ -32,7 +32,11 @@ def choose(config: Config) -> Config:
     """
     data = config.data
     ready_made = (data.train_ratings, data.validation_ratings, data.test_ratings)
-    named = {"--dataset": data.dataset, "--ratings": data.ratings, "--train_ratings": any(ready_made)}
+    named = {
+        "--dataset": data.dataset,
+        "--ratings": data.ratings,
+        "--train_ratings": any(ready_made),
+    }
     given = [flag for flag, value in named.items() if value]
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)} each bring ratings; give one of them")
@@ -93,7 +97,9 @@ def split(source: Source, config: Config) -> Split:
 def describe(config: Config) -> str:
     """The split in a few words, for tables and results.json."""
     cut, seed = config.split, config.training.seed
-    fraction = f", {cut.validation_fraction:g} of it for validation" if cut.validation_fraction else ""
+    fraction = (
+        f", {cut.validation_fraction:g} of it for validation" if cut.validation_fraction else ""
+    )
     if config.data.train_ratings:
         return "ready-made" + fraction
     if cut.cross_validate:
@@ -128,6 +134,5 @@ def _check_split(config: Config) -> None:
     )
     if config.training.refit and not has_validation:
         raise InputError(
-            "--refit needs a validation part to choose the epochs on; add "
-            "--validation_fraction=0.1"
+            "--refit needs a validation part to choose the epochs on; add --validation_fraction=0.1"
         )

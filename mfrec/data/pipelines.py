@@ -3,8 +3,9 @@
 The usual pipeline shuffles and batches example by example, which costs microseconds an example
 where a training step needs a tenth of one. Here the ratings lie still in memory as columns, an
 epoch is one permutation of their positions, and an element of the data set is a whole *loop*:
-positions [steps_per_loop, batch_size] that the compiled loop walks through on its own, gathering
-each step's examples. So a quarter of the bytes move that blocks of whole examples would take.
+positions [steps_per_loop, batch_size] that the compiled loop walks through on its own,
+gathering each step's examples. So a quarter of the bytes move that blocks of whole examples
+would take.
 """
 
 from collections.abc import Iterator

@@ -348,9 +348,7 @@ def _read_ids(table: _Table, column: int, what: str) -> tuple[np.ndarray, Vocabu
     return codes, Vocabulary(raw_ids)
 
 
-def _read_values(
-    table: _Table, column: int, convert: Callable[[str], float | int]
-) -> np.ndarray:
+def _read_values(table: _Table, column: int, convert: Callable[[str], float | int]) -> np.ndarray:
     """Converts each distinct text once; `convert` raises ValueError saying what is wrong."""
     codes, first_rows = _factorize(table, column)
     values = []
@@ -403,8 +401,7 @@ def _as_timestamp(text: str) -> int:
             value = utc.timestamp()
     if not abs(value) < 2**63:
         raise ValueError(
-            f"the timestamp {_short(text)} is neither a number nor a date; correct or drop the "
-            "line"
+            f"the timestamp {_short(text)} is neither a number nor a date; correct or drop the line"
         )
     return int(value)
 

@@ -1,0 +1,109 @@
+"""What a setting becomes that nobody set: rules from statistics of the training data.
+
+The statistics measure the loss, not the ratings, so that the rules hold for ratings on any
+scale and for losses that mfrec has never seen. How their constants were found stands in
+BUILD_NOTES.md.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mfrec.config import Config, ModelConfig, OptimizerConfig, TrainingConfig
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What the defaults are derived from: the size of the data and the scale of the loss.
+
+    Attributes:
+        num_ratings: training ratings.
+        num_users: users in them.
+        num_items: items in them.
+        gradient: standard deviation of the loss's gradient by the score, at the best constant
+            score; for mse that is twice the ratings' standard deviation.
+        spread: standard deviation of the Newton steps from there, gradient / curvature: how far
+            scores differ. For mse it is the ratings' standard deviation.
+    """
+
+    num_ratings: int
+    num_users: int
+    num_items: int
+    gradient: float
+    spread: float
+
+    @property
+    def row_ratings(self) -> float:
+        """Ratings of a typical row: geometric mean of those a user and those an item."""
+        return self.num_ratings / math.sqrt(self.num_users * self.num_items)
+
+
+def adapt(config: Config, data: Statistics) -> Config:
+    """The settings with every None filled in."""
+    training = adapt_training(config.training, data)
+    return dataclasses.replace(
+        config,
+        model=adapt_model(config.model, data),
+        optimizer=adapt_optimizer(config.optimizer, data, training.batch_size),
+        training=training,
+    )
+
+
+def adapt_training(config: TrainingConfig, data: Statistics) -> TrainingConfig:
+    """Batches of about 1/160 of an epoch, a power of two from 32 to 65,536; 20 epochs.
+
+    Data too small for 1,000 steps in 20 epochs get up to 100.
+    """
+    power = round(math.log2(max(data.num_ratings / 160, 1)))
+    batch_size = config.batch_size or 2 ** min(max(power, 5), 16)
+    steps = math.ceil(data.num_ratings / batch_size)
+    epochs = config.epochs or min(max(20, math.ceil(1000 / steps)), 100)
+    return dataclasses.replace(config, batch_size=batch_size, epochs=epochs)
+
+
+def adapt_model(config: ModelConfig, data: Statistics) -> ModelConfig:
+    """λ = 0.45 · gradient / √row_ratings, λ_b = 2 ratings' worth, embeddings from 0.1 · √spread.
+
+    Below a certain λ embeddings begin to fit noise. A matrix of nothing but noise has singular
+    values that grow with its standard deviation times the square root of the ratings a row, and
+    λ · row_ratings is the threshold that singular values must pass, hence the form of the rule;
+    its constant was chosen on validation parts. λ_b makes a bias start to count where a row has
+    more than two ratings.
+    """
+    curvature = data.gradient / data.spread
+    derived = {
+        "init_stddev": 0.1 * math.sqrt(data.spread),
+        "regularization": 0.45 * data.gradient / math.sqrt(data.row_ratings),
+        "bias_regularization": curvature / data.row_ratings,
+    }
+    return _filled(config, derived)
+
+
+def adapt_optimizer(config: OptimizerConfig, data: Statistics, batch_size: int) -> OptimizerConfig:
+    """Adam's learning rate 0.0045 · spread^0.75, and an ε of the size of a row's gradients.
+
+    A row that few batches hold gets a small gradient, which Adam would blow up to a full step;
+    with ε at 0.18 · gradient · √spread / √(batch_size · √(users · items)), about the root mean
+    square of a row's gradient, it does not. β2 = 0.99 for the few hundred steps of an epoch.
+    """
+    rows = math.sqrt(data.num_users * data.num_items)
+    epsilon = 0.09 * data.gradient * math.sqrt(data.spread) / math.sqrt(batch_size * rows)
+    is_adam = config.optimizer in ("adam", "adamw", "nadam")
+    rate = 0.0045 * data.spread**0.75
+    derived = {
+        "learning_rate": rate if is_adam else 10 * rate,
+        "optimizer_args": f"beta_2=0.99,epsilon={epsilon:.2g}" if is_adam else "",
+    }
+    return _filled(config, derived)
+
+
+def _filled(config: Any, derived: Mapping[str, Any]) -> Any:
+    """The settings with these values where there is None."""
+    missing = {
+        name: float(f"{value:.3g}") if isinstance(value, float) else value
+        for name, value in derived.items()
+        if getattr(config, name) is None
+    }
+    return dataclasses.replace(config, **missing)
