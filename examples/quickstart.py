@@ -15,7 +15,9 @@ ratings = mfrec.Interactions.from_matrix(
     items=["item1", "item2", "item3"],
 )
 
-model = mfrec.MatrixFactorization(ratings.num_users, ratings.num_items, embedding_dim=2)
+model = mfrec.MatrixFactorization(
+    ratings.num_users, ratings.num_items, embedding_dim=2, regularization=0.01
+)
 trainer = mfrec.Trainer(model, optimizer="adam", loss="mse")
 trainer.fit(ratings, epochs=1000)
 

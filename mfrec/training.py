@@ -210,6 +210,7 @@ class Trainer:
 
     def _adapt(self, train: Interactions) -> TrainingConfig:
         """Fills in what follows from the training data, here and in the model."""
+        self.model.link = self.loss.link
         self.model.adapt(train)
         data = statistics(train, self.loss)
         config = adapt_training(self.config, data)

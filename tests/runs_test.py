@@ -241,8 +241,9 @@ def test_a_checkpoint_of_another_shape_is_named(folder, rows):
         folder.load_model(CONFIG, MSE, rows)
 
 
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 def test_a_checkpoint_of_something_else_is_named(folder):
-    other = tf.train.Checkpoint(model=tf.train.Checkpoint(user_embedding=tf.Variable([[1.0]])))
+    other = tf.train.Checkpoint(model=tf.train.Checkpoint(something_else=tf.Variable([[1.0]])))
     tf.train.CheckpointManager(other, str(folder.path / "checkpoints"), 1).save()
     with pytest.raises(InputError, match="ckpt-1: cannot be restored"):
         folder.load_model(CONFIG, MSE, (2, 3))

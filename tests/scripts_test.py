@@ -391,6 +391,15 @@ def test_refit_trains_anew_on_both_parts_for_the_best_number_of_epochs(run, plac
     assert code == 0, err
     once, refit = results_of(place, "once"), results_of(place, "refit")
     assert 1 < once["epochs"] < 28
+    # the validation metrics are those of the best epoch, of eight steps each, not of the last
+    curve = read_scalars(place / "once" / "validation")["rmse"]
+    best = curve[8 * once["epochs"]]
+    assert best == min(curve.values()) < list(curve.values())[-1]
+    assert once["metrics"]["validation"]["rmse"] == pytest.approx(best, rel=1e-6)
+    # and so are the saved weights
+    code, out, _ = run("eval.py", "--run_dir=once", "--output=json")
+    assert code == 0
+    assert json.loads(out)["metrics"] == {"test": once["metrics"]["test"]}
     assert refit["epochs"] == once["epochs"]
     assert refit["metrics"]["validation"] == once["metrics"]["validation"]
     assert refit["counts"]["train"] == 1_080 and refit["counts"]["test"] == 120
