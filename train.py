@@ -45,18 +45,15 @@ def train() -> None:
     source = loading.load(config.data)
 
     # TensorFlow takes seconds to import: wrong flags and files are answered before
-    from mfrec import experiment, losses, reporting, runs
+    from mfrec import experiment, reporting
 
-    # a loss that is none is told before --overwrite removes anything
-    losses.get(config.loss.loss, settings.parse_arguments(config.loss.loss_args))
     run_dir = RUN_DIR.value or experiment.default_run_dir(config, source)
-    folder = runs.RunFolder.create(run_dir, OVERWRITE.value)
     run = experiment.cross_validate if config.split.cross_validate else experiment.run
-    results = run(config, source, folder, _STARTED)
+    results = run(config, source, run_dir, _STARTED, OVERWRITE.value)
     for part in results["metrics"]:
         print(reporting.table(results, part), end="\n\n")
     print(reporting.timing(results))
-    print(f"run folder: {folder.path}   (tensorboard --logdir={folder.path})")
+    print(f"run folder: {run_dir}   (tensorboard --logdir={run_dir})")
 
 
 def main(argv: list[str]) -> int:

@@ -139,7 +139,9 @@ class TrainingConfig:
     refit: bool = _setting(
         False, "then train anew on train + validation for the best number of epochs"
     )
-    seed: int = _setting(0, "fixes split, initialisation, shuffling and sampling", minimum=0)
+    seed: int = _setting(
+        0, "fixes split, initialisation, shuffling and sampling", minimum=0, maximum=2**30
+    )
     jit_compile: bool = _setting(True, "compile the loop with XLA")
     run_eagerly: bool = _setting(False, "run every step in Python, for a debugger")
 
@@ -254,6 +256,9 @@ def resolve(
         values = {k: v for k, v in values.items() if k not in {"dataset", *_FILES}}
     elif "dataset" in flags:
         values = {k: v for k, v in values.items() if k not in _FILES}
+    if flags.get("optimizer", values.get("optimizer")) != values.get("optimizer"):
+        # another optimizer takes other arguments
+        values.pop("optimizer_args", None)
     values.update(flags)
     return Config().replace({k: _absolute(k, v) for k, v in values.items()})
 

@@ -85,7 +85,7 @@ def adapt_optimizer(config: OptimizerConfig, data: Statistics, batch_size: int) 
     """Adam's learning rate 0.0045 · spread^0.75, and an ε of the size of a row's gradients.
 
     A row that few batches hold gets a small gradient, which Adam would blow up to a full step;
-    with ε at 0.18 · gradient · √spread / √(batch_size · √(users · items)), about the root mean
+    with ε at 0.09 · gradient · √spread / √(batch_size · √(users · items)), near the root mean
     square of a row's gradient, it does not. β2 = 0.99 for the few hundred steps of an epoch.
     """
     rows = math.sqrt(data.num_users * data.num_items)

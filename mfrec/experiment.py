@@ -32,14 +32,17 @@ def default_run_dir(config: Config, source: Source) -> Path:
     return Path("runs") / f"{source.name}-{loss}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
-def run(config: Config, source: Source, folder: RunFolder, started: float) -> dict[str, Any]:
+def run(
+    config: Config, source: Source, run_dir: str | Path, started: float, overwrite: bool = False
+) -> dict[str, Any]:
     """Trains and measures once, leaving everything in the run folder.
 
     Args:
         config: the settings; what is None follows from the training data.
         source: the ratings.
-        folder: a run folder just made.
+        run_dir: the run folder, made once loss and split are known to be good.
         started: time.perf_counter() when the command began.
+        overwrite: whether an earlier run there is replaced.
 
     Returns:
         The object of results.json.
@@ -49,6 +52,7 @@ def run(config: Config, source: Source, folder: RunFolder, started: float) -> di
     """
     loss = losses.get(config.loss.loss, parse_arguments(config.loss.loss_args))
     split = loading.split(source, config)
+    folder = RunFolder.create(run_dir, overwrite)
     given = config
     config = adapt(config, statistics(split.train, loss))
     load_seconds = time.perf_counter() - started
@@ -101,21 +105,27 @@ def run(config: Config, source: Source, folder: RunFolder, started: float) -> di
 
 
 def cross_validate(
-    config: Config, source: Source, folder: RunFolder, started: float
+    config: Config, source: Source, run_dir: str | Path, started: float, overwrite: bool = False
 ) -> dict[str, Any]:
-    """Runs every fold into a folder of its own below the run folder.
+    """Runs every fold into a folder of its own below the run folder; arguments as for `run`.
 
     Returns:
         The object of results.json: means over the folds, with the sample standard deviation of
         the metrics under "std" and every fold's metrics under "folds". Timing is a fold's mean,
         too, except for "total_seconds".
     """
+    folds = [
+        config.replace({"cross_validate": False, "fold": fold})
+        for fold in range(config.split.num_folds)
+    ]
+    losses.get(config.loss.loss, parse_arguments(config.loss.loss_args))
+    loading.split(source, folds[0])
+    folder = RunFolder.create(run_dir, overwrite)
     results = []
-    for fold in range(config.split.num_folds):
-        say(f"fold {fold} of {config.split.num_folds}")
-        of_fold = config.replace({"cross_validate": False, "fold": fold})
-        fold_folder = RunFolder.create(folder.path / f"fold-{fold}")
-        results.append(run(of_fold, source, fold_folder, time.perf_counter()))
+    for fold, of_fold in enumerate(folds):
+        say(f"fold {fold} of {len(folds)}")
+        fold_dir = folder.path / f"fold-{fold}"
+        results.append(run(of_fold, source, fold_dir, time.perf_counter()))
     combined = _over_folds(results, loading.describe(config))
     combined["timing"]["total_seconds"] = time.perf_counter() - started
     folder.save_config(config, {})
@@ -146,6 +156,8 @@ def evaluate_run(
     Raises:
         InputError: the folder, the data or the file cannot be used.
     """
+    if part == "validation" and ratings:
+        raise InputError("--part=validation is the run's own; leave out --ratings or --part")
     folds = sorted(Path(run_dir).glob("fold-*"), key=lambda fold: (len(fold.name), fold.name))
     if folds:
         if predictions:
@@ -199,7 +211,7 @@ def _fit(
         report.epoch(log)
         summaries.epoch(log, refit=refit_epochs is not None)
         if log.is_best:
-            folder.save_model(model)
+            folder.save_model(model, log.step)
 
     with reporting.TrainingReport() as report:
         history = Trainer(model, config.optimizer, loss, config.training).fit(

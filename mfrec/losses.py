@@ -19,6 +19,7 @@ import importlib.util
 import inspect
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,15 +108,17 @@ class Loss:
         Raises:
             InputError: the function has no such parameter.
         """
-        parameters = [
-            name
+        parameters = {
+            name: parameter.default
             for name, parameter in inspect.signature(self.function).parameters.items()
             if parameter.default is not parameter.empty and name not in BATCH_ARGUMENTS
-        ]
-        for name in arguments:
+        }
+        for name, value in arguments.items():
             if name not in parameters:
                 has = f"has {', '.join(parameters)}" if parameters else "has none"
                 raise InputError(f"--loss_args: loss '{self.name}' {has}, not '{name}'")
+            if isinstance(value, str) and not isinstance(parameters[name], str):
+                raise InputError(f"--loss_args: {name}={value} of loss '{self.name}' is no number")
         return Loss(self.name, self.function, self.link, dict(arguments))
 
 
@@ -168,26 +171,37 @@ def get(loss: "str | Callable | Loss", arguments: Mapping[str, Any] | None = Non
 
 def _of_function(function: Callable) -> Loss:
     registered = (loss for loss in REGISTRY.values() if loss.function is function)
-    return next(registered, None) or Loss(function.__name__, function)
+    loss = next(registered, None) or Loss(function.__name__, function)
+    try:
+        inspect.signature(function).bind(None, None, **dict.fromkeys(loss.batch_arguments))
+    except TypeError as error:
+        raise InputError(
+            f"loss '{loss.name}' does not take (ratings, predictions): {error}"
+        ) from None
+    return loss
 
 
 def _imported(address: str) -> Loss:
     """The loss at FILE.py:function or package.module:function."""
     place, _, name = address.rpartition(":")
-    if place.endswith(".py"):
-        if not os.path.isfile(place):
-            raise InputError(f"--loss={address}: no file {place}")
-        spec = importlib.util.spec_from_file_location(os.path.basename(place)[:-3], place)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    else:
-        sys.path.insert(0, os.getcwd())
-        try:
+    if place.endswith(".py") and not os.path.isfile(place):
+        raise InputError(f"--loss={address}: no file {place}")
+    sys.path.insert(0, os.getcwd())
+    try:
+        if place.endswith(".py"):
+            spec = importlib.util.spec_from_file_location(os.path.basename(place)[:-3], place)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        else:
             module = importlib.import_module(place)
-        except ModuleNotFoundError as error:
-            raise InputError(f"--loss={address}: {error}") from None
-        finally:
-            sys.path.pop(0)
+    except Exception as error:
+        line = (
+            getattr(error, "lineno", None) or traceback.extract_tb(error.__traceback__)[-1].lineno
+        )
+        where = f"{place}:{line}" if os.path.isfile(place) else place
+        raise InputError(f"--loss={address}: {where}: {type(error).__name__}: {error}") from None
+    finally:
+        sys.path.pop(0)
     function = getattr(module, name, None)
     if not callable(function):
         names = [n for n, v in vars(module).items() if inspect.isfunction(v)]

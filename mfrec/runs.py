@@ -80,12 +80,12 @@ class RunFolder:
             },
         )
 
-    def save_model(self, model: MatrixFactorization) -> None:
+    def save_model(self, model: MatrixFactorization, step: int) -> None:
         """Writes the weights; the checkpoint before goes only once the new one is complete."""
         manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(model=model), str(self.path / "checkpoints"), max_to_keep=1
         )
-        manager.save()
+        manager.save(checkpoint_number=step)
 
     def save_results(self, results: dict[str, Any]) -> None:
         """Writes results.json."""

@@ -156,14 +156,14 @@ class Trainer:
                 weights of the epochs before.
             InputError: XLA cannot compile the loss, or the loss is not per example.
         """
-        config = self._adapt(train)
+        config, optimizer_config = self._adapt(train)
         epochs = epochs or config.epochs
         last_epoch = min(stop_after or epochs, epochs)
         if validation is not None and evaluate is None:
             evaluate = self._errors_on(validation)
         shape = EpochShape.fit(len(train), config.batch_size, config.steps_per_loop)
         history, best = History(), _BestWeights(self.model)
-        history.compile_seconds = self._prepare(train, shape, epochs)
+        history.compile_seconds = self._prepare(train, shape, optimizer_config, epochs)
         loops = iter(training_loops(shape, last_epoch, config.seed))
         try:
             for epoch in range(1, last_epoch + 1):
@@ -208,21 +208,26 @@ class Trainer:
 
         return evaluate
 
-    def _adapt(self, train: Interactions) -> TrainingConfig:
-        """Fills in what follows from the training data, here and in the model."""
+    def _adapt(self, train: Interactions) -> tuple[TrainingConfig, OptimizerConfig]:
+        """The settings with what follows from the training data; fills in the model's, too."""
         self.model.link = self.loss.link
         self.model.adapt(train)
         data = statistics(train, self.loss)
         config = adapt_training(self.config, data)
-        self.optimizer_config = adapt_optimizer(self.optimizer_config, data, config.batch_size)
         derived = adapt_model(ModelConfig(), data)
         if self.model.regularization is None:
             self.model.regularization = derived.regularization
         if self.model.bias_regularization is None:
             self.model.bias_regularization = derived.bias_regularization
-        return config
+        return config, adapt_optimizer(self.optimizer_config, data, config.batch_size)
 
-    def _prepare(self, train: Interactions, shape: EpochShape, epochs: int) -> float:
+    def _prepare(
+        self,
+        train: Interactions,
+        shape: EpochShape,
+        optimizer_config: OptimizerConfig,
+        epochs: int,
+    ) -> float:
         """Builds all that the compiled loop refers to, compiles it, and returns the seconds."""
         user_counts = np.bincount(train.user_ids, minlength=self.model.num_users)
         item_counts = np.bincount(train.item_ids, minlength=self.model.num_items)
@@ -231,7 +236,7 @@ class Trainer:
         self._charges = [
             tf.constant(self.model.row_charges(counts)) for counts in (user_counts, item_counts)
         ]
-        self.optimizer = optimizers.build(self.optimizer_config, shape.steps, epochs)
+        self.optimizer = optimizers.build(optimizer_config, shape.steps, epochs)
         self.optimizer.build(self.model.trainable_variables)
         self._compiled_loop = self._loop
         if not self.config.run_eagerly:

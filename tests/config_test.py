@@ -207,3 +207,10 @@ def test_adapt_fills_every_gap_and_changes_nothing_that_was_given():
     assert adapt(config, data) == config
     # what adapt chooses passes the checks of a flag
     assert adapted.replace({}) == adapted
+
+
+def test_another_optimizer_does_not_inherit_the_arguments_of_the_presets():
+    inherited = resolve({}, preset="movielens-1m").optimizer
+    assert inherited.optimizer == "adam" and inherited.optimizer_args is not None
+    assert resolve({"optimizer": "adam"}, preset="movielens-1m").optimizer == inherited
+    assert resolve({"optimizer": "sgd"}, preset="movielens-1m").optimizer.optimizer_args is None

@@ -173,9 +173,7 @@ def test_all_reasons_are_told_when_every_source_fails(serve, tmp_path, monkeypat
         raise InputError("no such wheel")
 
     dataset = serve(status=500, rebuild=rebuild)
-    with pytest.raises(
-        InputError, match="Internal Server Error; the Python package.*: no such w"
-    ):
+    with pytest.raises(InputError, match="Internal Server Error; the Python package.*: no such w"):
         fetch(dataset, tmp_path)
     monkeypatch.setitem(DATASETS, "movielens-100k", dataset)
     name, reason = choose_default(tmp_path)
@@ -197,9 +195,7 @@ def test_no_download_means_none(tmp_path):
 
 def wheel(u_data):
     folder = "recbole/dataset_example/ml-100k"
-    items = (
-        "id\ttitle\tyear\tclass\n242\tKolya\t1996\tComedy\n302\tMépris, Le\t1963\tDrama War\n"
-    )
+    items = "id\ttitle\tyear\tclass\n242\tKolya\t1996\tComedy\n302\tMépris, Le\t1963\tDrama War\n"
     header = b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
     return zipped({f"{folder}/ml-100k.inter": header + u_data, f"{folder}/ml-100k.item": items})
 
@@ -295,9 +291,7 @@ def test_planted_expectations_are_the_means_of_its_ratings(planted):
 
 
 def test_splits_that_a_set_lacks_are_refused(planted, tmp_path):
-    with pytest.raises(
-        InputError, match="planted-100k has no predefined split 'u1'; it has: n"
-    ):
+    with pytest.raises(InputError, match="planted-100k has no predefined split 'u1'; it has: n"):
         predefined_split("planted-100k", planted, "u1", tmp_path)
     with pytest.raises(InputError, match="'u6'; it has: u1, u2, u3, u4, u5, ua, ub"):
         predefined_split("movielens-100k", planted, "u6", tmp_path)

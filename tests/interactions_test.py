@@ -75,9 +75,7 @@ def test_damaged_vocabulary_file_names_the_line(tmp_path):
 
 
 def test_from_arrays_numbers_ids_by_first_appearance():
-    data = Interactions.from_arrays(
-        ["b", "a", "b"], np.array([30, 10, 10]), [1, 2.5, 3], [9, 8, 7]
-    )
+    data = Interactions.from_arrays(["b", "a", "b"], np.array([30, 10, 10]), [1, 2.5, 3], [9, 8, 7])
     assert data.users.raw_ids == ("b", "a")
     assert data.items.raw_ids == ("30", "10")
     assert data.user_ids.tolist() == [0, 1, 0]
@@ -144,9 +142,7 @@ def test_from_dataframe_takes_named_columns_and_finds_timestamps():
 
 
 def test_from_dataframe_names_the_columns_it_has():
-    with pytest.raises(
-        InputError, match="no column 'rating' in the frame; its columns: user_id"
-    ):
+    with pytest.raises(InputError, match="no column 'rating' in the frame; its columns: user_id"):
         Interactions.from_dataframe(Frame(user_id=["a"], item_id=["x"]))
 
 

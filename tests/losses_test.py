@@ -335,3 +335,23 @@ def test_a_loss_receives_what_it_names():
     of_rating = {1: (3, 2), 2: (3, 2), 3: (3, 1), 4: (2, 2), 5: (2, 2)}
     for rating, _, user_count, item_count in last.T:
         assert (user_count, item_count) == of_rating[rating]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("def f(ratings, predictions:\n    pass\n", r"mine\.py:1: SyntaxError"),
+        ("import math\nmath.nothing\n", r"mine\.py:2: AttributeError"),
+        ("def f(ratings):\n    return ratings\n", r"does not take \(ratings, predictions\)"),
+    ],
+)
+def test_a_broken_loss_file_is_one_line_with_its_place(tmp_path, content, complaint):
+    file = tmp_path / "mine.py"
+    file.write_text(content)
+    with pytest.raises(InputError, match=complaint):
+        losses.get(f"{file}:f")
+
+
+def test_a_word_where_a_loss_takes_a_number_is_refused():
+    with pytest.raises(InputError, match="delta=abc of loss 'huber' is no number"):
+        losses.get("huber", {"delta": "abc"})

@@ -72,9 +72,7 @@ def test_takes_columns_by_name_or_number(write):
     assert rows(by_name) == [("a", "x", 5), ("b", "x", 6)]
     by_number = read_ratings(path, user_column=1, item_column=2, rating_column=3, header=True)
     assert rows(by_number) == [("a", "x", 1), ("b", "x", 2)]
-    headless = read_ratings(
-        write("5,a,x\n6,b,x\n"), user_column=1, item_column=2, rating_column=0
-    )
+    headless = read_ratings(write("5,a,x\n6,b,x\n"), user_column=1, item_column=2, rating_column=0)
     assert rows(headless) == rows(by_name)
 
 
@@ -254,9 +252,7 @@ def test_reads_other_real_files(real_data_dir):
         rating_column="quantity",
     )
     assert (len(purchases), purchases.num_users, purchases.num_items) == (266_802, 4_339, 3_665)
-    plays = read_ratings(
-        real_data_dir / "hetrec-lastfm/user_artists.dat", rating_column="weight"
-    )
+    plays = read_ratings(real_data_dir / "hetrec-lastfm/user_artists.dat", rating_column="weight")
     assert (len(plays), plays.num_users, plays.num_items) == (92_834, 1_892, 17_632)
     tweets = read_ratings(real_data_dir / "movietweetings-100k" / "ratings.dat")
     assert (len(tweets), tweets.num_users, tweets.num_items) == (100_000, 16_554, 10_506)

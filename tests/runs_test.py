@@ -44,7 +44,7 @@ def folder(tmp_path):
     folder = RunFolder.create(tmp_path / "run")
     folder.save_config(CONFIG, {"num_users": 2})
     folder.save_data(make_split())
-    folder.save_model(make_model())
+    folder.save_model(make_model(), step=7)
     folder.save_results({"metrics": {"test": {"rmse": 0.1}}})
     return folder
 
@@ -82,9 +82,9 @@ def test_the_model_comes_back_to_the_last_bit(folder):
 
 def test_only_the_latest_model_is_kept(folder):
     model = make_model()
-    for value in (1.0, 2.0):
+    for step, value in enumerate((1.0, 2.0), start=8):
         model.item_bias.assign([value] * 3)
-        folder.save_model(model)
+        folder.save_model(model, step)
     assert folder.load_model(CONFIG, MSE, (2, 3)).item_bias.numpy().tolist() == [2, 2, 2]
     assert len(list((folder.path / "checkpoints").glob("*.index"))) == 1
 
@@ -190,8 +190,8 @@ FILES = {
     "users.tsv": (remove, fill_with_rubbish),
     "items.tsv": (remove, fill_with_rubbish),
     "interactions.npz": (remove, fill_with_rubbish, truncate),
-    "checkpoints/ckpt-1.index": (remove, fill_with_rubbish),
-    "checkpoints/ckpt-1.data-00000-of-00001": (remove, truncate),
+    "checkpoints/ckpt-7.index": (remove, fill_with_rubbish),
+    "checkpoints/ckpt-7.data-00000-of-00001": (remove, truncate),
 }
 
 
@@ -208,7 +208,7 @@ def test_a_broken_or_missing_file_is_named(folder, name, damage):
     message = str(error.value)
     assert "\n" not in message
     assert str(folder.path) in message
-    assert name.split("-1.")[0] in message or "holds no checkpoint" in message
+    assert name.split("-7.")[0] in message or "holds no checkpoint" in message
 
 
 def test_an_incomplete_config_is_named(folder):

@@ -483,6 +483,8 @@ def test_an_existing_run_is_replaced_only_when_told(run, place):
     assert "kept exists; name another --run_dir or add --overwrite" in message
     # a slip beside --overwrite costs nothing either
     assert "did you mean mse" in refused(run, "train.py", *flags, "--overwrite", "--loss=msee")
+    slip = refused(run, "train.py", *flags, "--overwrite", "--fold=7", "--num_folds=5")
+    assert "fold 7 of 5" in slip
     assert (place / "kept" / "results.json").read_text() == before
     assert run("train.py", *flags, "--overwrite", "--seed=5")[0] == 0
     assert results_of(place, "kept")["split"].endswith("seed 5")
