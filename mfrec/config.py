@@ -130,7 +130,7 @@ class TrainingConfig:
     )
     batch_size: int | None = _setting(None, "examples a step (default: from the data)", minimum=1)
     steps_per_loop: int = _setting(
-        64, "steps inside the compiled loop between two visits to Python, at most", minimum=1
+        128, "steps inside the compiled loop between two visits to Python, at most", minimum=1
     )
     early_stopping_patience: int = _setting(
         5, "stop after so many evaluations without a better validation RMSE; 0: never", minimum=0

@@ -101,13 +101,15 @@ class MatrixFactorization(tf.keras.Model):
 
         Args:
             inputs: (user_ids, item_ids), int32 [B] each. UNKNOWN (−1) is a row of zeros, which
-                leaves μ + b_i
-              for an unknown user, μ + b_u for an unknown item, and μ for both.
+                leaves μ + b_i for an unknown user, μ + b_u for an unknown item, and μ for both.
         """
         user_ids, item_ids = inputs
-        p_u, b_u = _rows(self.user_embedding, self.user_bias, user_ids)
-        q_i, b_i = _rows(self.item_embedding, self.item_bias, item_ids)
-        return self.global_bias + b_u + b_i + tf.reduce_sum(p_u * q_i, axis=1)
+        user_known, item_known = (tf.cast(ids >= 0, tf.float32) for ids in inputs)
+        users, items = tf.maximum(user_ids, 0), tf.maximum(item_ids, 0)
+        p_u, b_u = tf.gather(self.user_embedding, users), tf.gather(self.user_bias, users)
+        q_i, b_i = tf.gather(self.item_embedding, items), tf.gather(self.item_bias, items)
+        interaction = user_known * item_known * tf.reduce_sum(p_u * q_i, axis=1)
+        return self.global_bias + user_known * b_u + item_known * b_i + interaction
 
     def targets(self, ratings: tf.Tensor) -> tf.Tensor:
         """Ratings on the scale on which the loss compares them with scores, float32 [B]."""
@@ -167,10 +169,3 @@ class MatrixFactorization(tf.keras.Model):
         return charge(user_charges, self.user_embedding, self.user_bias) + charge(
             item_charges, self.item_embedding, self.item_bias
         )
-
-
-def _rows(embedding: tf.Variable, bias: tf.Variable, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Embeddings [B, d] and biases [B] of ids [B]; zeros for UNKNOWN."""
-    known = tf.cast(ids >= 0, tf.float32)
-    rows = tf.maximum(ids, 0)
-    return tf.gather(embedding, rows) * known[:, None], tf.gather(bias, rows) * known

@@ -36,7 +36,7 @@ class Examples(NamedTuple):
     weights: tf.Tensor
 
     def take(self, positions: tf.Tensor) -> "Examples":
-        """The examples at these positions, int32 [B]."""
+        """The examples at these positions, int32 of any shape."""
         return Examples(*(tf.gather(column, positions) for column in self))
 
 
@@ -107,20 +107,19 @@ def training_loops(shape: EpochShape, epochs: int, seed: int) -> tf.data.Dataset
         epochs: passes over the examples.
         seed: fixes the order.
     """
-    block = (shape.steps_per_loop, shape.batch_size)
+    loops, steps, batch = shape.loops, shape.steps_per_loop, shape.batch_size
+    padding = loops * steps * batch - shape.num_examples
+    num_steps = [min(steps, shape.steps - loop * steps) for loop in range(loops)]
 
-    def loops() -> Iterator[Loop]:
-        for epoch in range(epochs):
-            positions = np.full(shape.loops * np.prod(block), shape.num_examples, np.int32)
-            generator = np.random.default_rng((seed, epoch))
-            positions[: shape.num_examples] = generator.permutation(shape.num_examples)
-            for number, loop in enumerate(positions.reshape(shape.loops, *block)):
-                steps_before = number * shape.steps_per_loop
-                num_steps = min(shape.steps_per_loop, shape.steps - steps_before)
-                yield Loop(loop, np.int32(num_steps))
+    def loops_of(epoch: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(shape.num_examples), seed=tf.stack([seed, tf.cast(epoch, tf.int32)])
+        )
+        padded = tf.pad(order, [[0, padding]], constant_values=shape.num_examples)
+        positions = tf.reshape(padded, (loops, steps, batch))
+        return tf.data.Dataset.from_tensor_slices(Loop(positions, tf.constant(num_steps)))
 
-    signature = Loop(tf.TensorSpec(block, tf.int32), tf.TensorSpec((), tf.int32))
-    return tf.data.Dataset.from_generator(loops, output_signature=signature).prefetch(2)
+    return tf.data.Dataset.range(epochs).flat_map(loops_of).prefetch(2)
 
 
 def evaluation_blocks(
