@@ -237,7 +237,7 @@ def test_an_incomplete_interactions_file_is_named(folder):
 
 @pytest.mark.parametrize("rows", [(3, 3), (2, 2)])
 def test_a_checkpoint_of_another_shape_is_named(folder, rows):
-    with pytest.raises(InputError, match="ckpt-1: cannot be restored"):
+    with pytest.raises(InputError, match="ckpt-7: cannot be restored"):
         folder.load_model(CONFIG, MSE, rows)
 
 
