@@ -50,7 +50,7 @@ def run(
     Raises:
         InputError: a setting or the data cannot be used, or training diverged.
     """
-    loss = losses.get(config.loss.loss, parse_arguments(config.loss.loss_args))
+    loss = _loss(config)
     split = loading.split(source, config)
     folder = RunFolder.create(run_dir, overwrite)
     given = config
@@ -118,7 +118,7 @@ def cross_validate(
         config.replace({"cross_validate": False, "fold": fold})
         for fold in range(config.split.num_folds)
     ]
-    losses.get(config.loss.loss, parse_arguments(config.loss.loss_args))
+    _loss(config)
     loading.split(source, folds[0])
     folder = RunFolder.create(run_dir, overwrite)
     results = []
@@ -173,7 +173,7 @@ def evaluate_run(
     results = folder.load_results()
     saved = folder.load_data()
     train = saved["train"]
-    loss = losses.get(config.loss.loss, parse_arguments(config.loss.loss_args))
+    loss = _loss(config)
     model = folder.load_model(config, loss, (train.num_users, train.num_items))
     if ratings:
         split = splits.assemble(train, None, readers.read_ratings(ratings).without_repeats())
@@ -191,6 +191,11 @@ def evaluate_run(
     if predictions:
         _write_predictions(predictions, split, part, model.predict_interactions(held_out))
     return results
+
+
+def _loss(config: Config) -> losses.Loss:
+    """The configured loss; raises InputError where there is none."""
+    return losses.get(config.loss.loss, parse_arguments(config.loss.loss_args))
 
 
 def _fit(

@@ -1,7 +1,7 @@
 """The training loop: one compiled function a loop of steps, one visit to Python a loop.
 
     for every loop of the epoch (tf.data):            Python
-        for every step of the loop (tf.range):        inside one tf.function(jit_compile=True)
+        for every step of the loop (while):           inside one tf.function(jit_compile=True)
             Σ weight·loss / Σ weight + mean of R      under the GradientTape
             optimizer.apply(gradients)
 

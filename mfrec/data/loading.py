@@ -10,6 +10,9 @@ from mfrec.data.interactions import Interactions
 from mfrec.data.splits import Split
 from mfrec.errors import InputError
 
+# What a random split holds out for validation where nobody says how much.
+_RANDOM_VALIDATION = 0.1
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -90,7 +93,7 @@ def split(source: Source, config: Config) -> Split:
             source.name, ratings, cut.split, config.data.data_dir
         )
         return splits.ready_made_split(train, None, test, seed, validation or 0.0)
-    validation = 0.1 if validation is None else validation
+    validation = _RANDOM_VALIDATION if validation is None else validation
     return splits.random_split(ratings, seed, validation, cut.test_fraction)
 
 
@@ -108,7 +111,7 @@ def describe(config: Config) -> str:
         return f"fold {cut.fold} of {cut.num_folds}, seed {seed}" + fraction
     if cut.split != "random":
         return cut.split + fraction
-    validation = 0.1 if cut.validation_fraction is None else cut.validation_fraction
+    validation = _RANDOM_VALIDATION if cut.validation_fraction is None else cut.validation_fraction
     shares = (1 - validation - cut.test_fraction, validation, cut.test_fraction)
     return f"random {'/'.join(f'{100 * share:.3g}' for share in shares)}, seed {seed}"
 
