@@ -1,22 +1,35 @@
 """Measures a finished run again, on its own held-out part or on a file of ratings.
 
-python eval.py --run_dir=runs/my-run
-python eval.py --run_dir=runs/my-run --output=json --predictions=predictions.tsv
+    python eval.py --run_dir=runs/my-run
+    python eval.py --run_dir=runs/my-run --output=json --predictions=predictions.tsv
+
+Results go to standard output, the rest to standard error.
 """
 
 import json
+import sys
 
-from absl import app, flags
+from mfrec.command_line import CommandLine
+from mfrec.errors import InputError
 
-from mfrec.errors import InputError, exit_code
-
-RUN_DIR = flags.DEFINE_string("run_dir", None, "the run folder that train.py left")
-PART = flags.DEFINE_enum("part", "test", ["validation", "test"], "which part to measure on")
-RATINGS = flags.DEFINE_string("ratings", None, "measure on this file of ratings instead")
-DATA_DIR = flags.DEFINE_string("data_dir", None, "where the data sets are now, if they moved")
-OUTPUT = flags.DEFINE_enum("output", "table", ["table", "json"], "what to print")
-PREDICTIONS = flags.DEFINE_string(
-    "predictions", None, "write user, item, rating, prediction, error of every row to this file"
+COMMAND = CommandLine(__doc__)
+_WHAT = "What is measured, on what."
+RUN_DIR = COMMAND.define(_WHAT, "run_dir", str, None, "the run folder that train.py left")
+PART = COMMAND.define(
+    _WHAT, "part", str, "test", "the part of the run's data", ["validation", "test"]
+)
+RATINGS = COMMAND.define(_WHAT, "ratings", str, None, "measure on this file of ratings instead")
+DATA_DIR = COMMAND.define(
+    _WHAT, "data_dir", str, None, "where the data sets are now, if they moved"
+)
+_OUTPUT = "What comes out."
+OUTPUT = COMMAND.define(_OUTPUT, "output", str, "table", "what to print", ["table", "json"])
+PREDICTIONS = COMMAND.define(
+    _OUTPUT,
+    "predictions",
+    str,
+    None,
+    "write user, item, rating, prediction, error of every row to this file",
 )
 
 
@@ -38,13 +51,8 @@ def evaluate() -> None:
 
 
 def main(argv: list[str]) -> int:
-    def work() -> None:
-        if len(argv) > 1:
-            raise InputError(f"'{argv[1]}' is no flag; flags are --name=value")
-        evaluate()
-
-    return exit_code("eval.py", work)
+    return COMMAND.run(argv, evaluate)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    sys.exit(main(sys.argv))

@@ -8,40 +8,31 @@ Settings: flag > --config > --preset > default. Results go to standard output, t
 standard error; everything stays in the run folder.
 """
 
+import sys
 import time
 
-from absl import app, flags
-
 from mfrec import config as settings
-from mfrec.data import loading
-from mfrec.errors import InputError, exit_code
+from mfrec.command_line import CommandLine
+from mfrec.data import datasets, loading
 
 _STARTED = time.perf_counter()
-_DEFINE = {
-    str: flags.DEFINE_string,
-    int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
-    bool: flags.DEFINE_bool,
-}
 
-for _, setting in settings.settings():
-    _DEFINE[settings.python_type(setting)](setting.name, setting.default, setting.metadata["help"])
-PRESET = flags.DEFINE_string("preset", None, f"a recipe of settings: {', '.join(settings.PRESETS)}")
-CONFIG = flags.DEFINE_string("config", None, "config.json of an earlier run, to repeat it")
-RUN_DIR = flags.DEFINE_string(
-    "run_dir", None, "where the run is kept (default: runs/ + data set, loss and time)"
+COMMAND = CommandLine(__doc__)
+_RUN = "The run."
+RUN_DIR = COMMAND.define(
+    _RUN, "run_dir", str, None, "where it is kept (default: runs/ + data set, loss and time)"
 )
-OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace an earlier run in --run_dir")
+OVERWRITE = COMMAND.define(_RUN, "overwrite", bool, False, "replace an earlier run in --run_dir")
+PRESET = COMMAND.define(
+    _RUN, "preset", str, None, "a recipe of settings that flags override", tuple(settings.PRESETS)
+)
+CONFIG = COMMAND.define(_RUN, "config", str, None, "config.json of an earlier run, to repeat it")
+COMMAND.define_settings({"dataset": datasets.NAMES})
 
 
 def train() -> None:
     """What the command does, from flags to the printed table."""
-    given = {
-        setting.name: flags.FLAGS[setting.name].value
-        for _, setting in settings.settings()
-        if flags.FLAGS[setting.name].present
-    }
-    config = loading.choose(settings.resolve(given, PRESET.value, CONFIG.value))
+    config = loading.choose(settings.resolve(COMMAND.given_settings(), PRESET.value, CONFIG.value))
     source = loading.load(config.data)
 
     # TensorFlow takes seconds to import: wrong flags and files are answered before
@@ -57,13 +48,8 @@ def train() -> None:
 
 
 def main(argv: list[str]) -> int:
-    def work() -> None:
-        if len(argv) > 1:
-            raise InputError(f"'{argv[1]}' is no flag; flags are --name=value")
-        train()
-
-    return exit_code("train.py", work)
+    return COMMAND.run(argv, train)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    sys.exit(main(sys.argv))

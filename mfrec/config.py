@@ -10,13 +10,15 @@ import difflib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, get_args
 
 from mfrec.errors import InputError
 
+# The built-in losses, for --help; TensorFlow, which mfrec/losses.py needs, is not imported here.
+LOSSES = ("mse", "mae", "huber", "logistic", "poisson")
 OPTIMIZERS = ("adam", "adamw", "adagrad", "sgd", "nadam")
 SCHEDULES = ("constant", "exponential", "cosine")
 
@@ -30,9 +32,7 @@ def _setting(default: Any, help: str, **checks: Any) -> Any:
 class DataConfig:
     """Where the ratings come from."""
 
-    dataset: str | None = _setting(
-        None, "named data set: movielens-100k, movielens-1m, planted-100k, toy"
-    )
+    dataset: str | None = _setting(None, "named data set")
     ratings: str | None = _setting(None, "text file of ratings, to be split")
     train_ratings: str | None = _setting(None, "ready-made split: the training part")
     validation_ratings: str | None = _setting(None, "ready-made split: the validation part")
@@ -89,7 +89,9 @@ class ModelConfig:
 class LossConfig:
     """What is minimised."""
 
-    loss: str = _setting("mse", "registered loss, or FILE.py:function, or package.module:function")
+    loss: str = _setting(
+        "mse", f"{', '.join(LOSSES)}, or your own: FILE.py:function or package.module:function"
+    )
     loss_args: str = _setting("", "the loss's own arguments: name=value,name=value")
 
 
@@ -319,12 +321,13 @@ def parse_arguments(text: str) -> dict[str, Any]:
     return arguments
 
 
-def nearest(name: str, names: Mapping[str, Any] | tuple[str, ...]) -> str:
-    """'; did you mean …?' for a misspelt name, and all names where none is near."""
-    close = difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
+def nearest(name: str, names: Iterable[str], otherwise: str | None = None) -> str:
+    """'; did you mean …?' for a misspelt name; where none is near `otherwise`, or all names."""
+    names = list(names)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     if close:
         return f"; did you mean {' or '.join(close)}?"
-    return f"; there are: {', '.join(names)}"
+    return f"; there are: {', '.join(names)}" if otherwise is None else otherwise
 
 
 def _check_value(setting: dataclasses.Field, value: Any) -> None:

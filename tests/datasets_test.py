@@ -234,7 +234,7 @@ def test_u_item_has_the_published_layout_and_invents_nothing():
 def test_unknown_names_suggest_near_ones():
     with pytest.raises(InputError, match="'movielens-100'; did you mean movielens-100k"):
         load("movielens-100", ".")
-    with pytest.raises(InputError, match="did you mean movielens-100k or movielens-1m or pla"):
+    with pytest.raises(InputError, match="there are: movielens-100k, movielens-1m, pla"):
         is_on_disk("???", ".")
 
 

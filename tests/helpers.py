@@ -7,12 +7,18 @@ import os
 from pathlib import Path
 
 import numpy as np
-from absl import flags
 
 from mfrec.data.interactions import Interactions, Vocabulary
 
 ROOT = Path(__file__).resolve().parents[1]
-_script_flags = set()
+
+
+def load_script(name):
+    """train.py or eval.py as a module, with flags that nobody has set."""
+    spec = importlib.util.spec_from_file_location(name.removesuffix(".py"), ROOT / name)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
 
 
 def run_script(folder, name, *given):
@@ -20,23 +26,13 @@ def run_script(folder, name, *given):
 
     Returns its exit code and what it wrote to standard output and standard error.
     """
-    for flag in _script_flags:
-        delattr(flags.FLAGS, flag)
-    before = set(flags.FLAGS)
-    spec = importlib.util.spec_from_file_location(name.removesuffix(".py"), ROOT / name)
-    script = importlib.util.module_from_spec(spec)
     out, err, cwd = io.StringIO(), io.StringIO(), os.getcwd()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             os.chdir(folder)
-            spec.loader.exec_module(script)
-            code = script.main(flags.FLAGS([name, *map(str, given)]))
-        except SystemExit as stop:
-            code = stop.code
+            code = load_script(name).main([name, *map(str, given)])
         finally:
             os.chdir(cwd)
-            _script_flags.clear()
-            _script_flags.update(set(flags.FLAGS) - before)
     return code, out.getvalue(), err.getvalue()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from helpers import interactions, planted
-from mfrec import losses
+from mfrec import config, losses
 from mfrec.config import OptimizerConfig, TrainingConfig
 from mfrec.data.pipelines import Examples
 from mfrec.errors import InputError
@@ -61,6 +61,12 @@ def registry(monkeypatch):
     """A registry of one's own, so that a test's losses are gone after it."""
     monkeypatch.setattr(losses, "REGISTRY", dict(losses.REGISTRY))
     return losses.REGISTRY
+
+
+def test_help_names_every_loss_of_ours():
+    assert set(config.LOSSES) == {
+        name for name, loss in losses.REGISTRY.items() if loss.function.__module__ == "mfrec.losses"
+    }
 
 
 def targets_of(loss):
@@ -254,7 +260,7 @@ def test_registering(registry):
 
 MY_LOSSES = """
 import tensorflow as tf
-from mfrec import losses
+from mfrec import config, losses
 
 def weighted(ratings, predictions, power=2.0):
     return tf.abs(ratings - predictions) ** power

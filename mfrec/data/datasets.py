@@ -6,7 +6,6 @@ package carries. `toy` and `planted-100k` need no file at all.
 """
 
 import dataclasses
-import difflib
 import hashlib
 import math
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mfrec.config import nearest
 from mfrec.data import downloads
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.readers import read_labels, read_ratings
@@ -196,8 +196,7 @@ def u_item_from_recbole(items: str) -> str:
 
 def _dataset(name: str) -> Dataset:
     if name not in DATASETS:
-        near = difflib.get_close_matches(name, NAMES, n=2, cutoff=0.4) or NAMES
-        raise InputError(f"no data set {name!r}; did you mean {' or '.join(near)}?")
+        raise InputError(f"no data set {name!r}{nearest(name, NAMES)}")
     return DATASETS[name]
 
 
