@@ -21,6 +21,9 @@ from mfrec.errors import InputError
 LOSSES = ("mse", "mae", "huber", "logistic", "poisson")
 OPTIMIZERS = ("adam", "adamw", "adagrad", "sgd", "nadam")
 SCHEDULES = ("constant", "exponential", "cosine")
+SPLITS = ("random", "per_user", "leave_last_out", "temporal")
+# What these splits hold out for validation, and for the test, where nobody says how much.
+HELD_OUT = 0.1
 
 
 def _setting(default: Any, help: str, **checks: Any) -> Any:
@@ -46,19 +49,30 @@ class DataConfig:
 class SplitConfig:
     """Which ratings train, which validate, which test."""
 
-    split: str = _setting("random", "random, or a data set's own split: u1 … u5, ua, ub")
+    split: str = _setting("random", f"{', '.join(SPLITS)}, or a data set's own: u1 … u5, ua, ub")
     validation_fraction: float | None = _setting(
         None,
-        "share of all ratings (random split) or of the training part (folds, predefined splits) "
-        "held out for validation (default: 0.1 for a random split, else 0)",
+        "share held out for validation: of all ratings (random, temporal), of each user's "
+        "(per_user), of the training part (folds, a set's own split, ready-made parts); "
+        f"0: none; leave_last_out takes one rating of each user (default: {HELD_OUT}; of the "
+        "training part 0)",
         minimum=0,
         below=1,
     )
-    test_fraction: float = _setting(
-        0.1, "random split: share of all ratings held out for the test", minimum=0, below=1
+    test_fraction: float | None = _setting(
+        None,
+        "share held out for the test: of all ratings (random, temporal), of each user's (per_user, "
+        f"--fold_by=users) (default: {HELD_OUT})",
+        minimum=0,
+        below=1,
     )
     fold: int | None = _setting(None, "test on this fold, counted from 0", minimum=0)
     num_folds: int = _setting(5, "number of folds", minimum=2)
+    fold_by: str = _setting(
+        "ratings",
+        "what is dealt into folds: ratings, or users, of whose ratings --test_fraction is tested",
+        choices=("ratings", "users"),
+    )
     cross_validate: bool = _setting(False, "run every fold; report mean and standard deviation")
 
 

@@ -251,12 +251,10 @@ def _announce(given: Config, config: Config, source: Source, split: Split) -> No
     )
     say(
         f"train {counts['train']:,} · validation {counts['validation']:,} · test "
-        f"{counts['test']:,} ratings · {counts['repeated_pairs']:,} repeated pairs (last rating "
-        f"kept) · test has {counts['unknown_users']:,} users and {counts['unknown_items']:,} items "
-        f"unknown to training ({counts['unknown_rows']:,} ratings, predicted by fallback)"
+        f"{counts['test']:,} ratings"
     )
-    if counts["overlap"]:
-        say(f"warning: {counts['overlap']:,} test pairs also stand in the training part")
+    for note in split.notes:
+        say(note)
     derived = [
         f"{setting.name}={getattr(getattr(config, section), setting.name)}"
         for section, setting in settings()

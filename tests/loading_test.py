@@ -56,7 +56,34 @@ def test_the_data_folder_is_written_down(monkeypatch, capsys):
         ({"dataset": "toy", "fold": 0, "cross_validate": True}, "--cross_validate and --fold each"),
         ({"dataset": "toy", "fold": 0, "split": "u1"}, "--fold and --split=u1 each define"),
         ({"train_ratings": "x", "cross_validate": True}, "--cross_validate and --train_ratings"),
-        ({"ratings": "x", "split": "u1"}, "--split=u1 belongs to a named data set"),
+        ({"ratings": "x", "split": "u1"}, "--split=u1: a file of ratings has no such split"),
+        ({"dataset": "toy", "split": "u1"}, "--split=u1: toy has no such split; there are: random"),
+        ({"dataset": "movielens-100k", "split": "peruser"}, "did you mean per_user?"),
+        ({"dataset": "toy", "split": "temporal", "cross_validate": True}, "--split=temporal each"),
+        ({"train_ratings": "x", "split": "per_user"}, "--split=per_user and --train_ratings each"),
+        ({"dataset": "toy", "fold_by": "users"}, "--fold_by=users needs folds"),
+        ({"dataset": "toy", "fold": 0, "test_fraction": 0.1}, "means nothing with --fold;"),
+        ({"train_ratings": "x", "test_fraction": 0.1}, "means nothing with --train_ratings;"),
+        (
+            {"dataset": "movielens-100k", "split": "u1", "test_fraction": 0.1},
+            "--test_fraction means nothing with --split=u1;",
+        ),
+        (
+            {"dataset": "toy", "split": "leave_last_out", "test_fraction": 0.2},
+            "--test_fraction means nothing with --split=leave_last_out;",
+        ),
+        (
+            {"dataset": "toy", "split": "leave_last_out", "validation_fraction": 0.1},
+            "takes one rating of each user for validation",
+        ),
+        (
+            {"dataset": "toy", "fold": 0, "fold_by": "users", "test_fraction": 0.0},
+            "--test_fraction=0 leaves nothing to test",
+        ),
+        (
+            {"dataset": "toy", "split": "temporal", "validation_fraction": 0.0, "refit": True},
+            "leave out --validation_fraction=0",
+        ),
         ({"train_ratings": "x", "refit": True}, "--refit needs a validation part"),
         ({"dataset": "toy", "fold": 1, "refit": True}, "--refit needs a validation part"),
         ({"dataset": "toy", "validation_fraction": 0.0, "refit": True}, "--refit needs"),
@@ -78,6 +105,11 @@ def test_contradictions_are_refused(values, message):
         {"dataset": "movielens-100k", "split": "u1"},
         {"train_ratings": "x"},
         {"dataset": "toy", "cross_validate": True},
+        {"dataset": "toy", "cross_validate": True, "fold_by": "users", "test_fraction": 0.2},
+        {"dataset": "toy", "split": "leave_last_out", "refit": True},
+        {"dataset": "toy", "split": "leave_last_out", "validation_fraction": 0.0},
+        {"dataset": "toy", "split": "temporal", "test_fraction": 0.2, "validation_fraction": 0.2},
+        {"ratings": "x", "split": "per_user", "refit": True},
     ],
 )
 def test_what_fits_together_is_accepted(values):
@@ -150,6 +182,36 @@ def test_seed_and_fold_choose_the_test_part(files):
     assert test_rows(test_fraction=0.5) != test_rows(test_fraction=0.5, seed=1)
 
 
+def test_splits_that_look_at_users_and_times(tmp_path):
+    # ten ratings of each of three users, one user after the other, at times 0 to 29
+    path = tmp_path / "timed.csv"
+    rows = [f"u{n // 10},i{n % 10},3,{n}\n" for n in range(30)]
+    path.write_text("user,item,rating,timestamp\n" + "".join(rows))
+
+    def described(**values):
+        config = settings(ratings=str(path), **values)
+        return sizes(config), loading.describe(config)
+
+    assert described(split="per_user") == ((24, 3, 3), "per_user 80/10/10, seed 0")
+    shares = {"test_fraction": 0.2, "validation_fraction": 0.0}
+    assert described(split="per_user", **shares) == ((24, 0, 6), "per_user 80/0/20, seed 0")
+    assert described(split="temporal", seed=1) == ((24, 3, 3), "temporal 80/10/10")
+    assert described(split="temporal", **shares) == ((24, 0, 6), "temporal 80/0/20")
+    validated = "leave_last_out, the one before for validation"
+    assert described(split="leave_last_out") == ((24, 3, 3), validated)
+    without = {"split": "leave_last_out", "validation_fraction": 0.0}
+    assert described(**without) == ((27, 0, 3), "leave_last_out")
+    by_users = {"fold_by": "users", "fold": 1, "num_folds": 3}
+    name = "fold 1 of 3 by users, 0.1 of each tested, seed 0"
+    assert described(**by_users) == ((29, 0, 1), name)
+    name = "fold 1 of 3 by users, 0.5 of each tested, seed 0, 0.1 of it for validation"
+    # what is left are 5, 10 and 10: a tenth of 5 is rounded to none
+    by_users |= {"test_fraction": 0.5, "validation_fraction": 0.1}
+    assert described(**by_users) == ((23, 2, 5), name)
+    config = settings(ratings="x", cross_validate=True, fold_by="users", seed=3)
+    assert loading.describe(config) == "5 random folds by users, 0.1 of each tested, seed 3"
+
+
 def test_ready_made_parts(files):
     parts = {"train_ratings": files["train"], "test_ratings": files["test"]}
     config = settings(**parts)
@@ -179,3 +241,23 @@ def test_u1_is_eighty_to_twenty_thousand(real_data_dir):
     config = config.replace({"validation_fraction": 0.1})
     assert sizes(config) == (72_000, 8_000, 20_000)
     assert loading.describe(config) == "u1, 0.1 of it for validation"
+
+
+@pytest.mark.real_data
+def test_leave_last_out_of_movielens_100k(real_data_dir):
+    values = {"dataset": "movielens-100k", "data_dir": str(real_data_dir)}
+    config = settings(**values, split="leave_last_out")
+    source = loading.load(config.data)
+    split = loading.split(source, config)
+    counts = split.counts
+    assert (counts["train"], counts["validation"], counts["test"]) == (98_114, 943, 943)
+    assert counts["untested_users"] == 0 and counts["overlap"] == 0
+    # the file's own lines, one user after the other, in time; sorted() keeps the order of ties
+    latest = {}
+    for line in (real_data_dir / "ml-100k" / "u.data").read_text().splitlines():
+        user, item, _, time = line.split("\t")
+        latest.setdefault(user, []).append((int(time), item))
+    latest = {user: sorted(rows, key=lambda row: row[0])[-2:] for user, rows in latest.items()}
+    for part, place in (("validation", 0), ("test", 1)):
+        found = dict(zip(*split.raw_pairs(part), strict=True))
+        assert found == {user: rows[place][1] for user, rows in latest.items()}

@@ -304,8 +304,10 @@ def test_ready_made_parts_are_counted(ready_made, place):
     assert counts["unknown_users"] == len({u for u, *_ in test} - users) == 1
     assert counts["unknown_items"] == len({i for _, i, _ in test} - items) == 2
     assert counts["unknown_rows"] == 3 and counts["overlap"] == 1
-    assert "warning: 1 test pairs also stand in the training part" in err
-    assert "1 users and 2 items unknown to training (3 ratings, predicted by fallback)" in err
+    assert "warning: 1 test pair also in the training part" in err
+    assert (
+        "test has 1 user and 2 items unknown to training (3 ratings, predicted by fallback)" in err
+    )
     assert "train · ready-made · test: 204 ratings" in out
 
 
@@ -415,6 +417,60 @@ def test_refit_trains_anew_on_both_parts_for_the_best_number_of_epochs(run, plac
     assert json.loads(out)["metrics"] == {"test": refit["metrics"]["test"]}
 
 
+@pytest.fixture(scope="module")
+def timed(place):
+    """timed.csv: the rows of ratings.csv, each user's first thirty, at times that repeat.
+
+    User "rare" has two rows, and the first of all rows stands twice.
+    """
+    rows = rows_of(place / "ratings.csv")
+    rows += [("rare", "item1", 3.0), ("rare", "item2", 4.0), rows[0]]
+    lines = [f"{u},{i},{r},{n // 2}\n" for n, (u, i, r) in enumerate(rows)]
+    (place / "timed.csv").write_text("user,item,rating,timestamp\n" + "".join(lines))
+
+
+SPLITS = [
+    (["--split=per_user", "--refit"], "per_user 80/10/10, seed 0"),
+    (["--split=leave_last_out", "--refit"], "leave_last_out, the one before for validation"),
+    (["--split=temporal", "--refit"], "temporal 80/10/10"),
+    (
+        ["--fold_by=users", "--cross_validate", "--num_folds=2", "--test_fraction=0.2"],
+        "2 random folds by users, 0.2 of each tested, seed 0",
+    ),
+]
+
+
+@pytest.mark.parametrize("flags, described", SPLITS, ids=[flags[0] for flags, _ in SPLITS])
+def test_a_split_from_flags_to_the_same_numbers_again(timed, run, place, flags, described):
+    run_dir = f"--run_dir={flags[0].partition('=')[2]}"
+    code, _, err = run("train.py", "--ratings=timed.csv", *QUICK, "--epochs=1", *flags, run_dir)
+    assert code == 0, err
+    assert "\n1 repeated pair dropped: the last rating is kept\n" in err
+    results = results_of(place, run_dir.partition("=")[2])
+    assert results["split"] == described and results["counts"]["repeated_pairs"] == 1
+    if "--refit" in flags:
+        counts = results["counts"]
+        # 1,200 rows and the two of "rare"; train holds the validation rows by now
+        assert counts["train"] + counts["test"] == 1_202 and counts["validation"] > 0
+    code, out, _ = run("eval.py", run_dir, "--output=json")
+    assert code == 0
+    again = json.loads(out)
+    assert again["metrics"]["test"] == results["metrics"]["test"]
+    assert (again["counts"], again["split"]) == (results["counts"], results["split"])
+
+
+def test_a_split_says_what_it_kept_back(timed, run, place):
+    flags = ["--ratings=timed.csv", "--split=leave_last_out", *QUICK, "--epochs=1"]
+    code, _, err = run("train.py", *flags, "--run_dir=kept_back")
+    assert code == 0
+    assert "\n1 user with fewer than 3 ratings: nothing of theirs is tested\n" in err
+    assert results_of(place, "kept_back")["counts"]["untested_users"] == 1
+    flags = ["--ratings=ratings.csv", "--split=leave_last_out", *QUICK, "--epochs=1"]
+    code, _, err = run("train.py", *flags, "--run_dir=no_time")
+    assert code == 0 and "\nno timestamps: file order counts as time\n" in err
+    assert "repeated" not in err
+
+
 # ------------------------------------------------------------- settings, seeds and own losses
 
 
@@ -511,6 +567,7 @@ REFUSED = [
     (["--ratings=ratings.csv", "--dataset=toy"], "--dataset and --ratings each bring ratings"),
     (["--ratings=ratings.csv", "--fold=5"], "fold 5 of 5; folds count from 0 to 4"),
     (["--ratings=ratings.csv", "--fold=0", "--refit"], "--refit needs a validation part"),
+    (["--ratings=ratings.csv", "--split=temporal"], "a temporal split needs timestamps"),
     (["--ratings=gone.csv"], "gone.csv: no such file"),
     (["--dataset=toy", "--loss=msee"], "unknown loss 'msee'; did you mean mse"),
     (["--dataset=toy", "--loss=my_losses.py:pow"], "no function 'pow' there, only ['power']"),

@@ -1,3 +1,4 @@
+import dataclasses
 import time
 
 import numpy as np
@@ -8,8 +9,12 @@ from mfrec.data.splits import (
     assemble,
     cut_validation,
     fold_split,
+    leave_last_out_split,
+    per_user_split,
     random_split,
     ready_made_split,
+    temporal_split,
+    user_fold_split,
 )
 from mfrec.errors import InputError
 
@@ -57,8 +62,14 @@ def test_assemble_encodes_in_the_training_vocabulary_and_keeps_strangers():
         "unknown_users": 1,
         "unknown_items": 1,
         "unknown_rows": 3,
+        "untested_users": 0,
         "overlap": 1,
     }
+    assert split.notes == (
+        "7 repeated pairs dropped: the last rating is kept",
+        "test has 1 user and 1 item unknown to training (3 ratings, predicted by fallback)",
+        "warning: 1 test pair also in the training part",
+    )
 
 
 def test_assemble_drops_training_ids_without_rows():
@@ -136,6 +147,210 @@ def test_cut_validation_moves_a_share():
     assert cut_validation(grid(2, 2), 0, 0.0)[1] is None
 
 
+def users_with(*num_rows):
+    """Interactions of user 0, 1, ... with so many rows each, shuffled; ratings tell rows apart."""
+    users = np.repeat(np.arange(len(num_rows)), num_rows)
+    items = np.concatenate([np.arange(num) for num in num_rows])
+    order = np.random.default_rng(9).permutation(len(users))
+    return Interactions.from_arrays(users[order], items[order], np.arange(len(users)))
+
+
+def rows_of_users(split, num_users):
+    """How many rows of users "0", "1", ... each part has: {part: [num_users]}."""
+    return {
+        part: [[user for user, *_ in part_of(split, part)].count(str(u)) for u in range(num_users)]
+        for part in ("train", "validation", "test")
+    }
+
+
+def test_per_user_takes_a_rounded_share_of_every_user():
+    # tenths of 1, 5, 6, 15, 25 and 40; halves round to even
+    split = per_user_split(users_with(1, 5, 6, 15, 25, 40), seed=0, validation_fraction=0.2)
+    assert rows_of_users(split, 6) == {
+        "test": [0, 0, 1, 2, 2, 4],
+        "validation": [0, 1, 1, 3, 5, 8],
+        "train": [1, 4, 4, 10, 18, 28],
+    }
+    assert split.cut_notes == ("2 users with fewer than 6 ratings: nothing of theirs is tested",)
+    assert split.counts["untested_users"] == 2
+
+
+def test_per_user_leaves_everybody_something_to_train_on():
+    split = per_user_split(users_with(1, 2, 3, 10), 0, validation_fraction=0.3, test_fraction=0.6)
+    assert rows_of_users(split, 4) == {
+        "test": [0, 1, 2, 6],
+        "validation": [0, 0, 0, 3],
+        "train": [1, 1, 1, 1],
+    }
+    assert split.cut_notes == ("1 user with fewer than 2 ratings: nothing of theirs is tested",)
+    assert per_user_split(users_with(1, 2), 0, test_fraction=0).notes == ()
+
+
+def test_per_user_draws_uniformly_from_each_user():
+    tested = np.zeros(10)
+    for seed in range(300):
+        split = per_user_split(grid(2, 10), seed, 0.0, 0.3)
+        items = [int(item) for user, item, _ in part_of(split, "test") if user == "1"]
+        tested[items] += 1
+    # each item three times in ten: 90 of 300 with a standard deviation below 8
+    assert tested.sum() == 900 and (abs(tested - 90) < 5 * 8).all()
+
+
+def test_leave_last_out_by_time_and_then_by_place():
+    rows = [
+        *[("a", "x", 1), ("b", "x", 2), ("a", "y", 3), ("b", "y", 4), ("a", "z", 5)],
+        *[("b", "z", 6), ("c", "x", 7), ("c", "y", 8), ("d", "x", 9), ("a", "w", 10)],
+    ]
+    # a: x at 40, y and z tied at 50, w at 10; b: y before x before z; c has two rows, d one
+    data = make(rows, [40, 60, 50, 20, 50, 70, 1, 2, 99, 10])
+    split = leave_last_out_split(data)
+    assert part_of(split, "test") == [("a", "z", 5), ("b", "z", 6)]
+    assert part_of(split, "validation") == [("b", "x", 2), ("a", "y", 3)]
+    assert part_of(split, "train") == [rows[place] for place in (0, 3, 6, 7, 8, 9)]
+    assert split.notes == (
+        "2 users with fewer than 3 ratings: nothing of theirs is tested",
+        "test has 0 users and 1 item unknown to training (2 ratings, predicted by fallback)",
+    )
+    split = leave_last_out_split(data, with_validation=False)
+    assert part_of(split, "test") == [("a", "z", 5), ("b", "z", 6), ("c", "y", 8)]
+    assert split.validation is None
+    assert split.notes[0] == "1 user with fewer than 2 ratings: nothing of theirs is tested"
+
+    untimed = leave_last_out_split(make(rows))
+    assert part_of(untimed, "test") == [("b", "z", 6), ("a", "w", 10)]
+    assert part_of(untimed, "validation") == [("b", "y", 4), ("a", "z", 5)]
+    assert untimed.notes[0] == "no timestamps: file order counts as time"
+
+
+def test_the_last_of_repeated_pairs_decides_what_is_latest():
+    rows = [("a", "x", 1), ("a", "y", 2), ("a", "z", 3), ("a", "x", 4)]
+    split = leave_last_out_split(make(rows, [1, 2, 3, 4]))
+    assert part_of(split, "test") == [("a", "x", 4)]
+    assert part_of(split, "train") == [("a", "y", 2)]
+    assert split.notes[0] == "1 repeated pair dropped: the last rating is kept"
+
+
+def test_temporal_cuts_at_two_times():
+    data = make([("a", n, n) for n in range(10)], [9, 8, 7, 6, 5, 4, 3, 2, 1, 0])
+    split = temporal_split(data, validation_fraction=0.2, test_fraction=0.3)
+    ratings = {part: [row[2] for row in part_of(split, part)] for part in split.raw}
+    assert ratings == {"test": [0, 1, 2], "validation": [3, 4], "train": [5, 6, 7, 8, 9]}
+    assert "stay together" not in " ".join(split.notes)
+    split = temporal_split(data, validation_fraction=0.0, test_fraction=0.3)
+    assert split.counts["test"] == 3 and split.validation is None
+    assert temporal_split(data, 0.2, 0.0).counts["validation"] == 2
+
+
+def test_temporal_leaves_rows_of_one_time_on_the_earlier_side():
+    def cut(timestamps):
+        split = temporal_split(make([("a", n, n) for n in range(10)], timestamps), 0.2, 0.3)
+        ratings = [[row[2] for row in part_of(split, part)] for part in ("validation", "test")]
+        return ratings, [note for note in split.notes if "stay together" in note]
+
+    why = "ratings of one time stay together, on the earlier side of a cut: "
+    ratings, notes = cut([0, 1, 2, 3, 4, 5, 7, 7, 8, 9])
+    assert ratings == [[5, 6, 7], [8, 9]]
+    assert notes == [why + "validation has 3, not 2 and test has 2, not 3"]
+    ratings, notes = cut([0, 1, 2, 4, 4, 4, 6, 7, 8, 9])
+    assert ratings == [[6], [7, 8, 9]]
+    assert notes == [why + "validation has 1, not 2"]
+    assert cut([0] * 10)[0] == [[], []]
+    # tied rows that no cut meets stay where they are
+    assert cut([0, 0, 0, 0, 0, 5, 5, 7, 7, 7]) == ([[5, 6], [7, 8, 9]], [])
+
+
+def test_folds_of_users_test_every_user_once():
+    num_rows = [1, 2, 4, 10, 10, 20, 30]
+    data = users_with(*num_rows)
+    splits = [user_fold_split(data, 5, fold, 3, 0.0, test_fraction=0.2) for fold in range(3)]
+    tested = [{user for user, *_ in part_of(split, "test")} for split in splits]
+    assert sorted(user for users in tested for user in users) == list("123456")
+    sizes = np.sum([rows_of_users(split, 7)["test"] for split in splits], axis=0)
+    # 0.2 * 2 would be none: everybody with two rows or more is tested, if only on one
+    assert sizes.tolist() == [0, 1, 1, 2, 2, 4, 6]
+    for split in splits:
+        assert split.validation is None and len(set(all_rows(split))) == sum(num_rows)
+        assert min(rows_of_users(split, 7)["train"]) >= 1
+    lonely = [split.cut_notes for split in splits if split.cut_notes]
+    assert lonely == [("1 user with fewer than 2 ratings: nothing of theirs is tested",)]
+    # seven users in three folds, of which one has a single row
+    assert sorted(len(users) for users in tested) in ([2, 2, 2], [1, 2, 3])
+
+
+def test_folds_of_users_cut_validation_from_what_each_user_has_left():
+    split = user_fold_split(grid(4, 10), 0, 1, 2, validation_fraction=0.25, test_fraction=0.4)
+    parts = rows_of_users(split, 4)
+    assert sorted(parts["test"]) == [0, 0, 4, 4]
+    left = [10 - test for test in parts["test"]]
+    # a quarter of 10 and of 6: 2.5 and 1.5, both rounded to 2
+    assert parts["validation"] == [2] * 4
+    assert parts["train"] == [num - 2 for num in left]
+
+
+def random_data(seed, timestamps=True):
+    random = np.random.default_rng(seed)
+    times = random.integers(0, 60, 400) if timestamps else None
+    users = (random.random(400) ** 2 * 40).astype(int)
+    return Interactions.from_arrays(users, random.integers(0, 25, 400), np.arange(400), times)
+
+
+CUTS = {
+    "random": random_split,
+    "per_user": per_user_split,
+    "leave_last_out": lambda data, seed, validation=0.1: leave_last_out_split(data, validation > 0),
+    "temporal": lambda data, seed, validation=0.1: temporal_split(data, validation),
+    "fold": lambda data, seed, validation=0.1: fold_split(data, seed, 1, 4, validation),
+    "user_fold": lambda data, seed, validation=0.1: user_fold_split(data, seed, 1, 4, validation),
+}
+
+
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+@pytest.mark.parametrize("seed", range(3))
+def test_every_cut_deals_each_pair_once_in_file_order_whatever_its_rating(cut, seed):
+    data = random_data(seed)
+    split, again = cut(data, seed), cut(data, seed)
+    assert all_rows(split) == all_rows(again) and split.notes == again.notes
+    distinct = part_of(assemble(data.without_repeats(), None, None), "train")
+    assert sorted(all_rows(split)) == sorted(distinct) and split.counts["overlap"] == 0
+    for part in split.raw.values():
+        # the ratings count the lines of the file
+        assert (np.diff(part.ratings) > 0).all() and len(part)
+    flat = cut(dataclasses.replace(data, ratings=np.ones(400, np.float32)), seed)
+    for part in split.raw:
+        assert flat.raw_pairs(part) == split.raw_pairs(part)
+    # less validation: the same test part, or with leave_last_out more users to test
+    tested = part_of(cut(data, seed, 0.0), "test")
+    assert set(part_of(split, "test")) <= set(tested)
+    assert cut is CUTS["leave_last_out"] or tested == part_of(split, "test")
+    joined = split.with_validation_in_training()
+    assert part_of(joined, "test") == part_of(split, "test") and joined.validation is None
+    assert sorted(all_rows(joined)) == sorted(distinct)
+    assert joined.cut_notes == split.cut_notes
+    assert joined.counts["validation"] == split.counts["validation"] > 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_time_runs_from_training_over_validation_to_test(seed):
+    data = random_data(seed)
+    split = temporal_split(data)
+    times = [split.raw[part].timestamps for part in ("train", "validation", "test")]
+    assert times[0].max() < times[1].min() and times[1].max() < times[2].min()
+    split = leave_last_out_split(data)
+    rows = data.without_repeats()
+    # last to first by time and place, user by user, with nothing but Python's sort
+    order = sorted(range(len(rows)), key=lambda row: (rows.timestamps[row], row))
+    expected = {"test": [], "validation": []}
+    for user in range(rows.num_users):
+        own = [rows.ratings[row] for row in order if rows.user_ids[row] == user]
+        if len(own) >= 3:
+            expected["test"].append(own[-1])
+            expected["validation"].append(own[-2])
+    for part, ratings in expected.items():
+        assert sorted(split.raw[part].ratings) == sorted(ratings)
+    untested = set(split.train.users.raw_ids) - set(split.raw_pairs("test")[0])
+    assert split.counts["untested_users"] == len(untested)
+
+
 def test_ready_made_parts_lose_their_own_repeats_and_show_their_overlap():
     train = make([("a", "x", 1), ("a", "x", 2), ("b", "y", 3)])
     test = make([("b", "y", 4), ("b", "z", 5), ("b", "z", 6)])
@@ -146,6 +361,10 @@ def test_ready_made_parts_lose_their_own_repeats_and_show_their_overlap():
     assert split.counts["overlap"] == 1
     cut = ready_made_split(grid(10, 10), None, test, seed=1, validation_fraction=0.1)
     assert cut.counts["validation"] == 10
+
+
+def timed(data):
+    return dataclasses.replace(data, timestamps=np.arange(len(data)))
 
 
 @pytest.mark.parametrize(
@@ -161,6 +380,15 @@ def test_ready_made_parts_lose_their_own_repeats_and_show_their_overlap():
         (lambda data: fold_split(data, 0, 0, 1), "num_folds is 1"),
         (lambda data: fold_split(data, 0, 0, 5), "4 distinct pairs for 5 folds"),
         (lambda data: fold_split(data, 0, 0, 2, 1.5), "validation_fraction is 1.5"),
+        (lambda data: per_user_split(data, 0, 0.5, 0.5), "leave nothing to train on"),
+        (lambda data: per_user_split(data.take([]), 0), "no rows are left"),
+        (lambda data: leave_last_out_split(data.take([])), "no rows are left"),
+        (lambda data: temporal_split(data), "needs timestamps, and the ratings have none"),
+        (lambda data: temporal_split(timed(data), 0.5, 0.5), "leave nothing to train on"),
+        (lambda data: temporal_split(timed(data.take([0])), 0, 0.9), "no rows are left"),
+        (lambda data: user_fold_split(data, 0, 0, 3), "2 users for 3 folds"),
+        (lambda data: user_fold_split(data, 0, 2, 2), "fold 2 of 2"),
+        (lambda data: user_fold_split(data, 0, 0, 2, 0.0, 1.0), "test_fraction is 1.0"),
         (lambda data: ready_made_split(data, data, None, 0, 0.1), "leave one out"),
         (lambda data: ready_made_split(data.take([]), None, data), "no rows are left"),
     ],

@@ -109,6 +109,11 @@ def choose_default(data_dir: str | Path) -> tuple[str, str]:
     return dataset.name, f"downloaded to {folder}"
 
 
+def predefined_splits(name: str) -> tuple[str, ...]:
+    """Returns the names of a set's own splits; raises InputError for no set."""
+    return _dataset(name).splits
+
+
 def predefined_split(
     name: str, interactions: Interactions, split: str, data_dir: str | Path
 ) -> tuple[Interactions, Interactions]:

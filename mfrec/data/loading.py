@@ -4,14 +4,13 @@ import os
 import sys
 from dataclasses import dataclass
 
-from mfrec.config import Config, DataConfig
+from mfrec.config import HELD_OUT, SPLITS, Config, DataConfig, nearest
 from mfrec.data import datasets, readers, splits
 from mfrec.data.interactions import Interactions
 from mfrec.data.splits import Split
 from mfrec.errors import InputError
 
-# What a random split holds out for validation where nobody says how much.
-_RANDOM_VALIDATION = 0.1
+_TAKE_TEST_FRACTION = ("random", "per_user", "temporal", "folds of users")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,61 +80,95 @@ def split(source: Source, config: Config) -> Split:
         InputError: a split that the data do not have, or that leaves no training rows.
     """
     cut, seed = config.split, config.training.seed
-    validation = cut.validation_fraction
-    if "train" in source.parts:
+    validation, test = _fractions(config)
+    kind = _kind(config)
+    if kind == "ready-made":
         parts = (source.parts.get(name) for name in ("train", "validation", "test"))
-        return splits.ready_made_split(*parts, seed, validation or 0.0)
+        return splits.ready_made_split(*parts, seed, validation)
     ratings = source.parts["all"]
-    if cut.fold is not None:
-        return splits.fold_split(ratings, seed, cut.fold, cut.num_folds, validation or 0.0)
-    if cut.split != "random":
-        train, test = datasets.predefined_split(
-            source.name, ratings, cut.split, config.data.data_dir
-        )
-        return splits.ready_made_split(train, None, test, seed, validation or 0.0)
-    validation = _RANDOM_VALIDATION if validation is None else validation
-    return splits.random_split(ratings, seed, validation, cut.test_fraction)
+    if kind == "folds of ratings":
+        return splits.fold_split(ratings, seed, cut.fold, cut.num_folds, validation)
+    if kind == "folds of users":
+        return splits.user_fold_split(ratings, seed, cut.fold, cut.num_folds, validation, test)
+    if kind == "random":
+        return splits.random_split(ratings, seed, validation, test)
+    if kind == "per_user":
+        return splits.per_user_split(ratings, seed, validation, test)
+    if kind == "leave_last_out":
+        return splits.leave_last_out_split(ratings, with_validation=validation > 0)
+    if kind == "temporal":
+        return splits.temporal_split(ratings, validation, test)
+    parts = datasets.predefined_split(source.name, ratings, cut.split, config.data.data_dir)
+    return splits.ready_made_split(parts[0], None, parts[1], seed, validation)
 
 
 def describe(config: Config) -> str:
     """The split in a few words, for tables and results.json."""
-    cut, seed = config.split, config.training.seed
-    fraction = (
-        f", {cut.validation_fraction:g} of it for validation" if cut.validation_fraction else ""
-    )
-    if config.data.train_ratings:
-        return "ready-made" + fraction
+    cut, kind = config.split, _kind(config)
+    validation, test = _fractions(config)
+    seed = f", seed {config.training.seed}"
+    if kind == "leave_last_out":
+        return kind + (", the one before for validation" if validation else "")
+    if kind in SPLITS:
+        shares = (1 - validation - test, validation, test)
+        named = f"{kind} {'/'.join(f'{100 * share:.3g}' for share in shares)}"
+        return named if kind == "temporal" else named + seed
+    fraction = f", {validation:g} of it for validation" if validation else ""
+    if not kind.startswith("folds"):
+        return kind + fraction
+    of_users = f" by users, {test:g} of each tested" if cut.fold_by == "users" else ""
     if cut.cross_validate:
-        return f"{cut.num_folds} random folds, seed {seed}" + fraction
-    if cut.fold is not None:
-        return f"fold {cut.fold} of {cut.num_folds}, seed {seed}" + fraction
-    if cut.split != "random":
-        return cut.split + fraction
-    validation = _RANDOM_VALIDATION if cut.validation_fraction is None else cut.validation_fraction
-    shares = (1 - validation - cut.test_fraction, validation, cut.test_fraction)
-    return f"random {'/'.join(f'{100 * share:.3g}' for share in shares)}, seed {seed}"
+        return f"{cut.num_folds} random folds{of_users}{seed}{fraction}"
+    return f"fold {cut.fold} of {cut.num_folds}{of_users}{seed}{fraction}"
+
+
+def _kind(config: Config) -> str:
+    """What defines the test part: a name in SPLITS or of a set's own split, folds or files."""
+    if config.data.train_ratings is not None:
+        return "ready-made"
+    if config.split.cross_validate or config.split.fold is not None:
+        return f"folds of {config.split.fold_by}"
+    return config.split.split
+
+
+def _fractions(config: Config) -> tuple[float, float]:
+    """The validation and the test fraction in force, defaults filled in."""
+    validation, test = config.split.validation_fraction, config.split.test_fraction
+    if validation is None:
+        validation = HELD_OUT if _kind(config) in SPLITS else 0.0
+    return validation, HELD_OUT if test is None else test
 
 
 def _check_split(config: Config) -> None:
-    cut = config.split
-    ready_made = config.data.train_ratings is not None
+    cut, data, kind = config.split, config.data, _kind(config)
     wishes = {
         "--cross_validate": cut.cross_validate,
         "--fold": cut.fold is not None,
         f"--split={cut.split}": cut.split != "random",
-        "--train_ratings": ready_made,
+        "--train_ratings": data.train_ratings is not None,
     }
     given = [flag for flag, value in wishes.items() if value]
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)} each define the test part; give one of them")
-    if cut.split != "random" and config.data.dataset is None:
-        raise InputError(f"--split={cut.split} belongs to a named data set; use --split=random")
-    has_validation = (
-        bool(cut.validation_fraction)
-        or config.data.validation_ratings is not None
-        or (not given and cut.validation_fraction is None)
-    )
-    if config.training.refit and not has_validation:
+    known = SPLITS + (datasets.predefined_splits(data.dataset) if data.dataset else ())
+    if cut.split not in known:
+        what = data.dataset or "a file of ratings"
         raise InputError(
-            "--refit needs a validation part to choose the epochs on; add --validation_fraction=0.1"
+            f"--split={cut.split}: {what} has no such split{nearest(cut.split, known)}"
         )
+    if cut.fold_by == "users" and kind != "folds of users":
+        raise InputError("--fold_by=users needs folds; add --cross_validate or --fold=0")
+    if cut.validation_fraction and kind == "leave_last_out":
+        raise InputError(
+            "--split=leave_last_out takes one rating of each user for validation; leave out "
+            "--validation_fraction, or make it 0 for none"
+        )
+    if cut.test_fraction is not None and kind not in _TAKE_TEST_FRACTION:
+        raise InputError(f"--test_fraction means nothing with {given[0]}; leave one of them out")
+    if cut.test_fraction == 0 and kind == "folds of users":
+        raise InputError("--test_fraction=0 leaves nothing to test in a fold; make it more")
+    if config.training.refit and data.validation_ratings is None and not _fractions(config)[0]:
+        remedy = "add --validation_fraction=0.1"
+        if cut.validation_fraction == 0:
+            remedy = "leave out --validation_fraction=0"
+        raise InputError(f"--refit needs a validation part to choose the epochs on; {remedy}")

@@ -1,11 +1,13 @@
 """Interactions into training, validation and test parts that never leak.
 
-Every split depends on its seed and fractions alone. Repeated (user, item) pairs are dropped
-before anything is drawn, so that no pair can stand on both sides. The vocabulary is that of the
-training part; held-out rows with users or items outside it are kept as UNKNOWN.
+Every split depends on its seed and fractions, on who rated what and when, and never on what the
+ratings are. Repeated (user, item) pairs are dropped before anything is drawn, so that no pair can
+stand on both sides. The vocabulary is that of the training part; held-out rows with users or
+items outside it are kept as UNKNOWN. What was dropped or kept back, and why, stands in the
+split's notes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,7 +28,9 @@ class Split:
         counts: rows of `train`, `validation` and `test`; `repeated_pairs` dropped; `users` and
             `items` of the training part; `unknown_users` and `unknown_items`, the distinct raw
             ids of the test part that training lacks, and `unknown_rows`, the test rows that
-            hold one; `overlap`, the test rows whose pair also stands in the training part.
+            hold one; `untested_users`, the users of the training part without a test row;
+            `overlap`, the test rows whose pair also stands in the training part.
+        cut_notes: what the cut kept back and why, one line each, for people.
     """
 
     train: Interactions
@@ -34,6 +38,26 @@ class Split:
     test: Interactions | None
     raw: dict[str, Interactions]
     counts: dict[str, int]
+    cut_notes: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was dropped or kept back and why, one line each, for people."""
+        counts, notes = self.counts, []
+        if counts["repeated_pairs"]:
+            repeated = _number(counts["repeated_pairs"], "repeated pair")
+            notes.append(f"{repeated} dropped: the last rating is kept")
+        notes += self.cut_notes
+        if counts["unknown_rows"]:
+            notes.append(
+                f"test has {_number(counts['unknown_users'], 'user')} and "
+                f"{_number(counts['unknown_items'], 'item')} unknown to training "
+                f"({_number(counts['unknown_rows'], 'rating')}, predicted by fallback)"
+            )
+        if counts["overlap"]:
+            overlap = _number(counts["overlap"], "test pair")
+            notes.append(f"warning: {overlap} also in the training part")
+        return tuple(notes)
 
     def raw_pairs(self, part: str) -> tuple[list[str], list[str]]:
         """Returns the raw users and raw items of a part's rows, unknown ones too."""
@@ -43,11 +67,16 @@ class Split:
         return users, items
 
     def with_validation_in_training(self) -> "Split":
-        """Returns the same test part, with the validation rows moved to the training part."""
+        """Returns the same test part, with the validation rows moved to the training part.
+
+        The count of validation rows stays: so many the number of epochs was chosen on.
+        """
         train = self.raw["train"]
         if "validation" in self.raw:
             train = concatenate(train, self.raw["validation"])
-        return assemble(train, None, self.raw.get("test"), self.counts["repeated_pairs"])
+        split = assemble(train, None, self.raw.get("test"), self.counts["repeated_pairs"])
+        counts = split.counts | {"validation": self.counts["validation"]}
+        return replace(split, counts=counts, cut_notes=self.cut_notes)
 
 
 def assemble(
@@ -55,6 +84,7 @@ def assemble(
     validation: Interactions | None,
     test: Interactions | None,
     repeated_pairs: int = 0,
+    cut_notes: tuple[str, ...] = (),
 ) -> Split:
     """Encodes the parts, which may come with vocabularies of their own, and counts.
 
@@ -63,6 +93,7 @@ def assemble(
         validation: rows, or None; no rows count as None.
         test: rows, or None; no rows count as None.
         repeated_pairs: how many rows the caller has dropped as repeats.
+        cut_notes: what else the caller has to say of them.
     """
     if not len(train):
         raise InputError("no rows are left to train on; hold out less or bring more ratings")
@@ -74,8 +105,9 @@ def assemble(
     encoded["train"] = encoded_train
     counts = {name: len(raw.get(name, ())) for name in parts}
     counts |= {"repeated_pairs": repeated_pairs, "users": len(users), "items": len(items)}
-    counts |= _count_strangers(encoded_train, encoded.get("test"), raw.get("test"))
-    return Split(encoded_train, encoded.get("validation"), encoded.get("test"), raw, counts)
+    counts |= _count_test_rows(encoded_train, encoded.get("test"), raw.get("test"))
+    held_out = encoded.get("validation"), encoded.get("test")
+    return Split(encoded_train, *held_out, raw, counts, cut_notes)
 
 
 def random_split(
@@ -101,6 +133,99 @@ def random_split(
     return assemble(train, validation, test, len(interactions) - len(rows))
 
 
+def per_user_split(
+    interactions: Interactions,
+    seed: int,
+    validation_fraction: float = 0.1,
+    test_fraction: float = 0.1,
+) -> Split:
+    """Draws validation and test rows from every user's distinct pairs.
+
+    Of a user's n pairs, round(n * test_fraction) are test and round(n * validation_fraction)
+    validation, drawn uniformly; at least one stays in training, test before validation. The
+    test part stays the same whatever the validation fraction.
+
+    Raises:
+        InputError: fractions out of range, or no rows at all.
+    """
+    _check_fractions(validation_fraction=validation_fraction, test_fraction=test_fraction)
+    rows = interactions.without_repeats()
+    order = np.random.default_rng(seed).permutation(len(rows))
+    num_rows = _rows_by_user(rows)
+    num_test = _share(num_rows, test_fraction)
+    num_validation = np.minimum(_share(num_rows, validation_fraction), num_rows - num_test - 1)
+    parts = _deal_by_user(rows, order, num_validation, num_test)
+    notes = _note_untested(num_rows, num_test) if test_fraction else ()
+    return assemble(*parts, len(interactions) - len(rows), notes)
+
+
+def leave_last_out_split(interactions: Interactions, with_validation: bool = True) -> Split:
+    """Holds out every user's latest distinct pair as test, the one before as validation.
+
+    Of pairs of one time, the one that stands later is the later; without timestamps the place
+    alone counts. A user with fewer than three pairs, or two without a validation part, is all
+    in training.
+
+    Raises:
+        InputError: no rows at all.
+    """
+    rows = interactions.without_repeats()
+    latest_first = np.arange(len(rows))[::-1]
+    if rows.timestamps is not None:
+        latest_first = np.argsort(rows.timestamps, kind="stable")[::-1]
+    num_rows = _rows_by_user(rows)
+    num_test = (num_rows >= (3 if with_validation else 2)).astype(np.int64)
+    num_validation = num_test if with_validation else np.zeros_like(num_test)
+    parts = _deal_by_user(rows, latest_first, num_validation, num_test)
+    notes = ("no timestamps: file order counts as time",) if rows.timestamps is None else ()
+    notes += _note_untested(num_rows, num_test)
+    return assemble(*parts, len(interactions) - len(rows), notes)
+
+
+def temporal_split(
+    interactions: Interactions, validation_fraction: float = 0.1, test_fraction: float = 0.1
+) -> Split:
+    """Cuts at two points in time for everybody: training, then validation, then test.
+
+    The test part is the latest `test_fraction` of the distinct pairs, the validation part what
+    comes before. Pairs of one time stay together on the earlier side of a cut, so every test
+    row is later than every validation row, and that than every training row, and the test part
+    may come out smaller than its share, or empty. It stays the same whatever the validation
+    fraction.
+
+    Raises:
+        InputError: no timestamps, fractions out of range, or no training rows left.
+    """
+    _check_fractions(validation_fraction=validation_fraction, test_fraction=test_fraction)
+    if interactions.timestamps is None:
+        raise InputError(
+            "a temporal split needs timestamps, and the ratings have none; bring them or split "
+            "otherwise"
+        )
+    rows = interactions.without_repeats()
+    num_test = round(len(rows) * test_fraction)
+    num_validation = round(len(rows) * validation_fraction)
+    if num_test + num_validation >= len(rows):
+        raise InputError("no rows are left to train on; hold out less or bring more ratings")
+    in_time = np.sort(rows.timestamps)
+    last_of_validation = in_time[-num_test - 1]
+    last_of_train = in_time[-num_test - num_validation - 1]
+    is_test = rows.timestamps > last_of_validation
+    is_validation = (rows.timestamps > last_of_train) & ~is_test
+    train, validation, test = _parts(rows, is_validation, is_test)
+    sizes = {"validation": (validation, num_validation), "test": (test, num_test)}
+    off = [
+        f"{name} has {len(part):,}, not {asked:,}"
+        for name, (part, asked) in sizes.items()
+        if len(part) != asked
+    ]
+    notes = ()
+    if off:
+        together = "ratings of one time stay together, on the earlier side of a cut"
+        notes = (f"{together}: {' and '.join(off)}",)
+    return assemble(train, validation, test, len(interactions) - len(rows), notes)
+
+
 def fold_split(
     interactions: Interactions,
     seed: int,
@@ -122,18 +247,59 @@ def fold_split(
     Raises:
         InputError: a fold or fraction out of range, or fewer rows than folds.
     """
-    if num_folds < 2:
-        raise InputError(f"num_folds is {num_folds}; cross-validation needs at least 2")
-    if not 0 <= fold < num_folds:
-        raise InputError(f"fold {fold} of {num_folds}; folds count from 0 to {num_folds - 1}")
+    _check_fold(fold, num_folds)
     rows = interactions.without_repeats()
-    if len(rows) < num_folds:
-        raise InputError(f"{len(rows)} distinct pairs for {num_folds} folds; use fewer folds")
+    held_out = _fold_of(len(rows), "distinct pairs", fold, num_folds)
     order = np.random.default_rng(seed).permutation(len(rows))
-    first, last = len(rows) * fold // num_folds, len(rows) * (fold + 1) // num_folds
-    rest, _, test = _deal(rows, np.roll(order, -first), 0, last - first)
+    rest, _, test = _parts(rows, order[:0], order[held_out])
     train, validation = cut_validation(rest, seed, validation_fraction)
     return assemble(train, validation, test, len(interactions) - len(rows))
+
+
+def user_fold_split(
+    interactions: Interactions,
+    seed: int,
+    fold: int,
+    num_folds: int,
+    validation_fraction: float = 0.0,
+    test_fraction: float = 0.1,
+) -> Split:
+    """Deals the users into folds; the test part is a share of the pairs of one fold's users.
+
+    Of a user's n pairs, round(n * test_fraction) are test, but at least one and at most n - 1:
+    with two or more pairs every user is tested in exactly one fold. Everything else trains;
+    `validation_fraction` of what each user has left becomes the validation part.
+
+    Args:
+        interactions: all rows.
+        seed: deals the users and draws the rows.
+        fold: whose users are tested, from 0.
+        num_folds: at least 2; the folds differ by at most one user in size.
+        validation_fraction: the share of each user's remaining rows, at least one stays.
+        test_fraction: the share of each tested user's rows.
+
+    Raises:
+        InputError: a fold or fraction out of range, or fewer users than folds.
+    """
+    _check_fold(fold, num_folds)
+    _check_fractions(validation_fraction=validation_fraction)
+    _check_fractions(test_fraction=test_fraction)
+    rows = interactions.without_repeats()
+    num_rows = _rows_by_user(rows)
+    random = np.random.default_rng(seed)
+    users = random.permutation(np.flatnonzero(num_rows))
+    tested = users[_fold_of(len(users), "users", fold, num_folds)]
+    num_test = np.zeros_like(num_rows)
+    num_test[tested] = np.clip(_share(num_rows[tested], test_fraction), 1, num_rows[tested] - 1)
+    order = random.permutation(len(rows))
+    rest, _, test = _deal_by_user(rows, order, np.zeros_like(num_rows), num_test)
+
+    # a stream of its own, as for cut_validation
+    order = np.random.default_rng([seed, 1]).permutation(len(rest))
+    num_validation = _share(_rows_by_user(rest), validation_fraction)
+    train, validation, _ = _deal_by_user(rest, order, num_validation, np.zeros_like(num_rows))
+    notes = _note_untested(num_rows[tested], num_test[tested])
+    return assemble(train, validation, test, len(interactions) - len(rows), notes)
 
 
 def ready_made_split(
@@ -185,15 +351,79 @@ def _deal(
     rows: Interactions, order: np.ndarray, num_validation: int, num_test: int
 ) -> tuple[Interactions, Interactions, Interactions]:
     """Returns train, validation and test: the first of `order` are test, the rest train."""
+    return _parts(rows, order[num_test : num_test + num_validation], order[:num_test])
+
+
+def _deal_by_user(
+    rows: Interactions, order: np.ndarray, num_validation: np.ndarray, num_test: np.ndarray
+) -> tuple[Interactions, Interactions, Interactions]:
+    """Like `_deal` for every user by itself.
+
+    Args:
+        rows: distinct pairs.
+        order: every row once; its own rows reach each user in this order.
+        num_validation: int [num_users], how many of each user's rows are validation.
+        num_test: int [num_users], how many of each user's rows are test.
+    """
+    # All rows of the first user in their order, then all of the second, and so on.
+    by_user = order[np.argsort(rows.user_ids[order], kind="stable")]
+    num_rows = _rows_by_user(rows)
+    place = np.arange(len(rows)) - np.repeat(np.cumsum(num_rows) - num_rows, num_rows)
+    test_ends = np.repeat(num_test, num_rows)
+    validation_ends = test_ends + np.repeat(num_validation, num_rows)
+    is_validation = (place >= test_ends) & (place < validation_ends)
+    return _parts(rows, by_user[is_validation], by_user[place < test_ends])
+
+
+def _parts(
+    rows: Interactions, validation: np.ndarray, test: np.ndarray
+) -> tuple[Interactions, Interactions, Interactions]:
+    """Returns train, validation and test by row numbers or masks, each in the original order."""
     is_test = np.zeros(len(rows), bool)
-    is_test[order[:num_test]] = True
+    is_test[test] = True
     is_validation = np.zeros(len(rows), bool)
-    is_validation[order[num_test : num_test + num_validation]] = True
+    is_validation[validation] = True
     return (
         rows.take(~(is_test | is_validation)),
         rows.take(is_validation),
         rows.take(is_test),
     )
+
+
+def _rows_by_user(rows: Interactions) -> np.ndarray:
+    return np.bincount(rows.user_ids, minlength=rows.num_users)
+
+
+def _share(num_rows: np.ndarray, fraction: float) -> np.ndarray:
+    """Returns the fraction of each number, rounded, such that at least one row is left over."""
+    share = np.round(num_rows * fraction).astype(np.int64)
+    return np.minimum(share, np.maximum(num_rows - 1, 0))
+
+
+def _fold_of(num: int, what: str, fold: int, num_folds: int) -> slice:
+    if num < num_folds:
+        raise InputError(f"{num} {what} for {num_folds} folds; use fewer folds")
+    return slice(num * fold // num_folds, num * (fold + 1) // num_folds)
+
+
+def _note_untested(num_rows: np.ndarray, num_test: np.ndarray) -> tuple[str, ...]:
+    """Says how many users have too few rows [num_users] to have a test row [num_users]."""
+    untested = num_rows[(num_rows > 0) & (num_test == 0)]
+    if not len(untested):
+        return ()
+    users, fewest = _number(len(untested), "user"), untested.max() + 1
+    return (f"{users} with fewer than {fewest} ratings: nothing of theirs is tested",)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _check_fold(fold: int, num_folds: int) -> None:
+    if num_folds < 2:
+        raise InputError(f"num_folds is {num_folds}; cross-validation needs at least 2")
+    if not 0 <= fold < num_folds:
+        raise InputError(f"fold {fold} of {num_folds}; folds count from 0 to {num_folds - 1}")
 
 
 def _check_fractions(**fractions: float) -> None:
@@ -205,17 +435,19 @@ def _check_fractions(**fractions: float) -> None:
         raise InputError(f"{named} leave nothing to train on; make their sum less than 1")
 
 
-def _count_strangers(
+def _count_test_rows(
     train: Interactions, test: Interactions | None, raw_test: Interactions | None
 ) -> dict[str, int]:
     if test is None or raw_test is None:
-        return dict.fromkeys(("unknown_users", "unknown_items", "unknown_rows", "overlap"), 0)
+        strangers = dict.fromkeys(("unknown_users", "unknown_items", "unknown_rows"), 0)
+        return strangers | {"untested_users": train.num_users, "overlap": 0}
     new_user = test.user_ids == UNKNOWN
     new_item = test.item_ids == UNKNOWN
     return {
         "unknown_users": len(np.unique(raw_test.user_ids[new_user])),
         "unknown_items": len(np.unique(raw_test.item_ids[new_item])),
         "unknown_rows": int((new_user | new_item).sum()),
+        "untested_users": train.num_users - len(np.unique(test.user_ids[~new_user])),
         "overlap": _count_shared_pairs(train, test),
     }
 
