@@ -11,6 +11,7 @@ import sys
 
 from mfrec.command_line import CommandLine
 from mfrec.errors import InputError
+from mfrec.progress import waiting
 
 COMMAND = CommandLine(__doc__)
 _WHAT = "What is measured, on what."
@@ -39,7 +40,8 @@ def evaluate() -> None:
         raise InputError("--run_dir=FOLDER is needed: the run to measure")
 
     # TensorFlow takes seconds to import: wrong flags are answered before
-    from mfrec import experiment, reporting
+    with waiting("starting TensorFlow"):
+        from mfrec import experiment, reporting
 
     results = experiment.evaluate_run(
         RUN_DIR.value, PART.value, RATINGS.value, DATA_DIR.value, PREDICTIONS.value

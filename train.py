@@ -14,6 +14,7 @@ import time
 from mfrec import config as settings
 from mfrec.command_line import CommandLine
 from mfrec.data import datasets, loading
+from mfrec.progress import waiting
 
 _STARTED = time.perf_counter()
 
@@ -36,7 +37,8 @@ def train() -> None:
     source = loading.load(config.data)
 
     # TensorFlow takes seconds to import: wrong flags and files are answered before
-    from mfrec import experiment, reporting
+    with waiting("starting TensorFlow"):
+        from mfrec import experiment, reporting
 
     run_dir = RUN_DIR.value or experiment.default_run_dir(config, source)
     run = experiment.cross_validate if config.split.cross_validate else experiment.run

@@ -49,59 +49,78 @@ def run(
 
     Raises:
         InputError: a setting or the data cannot be used, or training diverged.
+        KeyboardInterrupt: Ctrl-C or SIGTERM. What was learnt until then is in the folder, and
+            the message says where; results.json holds what is known, and under "stopped" when
+            it was.
     """
-    loss = _loss(config)
-    split = loading.split(source, config)
-    folder = RunFolder.create(run_dir, overwrite)
-    given = config
-    config = adapt(config, statistics(split.train, loss))
+    given, (loss, split, config) = config, _prepare(config, source)
     load_seconds = time.perf_counter() - started
-    _announce(given, config, source, split)
+    with RunFolder.create(run_dir, overwrite) as folder:
+        _announce(given, config, source, split)
+        folder.save_config(config, {})
+        fits: list[_Fit] = []
+        test, baselines, evaluation_seconds = {}, {}, 0.0
+        stopped = None
+        try:
+            with Summaries(folder.path) as summaries:
+                fits.append(_Fit(config, loss, split, folder))
+                history = fits[0].train(summaries)
+                if config.training.refit:
+                    split = split.with_validation_in_training()
+                    say(f"refit: {history.best_epoch} epochs on {len(split.train):,} ratings")
+                    fits.append(_Fit(config, loss, split, folder, history.best_epoch))
+                    history = fits[1].train(summaries)
 
-    with Summaries(folder.path) as summaries:
-        model, history = _fit(config, loss, split, folder, summaries)
-        metrics = {}
-        if split.validation is not None:
-            metrics["validation"] = history.epochs[history.best_epoch - 1].validation
-        histories = [history]
-        if config.training.refit:
-            split = split.with_validation_in_training()
-            say(f"refit: {history.best_epoch} epochs on {len(split.train):,} ratings")
-            model, history = _fit(config, loss, split, folder, summaries, history.best_epoch)
-            histories.append(history)
-
-        evaluation_started = time.perf_counter()
-        baselines = {}
-        if split.test is not None:
-            evaluator = Evaluator(split.train)
-            metrics["test"] = evaluator.evaluate(model, split.test)
-            baselines = evaluator.baselines(split.test)
-            summaries.scalars("test", metrics["test"], history.steps)
-        evaluation_seconds = time.perf_counter() - evaluation_started
-    results = {
-        "dataset": source.name,
-        "split": loading.describe(config),
-        "model": f"{loss.name} d={config.model.embedding_dim}",
-        "protocol": _protocol(model),
-        "epochs": history.best_epoch,
-        "steps": history.steps,
-        "parameters": sum(int(np.prod(v.shape)) for v in model.trainable_variables),
-        "metrics": metrics,
-        "baselines": baselines,
-        "counts": split.counts,
-        "timing": {
-            "load_seconds": load_seconds,
-            "compile_seconds": sum(h.compile_seconds for h in histories),
-            "train_seconds": sum(h.train_seconds for h in histories),
-            "evaluation_seconds": evaluation_seconds + sum(h.evaluation_seconds for h in histories),
-            "seconds_to_best": histories[0].seconds_to_best,
-            "examples_per_second": history.examples_per_second,
-            "total_seconds": time.perf_counter() - started,
-        },
-        "versions": _versions(),
-    }
-    folder.save_results(results)
-    return results
+                evaluation_started = time.perf_counter()
+                if split.test is not None:
+                    evaluator = Evaluator(split.train)
+                    test = evaluator.evaluate(fits[-1].model, split.test)
+                    baselines = evaluator.baselines(split.test)
+                    summaries.scalars("test", test, history.steps)
+                evaluation_seconds = time.perf_counter() - evaluation_started
+        except KeyboardInterrupt as stop:
+            stopped = stop
+            fits = [fit for fit in fits if fit.history.steps]
+            if not fits:
+                raise type(stop)("stopped before training began; nothing was written") from None
+        first, last = fits[0].history, fits[-1].history
+        metrics = {"validation": first.best_validation, "test": test}
+        results = {
+            "dataset": source.name,
+            "split": loading.describe(config),
+            "model": f"{loss.name} d={config.model.embedding_dim}",
+            "protocol": _protocol(fits[-1].model),
+            "epochs": last.best_epoch,
+            "steps": last.steps,
+            "parameters": sum(int(np.prod(v.shape)) for v in fits[-1].model.trainable_variables),
+            "metrics": {part: measured for part, measured in metrics.items() if measured},
+            "baselines": baselines,
+            "counts": fits[-1].split.counts,
+            "timing": {
+                "load_seconds": load_seconds,
+                "compile_seconds": sum(fit.history.compile_seconds for fit in fits),
+                "train_seconds": sum(fit.history.train_seconds for fit in fits),
+                "evaluation_seconds": evaluation_seconds
+                + sum(fit.history.evaluation_seconds for fit in fits),
+                "seconds_to_best": first.seconds_to_best,
+                "examples_per_second": last.examples_per_second,
+                "total_seconds": time.perf_counter() - started,
+            },
+            "versions": _versions(),
+        }
+        if stopped is None:
+            folder.save_results(results)
+            return results
+        results["stopped"] = fits[-1].stopped()
+        try:
+            fits[-1].save()
+            folder.save_results(results)
+        except KeyboardInterrupt as again:
+            raise type(again)(f"stopped while saving: {run_dir} may lack the latest") from None
+        raise type(stopped)(
+            f"stopped {results['stopped']}; {fits[-1].kept()}: "
+            f"python eval.py --run_dir={run_dir} · tensorboard --logdir={run_dir}"
+        )
 
 
 def cross_validate(
@@ -118,18 +137,20 @@ def cross_validate(
         config.replace({"cross_validate": False, "fold": fold})
         for fold in range(config.split.num_folds)
     ]
-    _loss(config)
-    loading.split(source, folds[0])
-    folder = RunFolder.create(run_dir, overwrite)
-    results = []
-    for fold, of_fold in enumerate(folds):
-        say(f"fold {fold} of {len(folds)}")
-        fold_dir = folder.path / f"fold-{fold}"
-        results.append(run(of_fold, source, fold_dir, time.perf_counter()))
-    combined = _over_folds(results, loading.describe(config))
-    combined["timing"]["total_seconds"] = time.perf_counter() - started
-    folder.save_config(config, {})
-    folder.save_results(combined)
+    _prepare(folds[0], source)
+    results: list[dict[str, Any]] = []
+    with RunFolder.create(run_dir, overwrite) as folder:
+        folder.save_config(config, {})
+        for fold, of_fold in enumerate(folds):
+            say(f"fold {fold} of {len(folds)}")
+            fold_dir = folder.path / f"fold-{fold}"
+            try:
+                results.append(run(of_fold, source, fold_dir, time.perf_counter()))
+            except KeyboardInterrupt as stop:
+                raise type(stop)(f"{_folds_done(fold_dir, fold, len(folds))}; {stop}") from None
+        combined = _over_folds(results, loading.describe(config))
+        combined["timing"]["total_seconds"] = time.perf_counter() - started
+        folder.save_results(combined)
     return combined
 
 
@@ -160,6 +181,11 @@ def evaluate_run(
         raise InputError("--part=validation is the run's own; leave out --ratings or --part")
     folds = sorted(Path(run_dir).glob("fold-*"), key=lambda fold: (len(fold.name), fold.name))
     if folds:
+        if not (Path(run_dir) / "results.json").is_file():
+            raise InputError(
+                f"{run_dir}: a cross-validation that did not come to its end; measure the folds "
+                f"that did, such as {folds[0]}"
+            )
         if predictions:
             raise InputError(f"--predictions needs one fold of {run_dir}, such as {folds[0]}")
         results = [evaluate_run(fold, part, ratings, data_dir) for fold in folds]
@@ -198,35 +224,85 @@ def _loss(config: Config) -> losses.Loss:
     return losses.get(config.loss.loss, parse_arguments(config.loss.loss_args))
 
 
-def _fit(
-    config: Config,
-    loss: losses.Loss,
-    split: Split,
-    folder: RunFolder,
-    summaries: Summaries,
-    refit_epochs: int | None = None,
-) -> tuple[MatrixFactorization, History]:
-    """Trains a new model, saving it whenever it is the best so far."""
-    train = split.train
-    model = build_model(config, loss, (train.num_users, train.num_items))
-    folder.save_config(config, _derived(train))
-    folder.save_data(split)
+def _prepare(config: Config, source: Source) -> tuple[losses.Loss, Split, Config]:
+    """Loss, split and resolved settings: all that can be wrong before anything is written."""
+    loss = _loss(config)
+    split = loading.split(source, config)
+    config = adapt(config, statistics(split.train, loss))
+    return loss, split, config
 
-    def on_epoch(log: EpochLog) -> None:
-        report.epoch(log)
-        summaries.epoch(log, refit=refit_epochs is not None)
-        if log.is_best:
-            folder.save_model(model, log.step)
 
-    with reporting.TrainingReport() as report:
-        history = Trainer(model, config.optimizer, loss, config.training).fit(
-            train,
-            split.validation,
-            stop_after=refit_epochs,
-            on_loop=report.loop,
-            on_epoch=on_epoch,
-        )
-    return model, history
+class _Fit:
+    """One training: a new model, and what it leaves in the run folder.
+
+    Args:
+        config: the settings, resolved.
+        loss: what is minimised.
+        split: what is learnt from and validated on.
+        folder: where the model is saved whenever it is the best so far.
+        refit_epochs: how many epochs a refit has; None where this is none.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        loss: losses.Loss,
+        split: Split,
+        folder: RunFolder,
+        refit_epochs: int | None = None,
+    ) -> None:
+        self.split = split
+        self.model = build_model(config, loss, (split.train.num_users, split.train.num_items))
+        self._config = config
+        self._folder = folder
+        self._refit_epochs = refit_epochs
+        self._trainer = Trainer(self.model, config.optimizer, loss, config.training)
+        self._data_saved = False
+
+    @property
+    def history(self) -> History:
+        return self._trainer.history
+
+    def train(self, summaries: Summaries) -> History:
+        def on_epoch(log: EpochLog) -> None:
+            report.epoch(log)
+            summaries.epoch(log, refit=self._refit_epochs is not None)
+            if log.is_best:
+                self.save()
+
+        with reporting.TrainingReport() as report:
+            return self._trainer.fit(
+                self.split.train,
+                self.split.validation,
+                stop_after=self._refit_epochs,
+                on_loop=report.loop,
+                on_epoch=on_epoch,
+            )
+
+    def save(self) -> None:
+        """Writes the model; the first time also the data that it belongs to."""
+        # not before: the model of a fit that a refit follows is kept until there is another
+        if not self._data_saved:
+            self._folder.save_config(self._config, _derived(self.split.train))
+            self._folder.save_data(self.split)
+            self._data_saved = True
+        self._folder.save_model(self.model, self.history.steps)
+
+    def stopped(self) -> str:
+        """When training was stopped, in words."""
+        done, of = len(self.history.epochs), self.history.last_epoch
+        when = f"after epoch {done} of {of}" if done else f"in epoch 1 of {of}"
+        return f"{when} of the refit" if self._refit_epochs else when
+
+    def kept(self) -> str:
+        """Which weights the model holds after it was stopped, in words."""
+        best, validation = self.history.best_epoch, self.history.best_validation
+        if validation:
+            rmse = validation["rmse"]
+            return f"the best so far (epoch {best}, validation RMSE {rmse:.4f}) is kept"
+        if best:
+            return f"the weights of epoch {best} are kept"
+        return "the weights are kept as they were then"
 
 
 def _derived(train: Interactions) -> dict[str, Any]:
@@ -288,6 +364,15 @@ def _over_folds(results: list[dict[str, Any]], split: str) -> dict[str, Any]:
     combined["std"] = _combine(metrics, lambda values: np.std(values, ddof=1))
     combined["folds"] = metrics
     return combined
+
+
+def _folds_done(fold_dir: Path, fold: int, num_folds: int) -> str:
+    """Where a cross-validation was stopped and what of it can be measured, in words."""
+    stopped = f"stopped in fold {fold} (of 0 to {num_folds - 1})"
+    if not fold:
+        return f"{stopped}, none is done"
+    done = " ".join(f"--run_dir={fold_dir.with_name(f'fold-{number}')}" for number in range(fold))
+    return f"{stopped}, done: python eval.py {done}"
 
 
 def _combine(values: list[Any], function: Callable[[list[float]], float]) -> Any:

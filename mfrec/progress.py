@@ -1,12 +1,14 @@
 """A progress bar of one line on standard error, silent where nobody watches."""
 
+import contextlib
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from types import TracebackType
 
 _SECONDS_BETWEEN_REDRAWS = 0.1
-_BAR_WIDTH = 24
+_BAR_WIDTHS = range(4, 25)
 _CLEAR_LINE = "\r\x1b[K"
 
 
@@ -19,10 +21,10 @@ class Progress:
     Args:
         label: what is being done.
         total: the amount of work; 0 where it is unknown, which leaves out bar and time left.
-        unit: what is counted, such as "MB"; shown behind the amounts.
+        unit: what is counted, such as "MB"; amounts are shown only where there is one.
     """
 
-    def __init__(self, label: str, total: float, unit: str = "") -> None:
+    def __init__(self, label: str, total: float = 0, unit: str = "") -> None:
         self._label = label
         self._total = total
         self._unit = f" {unit}" if unit else ""
@@ -51,18 +53,31 @@ class Progress:
         self._drawn = now
         # A line that wraps could not be redrawn in place.
         width = shutil.get_terminal_size().columns - 1
-        sys.stderr.write(_CLEAR_LINE + self._line(done, note, now - self._started)[:width])
+        line = self._line(done, note, now - self._started, width)
+        sys.stderr.write(_CLEAR_LINE + line[:width])
         sys.stderr.flush()
 
-    def _line(self, done: float, note: str, seconds: float) -> str:
+    def _line(self, done: float, note: str, seconds: float, width: int) -> str:
         if self._total <= 0:
-            return "  ".join(filter(None, [self._label, f"{done:.6g}{self._unit}", note]))
+            amount = f"{done:.6g}{self._unit}" if self._unit else ""
+            return "  ".join(filter(None, [self._label, amount, note]))
         share = min(max(done / self._total, 0.0), 1.0)
-        bar = ("#" * round(share * _BAR_WIDTH)).ljust(_BAR_WIDTH, ".")
-        amount = f"{done:.6g}/{self._total:.6g}{self._unit}"
+        amount = f"{done:.6g}/{self._total:.6g}{self._unit}" if self._unit else ""
         left = f"{_duration(seconds / share - seconds)} left" if share > 0 else ""
-        parts = [f"{self._label} [{bar}] {share:4.0%}", amount, note, left]
-        return "  ".join(filter(None, parts))
+        behind = "  ".join(filter(None, [f"{share:4.0%}", amount, note, left]))
+        # the bar takes what the rest of the line leaves: label, space, bracket, bracket, space
+        free = width - len(self._label) - 4 - len(behind)
+        bar_width = min(max(free, _BAR_WIDTHS.start), _BAR_WIDTHS.stop - 1)
+        bar = ("#" * round(share * bar_width)).ljust(bar_width, ".")
+        return f"{self._label} [{bar}] {behind}"
+
+
+@contextlib.contextmanager
+def waiting(label: str) -> Iterator[None]:
+    """Within, a terminal shows what is being waited for, such as "reading ratings.csv"."""
+    with Progress(f"{label} …") as line:
+        line.update(0)
+        yield
 
 
 def _duration(seconds: float) -> str:

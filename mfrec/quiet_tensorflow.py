@@ -24,7 +24,7 @@ def _standard_error_held_back() -> Iterator[None]:
         os.dup2(held_back.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             held_back.seek(0)
             os.write(original, held_back.read())
             raise

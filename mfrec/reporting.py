@@ -13,36 +13,38 @@ class TrainingReport:
     """A progress bar on a terminal, one plain line an epoch elsewhere; a context manager."""
 
     def __init__(self) -> None:
-        self._progress: Progress | None = None
-        self._validation = ""
+        self._progress = Progress("compiling the training loop …")
+        self._is_training = False
+        self._rmse = ""
 
     def __enter__(self) -> "TrainingReport":
+        self._progress.update(0)
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        if self._progress:
-            self._progress.__exit__(*exception)
+        self._progress.__exit__(*exception)
 
     def loop(self, log: LoopLog) -> None:
         """Moves the bar."""
-        if self._progress is None:
-            self._progress = Progress("training", log.loops_in_all, "loops")
-        speed = _speed(log.examples_per_second)
-        note = f"epoch {log.epoch}  loss {log.loss:.4f}{self._validation}  {speed}"
-        self._progress.update(log.loops_done, note)
+        if not self._is_training:
+            self._progress = Progress("training", log.loops_in_all)
+            self._is_training = True
+        parts = [f"epoch {log.epoch}", f"loss {log.loss:.4f}", self._rmse]
+        parts.append(f"{_speed(log.examples_per_second)}/s")
+        self._progress.update(log.loops_done, "  ".join(filter(None, parts)))
 
     def epoch(self, log: EpochLog) -> None:
         """Prints the epoch's line where standard error is no terminal."""
         if log.validation:
-            self._validation = f"  validation RMSE {log.validation['rmse']:.4f}"
+            self._rmse = f"RMSE {log.validation['rmse']:.4f}"
         if sys.stderr.isatty():
             return
-        measured = self._validation if log.validation else ""
+        measured = f"  validation {self._rmse}" if log.validation else ""
         best = " *" if log.validation and log.is_best else ""
         print(
             f"epoch {log.epoch:>{len(str(log.epochs))}}/{log.epochs}"
             f"  loss {log.train['loss']:.4f}{measured}"
-            f"  {_speed(log.train['examples_per_second'])}"
+            f"  {_speed(log.train['examples_per_second'])} examples/s"
             f"  {log.seconds:.1f} s{best}",
             file=sys.stderr,
         )
@@ -67,6 +69,7 @@ def table(results: dict[str, Any], part: str = "test") -> str:
         f"{results['dataset']} · {results['split']} · "
         f"{part}: {results['counts'][part]:,.0f} ratings",
         results["protocol"],
+        *([f"training was stopped {results['stopped']}"] if "stopped" in results else []),
         "",
         " " * width + "".join(f"{name.upper():>10}" for name in names),
     ]
@@ -86,15 +89,16 @@ def say(text: str) -> None:
 def timing(results: dict[str, Any]) -> str:
     """Where the seconds went, in one line."""
     seconds = results["timing"]
+    speed = f"{_speed(seconds['examples_per_second'])} examples/s"
     return (
         f"{results['epochs']:g} epochs, {results['parameters']:,.0f} parameters · start and load "
         f"{seconds['load_seconds']:.1f} s, compile {seconds['compile_seconds']:.1f} s, train "
-        f"{seconds['train_seconds']:.1f} s ({_speed(seconds['examples_per_second'])}), evaluate "
+        f"{seconds['train_seconds']:.1f} s ({speed}), evaluate "
         f"{seconds['evaluation_seconds']:.1f} s, in all {seconds['total_seconds']:.1f} s"
     )
 
 
 def _speed(examples_per_second: float) -> str:
     if examples_per_second < 1e5:
-        return f"{examples_per_second / 1e3:.1f} k examples/s"
-    return f"{examples_per_second / 1e6:.2f} M examples/s"
+        return f"{examples_per_second / 1e3:.1f} k"
+    return f"{examples_per_second / 1e6:.2f} M"

@@ -8,10 +8,12 @@ train/ validation/ test/   event files for TensorBoard
 results.json        metrics, baselines, counts, timing, versions
 """
 
+import contextlib
 import json
-import os
 import shutil
+import tempfile
 import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ import numpy as np
 from mfrec.config import Config, read_settings
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.splits import Split
-from mfrec.errors import InputError
+from mfrec.errors import InputError, first_line
+from mfrec.files import replacing
 from mfrec.losses import Loss
 from mfrec.model import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
@@ -40,25 +43,52 @@ class RunFolder:
         self.path = Path(path)
 
     @classmethod
-    def create(cls, path: str | Path, overwrite: bool = False) -> "RunFolder":
-        """Makes the folder.
+    @contextlib.contextmanager
+    def create(cls, path: str | Path, overwrite: bool = False) -> Iterator["RunFolder"]:
+        """Makes the folder; it stays if a model is in it at the end of the block.
+
+        Otherwise, as where training was interrupted before it began, it goes again, and the run
+        that it was to replace comes back.
 
         Raises:
             InputError: it exists and `overwrite` is False, or it is no run folder, or it
                 cannot be made.
         """
         path = Path(path)
-        if path.exists() and any(path.iterdir() if path.is_dir() else [path]):
+        is_new = not path.exists()
+        earlier = list(path.iterdir()) if path.is_dir() else []
+        if earlier or path.is_file():
             if not overwrite:
                 raise InputError(f"{path} exists; name another --run_dir or add --overwrite")
             if not (path / "config.json").is_file():
                 raise InputError(f"{path} is no run folder, so --overwrite leaves it alone")
-            shutil.rmtree(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
+            aside = Path(tempfile.mkdtemp(prefix=".replaced-", dir=path)) if earlier else None
+            for entry in earlier:
+                entry.rename(aside / entry.name)
         except OSError as error:
             raise InputError(f"--run_dir={path}: {error.strerror}") from None
-        return cls(path)
+        folder = cls(path)
+        try:
+            yield folder
+        finally:
+            if folder.has_model():
+                _remove([aside] if aside else [])
+            else:
+                _remove(entry for entry in path.iterdir() if entry != aside)
+                for entry in earlier:
+                    (aside / entry.name).rename(entry)
+                if aside:
+                    aside.rmdir()
+                if is_new:
+                    path.rmdir()
+
+    def has_model(self) -> bool:
+        """Whether weights were saved, of this run or of one of its folds."""
+        # TensorFlow's note of which checkpoint is the latest
+        note = "checkpoints/checkpoint"
+        return (self.path / note).is_file() or any(self.path.glob(f"fold-*/{note}"))
 
     def save_config(self, config: Config, derived: dict[str, Any]) -> None:
         """Writes config.json."""
@@ -67,25 +97,36 @@ class RunFolder:
     def save_data(self, split: Split) -> None:
         """Writes the vocabularies and the interactions; a checkpoint for others goes."""
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
-        split.train.users.save(self.path / "users.tsv")
-        split.train.items.save(self.path / "items.tsv")
+        with replacing(self.path / "users.tsv") as path:
+            split.train.users.save(path)
+        with replacing(self.path / "items.tsv") as path:
+            split.train.items.save(path)
         parts = {part: getattr(split, part) for part in _PARTS}
-        np.savez(
-            self.path / "interactions.npz",
-            **{
-                f"{part}_{column}": getattr(rows, column)
-                for part, rows in parts.items()
-                if rows is not None
-                for column in _COLUMNS
-            },
-        )
+        with replacing(self.path / "interactions.npz") as path, path.open("wb") as file:
+            np.savez(
+                file,
+                **{
+                    f"{part}_{column}": getattr(rows, column)
+                    for part, rows in parts.items()
+                    if rows is not None
+                    for column in _COLUMNS
+                },
+            )
 
     def save_model(self, model: MatrixFactorization, step: int) -> None:
-        """Writes the weights; the checkpoint before goes only once the new one is complete."""
-        manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(model=model), str(self.path / "checkpoints"), max_to_keep=1
-        )
-        manager.save(checkpoint_number=step)
+        """Writes the weights; the checkpoint before goes only once the new one is complete.
+
+        Raises:
+            InputError: it cannot be written, as where no space is left.
+        """
+        path = self.path / "checkpoints"
+        try:
+            manager = tf.train.CheckpointManager(
+                tf.train.Checkpoint(model=model), str(path), max_to_keep=1
+            )
+            manager.save(checkpoint_number=step)
+        except (OSError, tf.errors.OpError) as error:
+            raise InputError(f"{path}: cannot be written ({first_line(error)})") from None
 
     def save_results(self, results: dict[str, Any]) -> None:
         """Writes results.json."""
@@ -149,8 +190,7 @@ class RunFolder:
             status = tf.train.Checkpoint(model=model).restore(path)
             status.assert_existing_objects_matched()
         except (tf.errors.OpError, ValueError, AssertionError, IndexError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"{path}: cannot be restored ({reason})") from None
+            raise InputError(f"{path}: cannot be restored ({first_line(error)})") from None
         return model
 
     def load_results(self) -> dict[str, Any]:
@@ -174,11 +214,16 @@ class RunFolder:
             raise InputError(f"{self.path / name}: cannot be read ({error})") from None
 
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
-        # a reader never sees half a file
-        path = self.path / name
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        with replacing(self.path / name) as path:
+            path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _remove(entries: Iterable[Path]) -> None:
+    for entry in entries:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
 
 
 def build_model(config: Config, loss: Loss, rows: tuple[int, int]) -> MatrixFactorization:

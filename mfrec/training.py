@@ -72,10 +72,11 @@ class EpochLog:
 
 @dataclass
 class History:
-    """What `Trainer.fit` did.
+    """What `Trainer.fit` did, or has done so far.
 
     Attributes:
         epochs: one log an epoch.
+        last_epoch: the epoch after which training is to end, if nothing ends it before.
         best_epoch: whose weights the model now holds, counted from 1.
         steps: optimizer steps in all.
         compile_seconds: tracing and compiling the loop, before the first step.
@@ -86,6 +87,7 @@ class History:
     """
 
     epochs: list[EpochLog] = field(default_factory=list)
+    last_epoch: int = 0
     best_epoch: int = 0
     steps: int = 0
     compile_seconds: float = 0.0
@@ -93,6 +95,11 @@ class History:
     evaluation_seconds: float = 0.0
     seconds_to_best: float = 0.0
     examples_per_second: float = 0.0
+
+    @property
+    def best_validation(self) -> dict[str, float]:
+        """The validation metrics of the best epoch; empty where nothing was evaluated."""
+        return self.epochs[self.best_epoch - 1].validation if self.best_epoch else {}
 
 
 class NonFiniteLoss(InputError):
@@ -108,6 +115,9 @@ class Trainer:
         loss: a registered name, FILE.py:function, a function (ratings [B], predictions [B]) ->
             [B], or a losses.Loss.
         config: the loop's settings; what is None there follows from the training data.
+
+    Attributes:
+        history: what `fit` has done, up to date also where it was interrupted.
     """
 
     def __init__(
@@ -120,6 +130,7 @@ class Trainer:
         self.model = model
         self.loss = losses.get(loss)
         self.config = config or TrainingConfig()
+        self.history = History()
         is_name = isinstance(optimizer, str)
         self.optimizer_config = OptimizerConfig(optimizer) if is_name else optimizer
 
@@ -137,7 +148,8 @@ class Trainer:
         """Trains for so many epochs, or until the validation RMSE no longer improves.
 
         With a validation part the model ends with the weights of its best evaluated epoch,
-        without one with those of the last.
+        without one with those of the last. That also holds where an exception ends it, such as
+        Ctrl-C; before the first epoch that counts the model keeps the weights that it has.
 
         Args:
             train: ratings to learn from.
@@ -156,13 +168,14 @@ class Trainer:
                 weights of the epochs before.
             InputError: XLA cannot compile the loss, or the loss is not per example.
         """
+        history = self.history = History()
         config, optimizer_config = self._adapt(train)
         epochs = epochs or config.epochs
-        last_epoch = min(stop_after or epochs, epochs)
+        last_epoch = history.last_epoch = min(stop_after or epochs, epochs)
         if validation is not None and evaluate is None:
             evaluate = self._errors_on(validation)
         shape = EpochShape.fit(len(train), config.batch_size, config.steps_per_loop)
-        history, best = History(), _BestWeights(self.model)
+        best = _BestWeights(self.model)
         history.compile_seconds = self._prepare(train, shape, optimizer_config, epochs)
         loops = iter(training_loops(shape, last_epoch, config.seed))
         try:
@@ -175,9 +188,6 @@ class Trainer:
                         metrics = evaluate()
                         history.evaluation_seconds += time.perf_counter() - started
                     is_best = best.offer(epoch, metrics) if metrics or not evaluate else False
-                    if is_best:
-                        history.best_epoch = epoch
-                        history.seconds_to_best = history.train_seconds
                     log = EpochLog(
                         epoch,
                         last_epoch,
@@ -193,6 +203,9 @@ class Trainer:
                         history.train_seconds,
                     )
                     history.epochs.append(log)
+                    if is_best:
+                        history.best_epoch = epoch
+                        history.seconds_to_best = history.train_seconds
                     if on_epoch:
                         on_epoch(log)
                 if best.waited == config.early_stopping_patience > 0:

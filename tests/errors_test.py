@@ -1,8 +1,12 @@
+import errno
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
+from helpers import ROOT
 from mfrec.errors import InputError, exit_code
 
 
@@ -25,15 +29,33 @@ def test_wrong_input_is_2_and_one_line(capsys):
 
 def test_ctrl_c_is_130(capsys):
     assert exit_code("x.py", raising(KeyboardInterrupt())) == 130
-    assert capsys.readouterr().err == "x.py: stopped\n"
+    assert capsys.readouterr().err == "x.py: stopped; nothing was written\n"
+    assert exit_code("x.py", raising(KeyboardInterrupt("stopped; half is kept"))) == 130
+    assert capsys.readouterr().err == "x.py: stopped; half is kept\n"
 
 
-def test_sigterm_is_143_and_the_handler_is_put_back():
+def test_sigterm_is_143_and_the_handler_is_put_back(capsys):
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as stop:
-        exit_code("x.py", lambda: os.kill(os.getpid(), signal.SIGTERM))
-    assert stop.value.code == 143
+    assert exit_code("x.py", lambda: os.kill(os.getpid(), signal.SIGTERM)) == 143
     assert signal.getsignal(signal.SIGTERM) is before
+    assert capsys.readouterr().err == "x.py: stopped; nothing was written\n"
+
+
+def test_a_full_disk_is_2_and_one_line(capsys):
+    full = OSError(errno.ENOSPC, "No space left on device", "/full/file")
+    assert exit_code("x.py", raising(full)) == 2
+    assert capsys.readouterr().err == "x.py: /full/file: No space left on device\n"
+    with pytest.raises(PermissionError):
+        exit_code("x.py", raising(PermissionError(errno.EACCES, "not yours")))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_standard_output_on_a_full_disk():
+    code = "import sys; from mfrec.errors import *; sys.exit(exit_code('x.py', lambda: print(1)))"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=-1, cwd=ROOT)
+    assert done.returncode == 2
+    assert done.stderr == b"x.py: standard output: No space left on device\n"
 
 
 def test_faults_of_ours_keep_their_traceback():

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from mfrec import progress
-from mfrec.progress import Progress
+from mfrec.progress import Progress, waiting
 
 
 class Terminal(io.StringIO):
@@ -61,6 +61,35 @@ def test_an_unknown_total_leaves_out_bar_and_time(monkeypatch, clock):
     with Progress("reading", 0, "MB") as bar:
         bar.update(3)
     assert shown(stream) == ["reading  3 MB", ""]
+
+
+def test_amounts_without_a_unit_say_nothing(monkeypatch, clock):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with Progress("training", 4) as bar:
+        clock[0] += 1
+        bar.update(2, "loss 0.9")
+    line = "training [############............]  50%  loss 0.9  0:01 left"
+    assert shown(stream) == [line, ""]
+
+
+def test_the_bar_shrinks_before_anything_is_cut(monkeypatch, clock):
+    monkeypatch.setenv("COLUMNS", "50")
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with Progress("training", 4) as bar:
+        clock[0] += 1
+        bar.update(2, "loss 0.9")
+    # 49 may be used; all but the bar take 37
+    assert shown(stream)[0] == "training [######......]  50%  loss 0.9  0:01 left"
+
+
+def test_waiting_is_shown_and_gone(monkeypatch, clock):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with waiting("reading a.csv"):
+        assert shown(stream) == ["reading a.csv …"]
+    assert shown(stream) == ["reading a.csv …", ""]
 
 
 def test_never_wraps_a_narrow_terminal(monkeypatch, clock):

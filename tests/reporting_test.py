@@ -102,10 +102,10 @@ def test_a_bar_on_a_terminal(monkeypatch):
         report.loop(LoopLog(1, 1, 4, 1.5, 1e6))
         report.epoch(epoch_log(1, {"rmse": 0.9876}, True))
         report.loop(LoopLog(2, 2, 4, 1.25, 3e6))
-    first, second, end = terminal.getvalue().split("\r\x1b[K")[1:]
-    assert "25%" in first and "1/4 loops  epoch 1  loss 1.5000  1.0" in first
-    assert "epoch 2  loss 1.2500  validation RMSE 0.9876  3.0" in second
-    assert "M examples/s" in second
+    compiling, first, second, end = terminal.getvalue().split("\r\x1b[K")[1:]
+    assert compiling == "compiling the training loop …"
+    assert "25%  epoch 1  loss 1.5000  1.00 M/s" in first
+    assert "50%  epoch 2  loss 1.2500  RMSE 0.9876  3.00 M/s  0:00 left" in second
     assert end == "" and "\n" not in terminal.getvalue()
 
 

@@ -41,7 +41,8 @@ def make_model():
 @pytest.fixture
 def folder(tmp_path):
     """A complete run folder."""
-    folder = RunFolder.create(tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    folder = RunFolder(tmp_path / "run")
     folder.save_config(CONFIG, {"num_users": 2})
     folder.save_data(make_split())
     folder.save_model(make_model(), step=7)
@@ -67,7 +68,7 @@ def test_data_come_back_with_raw_ids_and_labels(folder):
 
 
 def test_data_without_a_validation_part(tmp_path):
-    folder = RunFolder.create(tmp_path / "run")
+    folder = RunFolder(tmp_path)
     folder.save_data(assemble(interactions([0], [0], [1]), None, None))
     assert set(folder.load_data()) == {"train"}
 
@@ -97,7 +98,7 @@ def test_new_data_discard_the_model_of_the_old(folder):
 
 def test_results_come_back_and_nothing_half_written_stays(folder):
     assert folder.load_results() == {"metrics": {"test": {"rmse": 0.1}}}
-    assert not list(folder.path.glob("*.tmp"))
+    assert not list(folder.path.glob(".*"))
 
 
 def test_nothing_is_pickled(folder):
@@ -132,33 +133,72 @@ def test_build_model_takes_every_setting():
 # --------------------------------------------------------------------- what may be overwritten
 
 
+def learn(folder):
+    """Leaves a model, as a training does."""
+    folder.save_model(make_model(), step=1)
+
+
 def test_create_makes_folders_and_takes_empty_ones(tmp_path):
-    assert RunFolder.create(tmp_path / "a" / "b").path.is_dir()
     (tmp_path / "empty").mkdir()
-    assert RunFolder.create(tmp_path / "empty").path == tmp_path / "empty"
+    for path in (tmp_path / "a" / "b", tmp_path / "empty"):
+        with RunFolder.create(path) as folder:
+            assert folder.path == path and path.is_dir()
+            learn(folder)
+        assert folder.has_model()
+
+
+def test_a_folder_that_holds_no_model_in_the_end_goes(tmp_path):
+    with pytest.raises(KeyboardInterrupt), RunFolder.create(tmp_path / "run") as folder:
+        folder.save_config(CONFIG, {})
+        folder.save_data(make_split())
+        raise KeyboardInterrupt
+    (tmp_path / "empty").mkdir()
+    with RunFolder.create(tmp_path / "empty"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_the_model_of_a_fold_counts(tmp_path):
+    with pytest.raises(KeyboardInterrupt), RunFolder.create(tmp_path / "run") as folder:
+        (folder.path / "fold-0").mkdir()
+        learn(RunFolder(folder.path / "fold-0"))
+        raise KeyboardInterrupt
+    assert folder.has_model()
 
 
 def test_create_replaces_a_run_only_when_told(folder):
+    create = RunFolder.create(folder.path)
     with pytest.raises(InputError, match="exists; name another --run_dir or add --overwrite"):
-        RunFolder.create(folder.path)
+        create.__enter__()
     assert folder.load_results()
-    RunFolder.create(folder.path, overwrite=True)
-    assert list(folder.path.iterdir()) == []
+    with RunFolder.create(folder.path, overwrite=True):
+        assert not (folder.path / "config.json").exists() and not folder.has_model()
+        learn(folder)
+    assert [path.name for path in folder.path.iterdir()] == ["checkpoints"]
+
+
+def test_a_run_comes_back_if_what_was_to_replace_it_never_learnt_anything(folder):
+    before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    with pytest.raises(ZeroDivisionError), RunFolder.create(folder.path, overwrite=True):
+        folder.save_config(CONFIG.replace({"seed": 5}), {})
+        raise ZeroDivisionError
+    after = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    assert after == before and len(before) > 5
 
 
 def test_create_never_removes_what_is_no_run(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("x")
     with pytest.raises(InputError, match="no run folder, so --overwrite leaves it alone"):
-        RunFolder.create(tmp_path / "thesis", overwrite=True)
+        RunFolder.create(tmp_path / "thesis", overwrite=True).__enter__()
     assert (tmp_path / "thesis" / "chapter1.tex").read_text() == "x"
     file = tmp_path / "file"
     file.write_text("x")
     for overwrite in (False, True):
         with pytest.raises(InputError, match=str(file)):
-            RunFolder.create(file, overwrite)
+            RunFolder.create(file, overwrite).__enter__()
     with pytest.raises(InputError, match=f"--run_dir={file}/run: "):
-        RunFolder.create(file / "run")
+        RunFolder.create(file / "run").__enter__()
     assert file.read_text() == "x"
 
 

@@ -23,6 +23,7 @@ from mfrec.data import downloads
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.readers import read_labels, read_ratings
 from mfrec.errors import InputError
+from mfrec.progress import waiting
 
 _RECBOLE = "recbole==1.2.1"
 _RECBOLE_FOLDER = "recbole/dataset_example/ml-100k"
@@ -85,7 +86,8 @@ def load(name: str, data_dir: str | Path, download: bool = True) -> Interactions
         if not download:
             raise InputError(_unavailable(dataset, Path(data_dir), "it is not on disk"))
         fetch(dataset, data_dir)
-    return dataset.read(Path(data_dir) / dataset.folder)
+    with waiting(f"reading {name}"):
+        return dataset.read(Path(data_dir) / dataset.folder)
 
 
 def is_on_disk(name: str, data_dir: str | Path) -> bool:

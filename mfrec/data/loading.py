@@ -9,6 +9,7 @@ from mfrec.data import datasets, readers, splits
 from mfrec.data.interactions import Interactions
 from mfrec.data.splits import Split
 from mfrec.errors import InputError
+from mfrec.progress import waiting
 
 _TAKE_TEST_FRACTION = ("random", "per_user", "temporal", "folds of users")
 
@@ -68,7 +69,11 @@ def load(data: DataConfig) -> Source:
         "validation": data.validation_ratings,
         "test": data.test_ratings,
     }
-    parts = {part: readers.read_ratings(file) for part, file in files.items() if file}
+    parts = {}
+    for part, file in files.items():
+        if file:
+            with waiting(f"reading {file}"):
+                parts[part] = readers.read_ratings(file)
     file = data.ratings or data.train_ratings
     return Source(os.path.splitext(os.path.basename(file))[0], parts)
 

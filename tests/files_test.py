@@ -1,0 +1,61 @@
+import errno
+import os
+
+import pytest
+
+from mfrec.errors import InputError
+from mfrec.files import replacing
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_was_written_appears_at_the_end(tmp_path):
+    path = tmp_path / "a.txt"
+    for text in ("old", "new"):
+        with replacing(path) as target:
+            target.write_text(text)
+            assert not path.exists() or path.read_text() == "old"
+        assert path.read_text() == text
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ZeroDivisionError()])
+def test_nothing_appears_where_writing_is_interrupted(tmp_path, error):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(type(error)), replacing(path) as target:
+        target.write_text("ne")
+        raise error
+    assert path.read_text() == "old" and names(tmp_path) == ["a.txt"]
+
+
+def test_a_full_disk_is_named(tmp_path):
+    path = tmp_path / "a.txt"
+    message = f"^{path}: No space left on device$"
+    with pytest.raises(InputError, match=message), replacing(path) as target:
+        target.write_text("ne")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert names(tmp_path) == []
+
+
+def test_no_such_folder_is_named(tmp_path):
+    path = tmp_path / "no" / "a.txt"
+    with pytest.raises(InputError, match=f"^{path}: No such file"), replacing(path) as target:
+        target.write_text("x")
+
+
+def test_pipes_and_links_are_written_to_as_they_are(tmp_path):
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "link").symlink_to("file")
+    with replacing(tmp_path / "link") as target:
+        target.write_text("new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "file").read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with replacing(tmp_path / "pipe") as target:
+        target.write_text("through")
+    assert os.read(reader, 10) == b"through"
+    os.close(reader)
+    assert names(tmp_path) == ["file", "link", "pipe"]
