@@ -1,12 +1,16 @@
-"""Measures a finished run again, on its own held-out part or on a file of ratings.
+"""Measures finished runs again, on their own held-out part or on a file of ratings.
 
     python eval.py --run_dir=runs/my-run
     python eval.py --run_dir=runs/my-run --output=json --predictions=predictions.tsv
+    python eval.py --run_dir=runs/my-run --run_dir=runs/another
+    python eval.py --run_dir='runs/*'
 
 Results go to standard output, the rest to standard error.
 """
 
+import glob
 import json
+import os
 import sys
 
 from mfrec.command_line import CommandLine
@@ -15,7 +19,14 @@ from mfrec.progress import waiting
 
 COMMAND = CommandLine(__doc__)
 _WHAT = "What is measured, on what."
-RUN_DIR = COMMAND.define(_WHAT, "run_dir", str, None, "the run folder that train.py left")
+RUN_DIR = COMMAND.define(
+    _WHAT,
+    "run_dir",
+    str,
+    None,
+    "the run folder that train.py left; several stand side by side, 'runs/*' for all there",
+    repeated=True,
+)
 PART = COMMAND.define(
     _WHAT, "part", str, "test", "the part of the run's data", ["validation", "test"]
 )
@@ -36,20 +47,44 @@ PREDICTIONS = COMMAND.define(
 
 def evaluate() -> None:
     """What the command does, from flags to the printed table."""
-    if not RUN_DIR.value:
-        raise InputError("--run_dir=FOLDER is needed: the run to measure")
+    run_dirs = _run_dirs(RUN_DIR.value or [])
+    if PREDICTIONS.value and len(run_dirs) > 1:
+        raise InputError(f"--predictions needs one run, not {len(run_dirs)}")
 
     # TensorFlow takes seconds to import: wrong flags are answered before
     with waiting("starting TensorFlow"):
-        from mfrec import experiment, reporting
+        from mfrec import experiment, reporting, runs
 
-    results = experiment.evaluate_run(
-        RUN_DIR.value, PART.value, RATINGS.value, DATA_DIR.value, PREDICTIONS.value
-    )
+    measured = {
+        run_dir: experiment.evaluate_run(
+            run_dir, PART.value, RATINGS.value, DATA_DIR.value, PREDICTIONS.value
+        )
+        for run_dir in run_dirs
+    }
+    results = measured[run_dirs[0]]
     if OUTPUT.value == "json":
-        print(json.dumps(results, indent=2))
-    else:
+        print(json.dumps(results if len(measured) == 1 else measured, indent=2))
+    elif len(measured) == 1:
         print(reporting.table(results, PART.value))
+    else:
+        configs = {run_dir: runs.RunFolder(run_dir).load_config()[0] for run_dir in run_dirs}
+        print(reporting.comparison(measured, configs, PART.value))
+
+
+def _run_dirs(given: list[str]) -> list[str]:
+    """The run folders in the order in which they are named; patterns stand for all of theirs."""
+    found: dict[str, None] = {}
+    for name in given:
+        is_pattern = glob.has_magic(name) and not os.path.exists(name)
+        names = sorted(glob.glob(name)) if is_pattern else [name.rstrip("/")]
+        folders = [n for n in names if os.path.isfile(os.path.join(n, "config.json"))]
+        if not folders:
+            what = "no run folder is named so" if is_pattern else "no run folder: no config.json"
+            raise InputError(f"--run_dir={name}: {what}")
+        found.update(dict.fromkeys(folders))
+    if not found:
+        raise InputError("--run_dir=FOLDER is needed: the run to measure")
+    return list(found)
 
 
 def main(argv: list[str]) -> int:

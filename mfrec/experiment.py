@@ -1,5 +1,6 @@
 """One experiment from settings to results: config -> data -> Trainer -> Evaluator -> run folder."""
 
+import hashlib
 import os
 import platform
 import time
@@ -83,7 +84,7 @@ def run(
             fits = [fit for fit in fits if fit.history.steps]
             if not fits:
                 raise type(stop)("stopped before training began; nothing was written") from None
-        first, last = fits[0].history, fits[-1].history
+        first, last, digest = fits[0].history, fits[-1].history, fits[0].split.digest
         metrics = {"validation": first.best_validation, "test": test}
         results = {
             "dataset": source.name,
@@ -95,6 +96,7 @@ def run(
             "parameters": sum(int(np.prod(v.shape)) for v in fits[-1].model.trainable_variables),
             "metrics": {part: measured for part, measured in metrics.items() if measured},
             "baselines": baselines,
+            "held_out": {part: digest(part) for part in metrics if part in fits[0].split.raw},
             "counts": fits[-1].split.counts,
             "timing": {
                 "load_seconds": load_seconds,
@@ -213,6 +215,7 @@ def evaluate_run(
     evaluator = Evaluator(split.train)
     results["metrics"] = {part: evaluator.evaluate(model, held_out)}
     results["baselines"] = evaluator.baselines(held_out) if part == "test" else {}
+    results["held_out"] = {part: split.digest(part)}
     results["counts"] = split.counts
     if predictions:
         _write_predictions(predictions, split, part, model.predict_interactions(held_out))
@@ -363,6 +366,12 @@ def _over_folds(results: list[dict[str, Any]], split: str) -> dict[str, Any]:
     combined["split"] = split
     combined["std"] = _combine(metrics, lambda values: np.std(values, ddof=1))
     combined["folds"] = metrics
+    combined["held_out"] = {
+        part: hashlib.sha256("".join(r["held_out"][part] for r in results).encode()).hexdigest()[
+            :16
+        ]
+        for part in results[0]["held_out"]
+    }
     return combined
 
 

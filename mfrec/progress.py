@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from types import TracebackType
 
 _SECONDS_BETWEEN_REDRAWS = 0.1
+_SECONDS_BEFORE_AN_ESTIMATE = 1
 _BAR_WIDTHS = range(4, 25)
 _CLEAR_LINE = "\r\x1b[K"
 
@@ -63,7 +64,8 @@ class Progress:
             return "  ".join(filter(None, [self._label, amount, note]))
         share = min(max(done / self._total, 0.0), 1.0)
         amount = f"{done:.6g}/{self._total:.6g}{self._unit}" if self._unit else ""
-        left = f"{_duration(seconds / share - seconds)} left" if share > 0 else ""
+        is_early = share <= 0 or seconds < _SECONDS_BEFORE_AN_ESTIMATE
+        left = "" if is_early else f"{_duration(seconds / share - seconds)} left"
         behind = "  ".join(filter(None, [f"{share:4.0%}", amount, note, left]))
         # the bar takes what the rest of the line leaves: label, space, bracket, bracket, space
         free = width - len(self._label) - 4 - len(behind)

@@ -38,5 +38,7 @@ with _standard_error_held_back():
 
 # absl's scripts log at level INFO, which tells of every checkpoint how it was written
 logging.set_verbosity(logging.WARNING)
+# several models in one process, each traced once, look to TensorFlow like one that is traced anew
+tf.get_logger().addFilter(lambda record: "tf.function retracing" not in record.getMessage())
 
 __all__ = ["tf"]

@@ -1,8 +1,10 @@
 """What a person reads: progress on standard error while training, a table at the end."""
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
+from mfrec.config import Config, settings
 from mfrec.progress import Progress
 from mfrec.training import EpochLog, LoopLog
 
@@ -57,28 +59,87 @@ def table(results: dict[str, Any], part: str = "test") -> str:
         results: the object of results.json.
         part: "test" or "validation".
     """
-    metrics = results["metrics"][part]
-    deviations = results.get("std", {}).get(part, {})
-    names = list(metrics)
-    rows = [(f"mfrec {results['model']}", metrics)]
-    if part == "test":
-        rows += [(_NAMES[name], values) for name, values in results["baselines"].items()]
-        rows.sort(key=lambda row: -row[1][names[0]])
-    width = max(len(name) for name, _ in rows)
-    lines = [
-        f"{results['dataset']} · {results['split']} · "
-        f"{part}: {results['counts'][part]:,.0f} ratings",
-        results["protocol"],
-        *([f"training was stopped {results['stopped']}"] if "stopped" in results else []),
-        "",
-        " " * width + "".join(f"{name.upper():>10}" for name in names),
-    ]
-    for name, values in rows:
-        lines.append(f"{name:<{width}}" + "".join(f"{values[n]:10.4f}" for n in names))
-        if values is metrics and deviations:
-            lines[-1] += "   ± " + " ± ".join(f"{deviations[n]:.4f}" for n in names)
-            lines[-1] += f" over {len(results['folds'])} folds"
+    stopped = results.get("stopped")
+    notes = [f"training was stopped {stopped}"] if stopped else []
+    return _table({f"mfrec {results['model']}": results}, part, notes)
+
+
+def comparison(
+    runs: Mapping[str, dict[str, Any]], configs: Mapping[str, Config], part: str = "test"
+) -> str:
+    """Metrics of several runs side by side, from worst to best, as text.
+
+    Only what was measured on the same rows in the same way shares a table.
+
+    Args:
+        runs: the objects of results.json, by run folder.
+        configs: the runs' settings; those in which the runs of a table differ stand below it.
+        part: "test" or "validation".
+    """
+    groups: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
+    for name, results in runs.items():
+        alike = (_heading(results, part), results["held_out"][part], str(results["baselines"]))
+        groups.setdefault(alike, {})[name] = results
+    blocks, headings = [], set()
+    for (heading, *_), group in groups.items():
+        width = max(map(len, group))
+        notes = [
+            f"{name}: training was stopped {results['stopped']}"
+            for name, results in group.items()
+            if "stopped" in results
+        ]
+        if heading in headings:
+            notes.insert(0, "on other ratings than the table of this heading above")
+        headings.add(heading)
+        rows = {f"{name:<{width}}  {results['model']}": results for name, results in group.items()}
+        blocks.append(_table(rows, part, notes))
+        differences = _differences({name: configs[name] for name in group})
+        if differences:
+            lines = (f"{name:<{width}}  {settings}" for name, settings in differences.items())
+            blocks.append("\n".join(["settings that differ:", *lines]))
+    return "\n\n".join(blocks)
+
+
+def _table(runs: Mapping[str, dict[str, Any]], part: str, notes: list[str]) -> str:
+    """One table of runs, by label, that were measured on the same rows; notes below its heading."""
+    first = next(iter(runs.values()))
+    names = list(first["metrics"][part])
+    rows = [(label, results["metrics"][part], results) for label, results in runs.items()]
+    baselines = first["baselines"] if part == "test" else {}
+    rows += [(_NAMES[name], values, {}) for name, values in baselines.items()]
+    rows.sort(key=lambda row: -row[1][names[0]])
+    width = max(len(label) for label, *_ in rows)
+    header = " " * width + "".join(f"{name.upper():>10}" for name in names)
+    lines = [_heading(first, part), *notes, "", header]
+    for label, values, results in rows:
+        line = f"{label:<{width}}" + "".join(f"{values[name]:10.4f}" for name in names)
+        if "std" in results:
+            deviations = (f" ± {results['std'][part][name]:.4f}" for name in names)
+            line += f"  {''.join(deviations)} over {len(results['folds'])} folds"
+        lines.append(line)
     return "\n".join(lines)
+
+
+def _heading(results: dict[str, Any], part: str) -> str:
+    """What was measured on what and how, in two lines."""
+    data = f"{results['dataset']} · {results['split']}"
+    return f"{data} · {part}: {results['counts'][part]:,.0f} ratings\n{results['protocol']}"
+
+
+def _differences(configs: Mapping[str, Config]) -> dict[str, str]:
+    """The settings that are not the same everywhere, as text, by run; empty where all are."""
+    flat = {
+        name: {k: v for section in config.as_dict().values() for k, v in section.items()}
+        for name, config in configs.items()
+    }
+    # where the data lie says nothing: the rows are the same
+    names = [setting.name for section, setting in settings() if section != "data"]
+    differing = [name for name in names if len({str(run[name]) for run in flat.values()}) > 1]
+    return {
+        run: " ".join(f"{name}={values[name]}" for name in differing)
+        for run, values in flat.items()
+        if differing
+    }
 
 
 def say(text: str) -> None:

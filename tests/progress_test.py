@@ -63,6 +63,15 @@ def test_an_unknown_total_leaves_out_bar_and_time(monkeypatch, clock):
     assert shown(stream) == ["reading  3 MB", ""]
 
 
+def test_the_first_second_estimates_nothing(monkeypatch, clock):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with Progress("training", 4) as bar:
+        clock[0] += 0.9
+        bar.update(2)
+    assert shown(stream)[0] == "training [############............]  50%"
+
+
 def test_amounts_without_a_unit_say_nothing(monkeypatch, clock):
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)

@@ -2,6 +2,7 @@ import io
 import sys
 
 from mfrec import reporting
+from mfrec.config import Config
 from mfrec.training import EpochLog, LoopLog
 
 RESULTS = {
@@ -20,6 +21,7 @@ RESULTS = {
         "biases": {"rmse": 0.95, "mae": 0.7449},
         "oracle": {"rmse": 0.5, "mae": 0.25},
     },
+    "held_out": {"test": "ab", "validation": "cd"},
     "counts": {"test": 20_000, "validation": 1_000},
     "timing": {
         "load_seconds": 0.25,
@@ -60,6 +62,59 @@ def test_table_over_folds_shows_deviations_of_the_model_alone():
     lines = reporting.table(RESULTS | {"std": deviations, "folds": [{}] * 5}).splitlines()
     assert lines[6] == "mfrec mse d=2    0.9123    0.7100   ± 0.0125 ± 0.0075 over 5 folds"
     assert [line for line in lines if "±" in line] == [lines[6]]
+
+
+def test_a_stopped_run_says_so():
+    lines = reporting.table(RESULTS | {"stopped": "after epoch 3 of 9"}).splitlines()
+    assert lines[1:4] == [
+        *("errors over every held-out rating", "training was stopped after epoch 3 of 9", "")
+    ]
+
+
+def run_of(rmse, **changes):
+    results = RESULTS | {"metrics": {"test": {"rmse": rmse, "mae": 0.71}}} | changes
+    return results | {"baselines": {"biases": {"rmse": 0.95, "mae": 0.7449}}}
+
+
+def test_runs_on_the_same_rows_share_a_table_and_others_do_not():
+    runs = {
+        "runs/a": run_of(0.96, model="mse d=64", stopped="in epoch 1 of 9"),
+        "elsewhere": run_of(0.5, held_out={"test": "other"}),
+        "b": run_of(0.94, model="mae d=3"),
+        "c": run_of(0.94, split="u1"),
+    }
+    b = Config().replace({"embedding_dim": 3, "loss": "mae", "learning_rate": 0.00492})
+    configs = dict.fromkeys(runs, Config()) | {"b": b}
+    configs["runs/a"] = Config().replace({"data_dir": "/moved"})
+    assert reporting.comparison(runs, configs).splitlines() == [
+        "toy · random 80/10/10, seed 0 · test: 20,000 ratings",
+        "errors over every held-out rating",
+        "runs/a: training was stopped in epoch 1 of 9",
+        "",
+        "                      RMSE       MAE",
+        "runs/a  mse d=64    0.9600    0.7100",
+        "damped biases       0.9500    0.7449",
+        "b       mae d=3     0.9400    0.7100",
+        "",
+        "settings that differ:",
+        "runs/a  embedding_dim=64 loss=mse learning_rate=None",
+        "b       embedding_dim=3 loss=mae learning_rate=0.00492",
+        "",
+        "toy · random 80/10/10, seed 0 · test: 20,000 ratings",
+        "errors over every held-out rating",
+        "on other ratings than the table of this heading above",
+        "",
+        "                        RMSE       MAE",
+        "damped biases         0.9500    0.7449",
+        "elsewhere  mse d=2    0.5000    0.7100",
+        "",
+        "toy · u1 · test: 20,000 ratings",
+        "errors over every held-out rating",
+        "",
+        "                   RMSE       MAE",
+        "damped biases    0.9500    0.7449",
+        "c  mse d=2       0.9400    0.7100",
+    ]
 
 
 def test_timing_says_where_the_seconds_went():
@@ -105,7 +160,7 @@ def test_a_bar_on_a_terminal(monkeypatch):
     compiling, first, second, end = terminal.getvalue().split("\r\x1b[K")[1:]
     assert compiling == "compiling the training loop …"
     assert "25%  epoch 1  loss 1.5000  1.00 M/s" in first
-    assert "50%  epoch 2  loss 1.2500  RMSE 0.9876  3.00 M/s  0:00 left" in second
+    assert "50%  epoch 2  loss 1.2500  RMSE 0.9876  3.00 M/s" in second
     assert end == "" and "\n" not in terminal.getvalue()
 
 

@@ -140,7 +140,7 @@ def test_results_json_has_the_agreed_keys(trained, place):
     results = results_of(place, "first")
     assert set(results) == {
         *("dataset", "split", "model", "protocol", "epochs", "steps", "parameters", "metrics"),
-        *("baselines", "counts", "timing", "versions"),
+        *("baselines", "held_out", "counts", "timing", "versions"),
     }
     assert (results["dataset"], results["split"]) == ("ratings", "random 80/10/10, seed 0")
     assert results["model"] == "mse d=3"
@@ -217,8 +217,9 @@ def test_eval_repeats_the_numbers_to_the_last_digit(trained, run, place):
     assert (code, err) == (0, "")
     repeated, results = json.loads(out), results_of(place, "first")
     assert repeated["metrics"] == {"test": results["metrics"]["test"]}
-    for name in set(results) - {"metrics"}:
+    for name in set(results) - {"metrics", "held_out"}:
         assert repeated[name] == results[name]
+    assert repeated["held_out"] == {"test": results["held_out"]["test"]}
     code, out, _ = run("eval.py", "--run_dir=first", "--output=json", "--part=validation")
     assert code == 0
     assert json.loads(out)["metrics"] == {"validation": results["metrics"]["validation"]}
@@ -312,12 +313,58 @@ def test_ready_made_parts_are_counted(ready_made, place):
 
 
 def test_eval_refuses(trained, ready_made, run, place):
-    assert "nowhere is no run folder" in refused(run, "eval.py", "--run_dir=nowhere")
+    message = refused(run, "eval.py", "--run_dir=nowhere")
+    assert "--run_dir=nowhere: no run folder: no config.json" in message
+    message = refused(run, "eval.py", "--run_dir=first", "--run_dir=parts", "--predictions=p")
+    assert "--predictions needs one run, not 2" in message
     message = refused(run, "eval.py", "--run_dir=first", "--ratings=nothing.csv")
     assert "nothing.csv: no such file" in message
     message = refused(run, "eval.py", "--run_dir=first", "--predictions=no/such/p.tsv")
     assert "--predictions=no/such/p.tsv: No such file" in message
     assert "'x' is no flag" in refused(run, "eval.py", "--run_dir=first", "x")
+
+
+def test_eval_puts_runs_side_by_side_that_were_measured_on_the_same_rows(
+    trained, ready_made, run, place
+):
+    flags = ["--ratings=ratings.csv", *QUICK, "--epochs=1", "--embedding_dim=2"]
+    assert run("train.py", *flags, "--run_dir=smaller")[0] == 0
+    three = ["--run_dir=first", "--run_dir=parts/", "--run_dir=smaller"]
+    code, out, err = run("eval.py", *three)
+    assert (code, err) == (0, "")
+    of_ratings, rest = out.split("\n\nsettings that differ:\n")
+    differences, of_parts = rest.split("\n\n", 1)
+    first, smaller = (results_of(place, name)["metrics"]["test"] for name in ("first", "smaller"))
+    assert first["rmse"] < smaller["rmse"]
+    lines = of_ratings.splitlines()
+    assert lines[0] == "ratings · random 80/10/10, seed 0 · test: 120 ratings"
+    rows = [line for line in lines if line.startswith(("first", "smaller"))]
+    assert rows == [
+        f"smaller  mse d=2{smaller['rmse']:10.4f}{smaller['mae']:10.4f}",
+        f"first    mse d=3{first['rmse']:10.4f}{first['mae']:10.4f}",
+    ]
+    assert [line.split()[0] for line in differences.splitlines()] == ["first", "smaller"]
+    assert "embedding_dim=3 " in differences.splitlines()[0]
+    assert "loss" not in differences
+    assert (
+        of_parts.startswith("train · ready-made · test: 204 ratings") and "parts  mse" in of_parts
+    )
+
+    code, out, _ = run("eval.py", *three, "--output=json")
+    assert code == 0
+    results = json.loads(out)
+    assert list(results) == ["first", "parts", "smaller"]
+    assert results["parts"]["metrics"]["test"] == results_of(place, "parts")["metrics"]["test"]
+    assert results["first"]["held_out"] == results["smaller"]["held_out"]
+    assert results["first"]["held_out"] != results["parts"]["held_out"]
+
+
+def test_eval_takes_a_pattern_for_all_run_folders_there(trained, ready_made, run):
+    code, out, _ = run("eval.py", "--run_dir=[fp]*", "--output=json")
+    assert code == 0
+    assert {"first", "parts"} <= set(json.loads(out)) <= {"first", "parts", "fold"}
+    message = refused(run, "eval.py", "--run_dir=x*")
+    assert message == "eval.py: --run_dir=x*: no run folder is named so"
 
 
 def test_eval_notices_that_the_ratings_have_changed(run, place):
@@ -560,7 +607,7 @@ def test_a_diverging_run_is_told(run):
     message = refused(run, "train.py", *flags, "--epochs=30", "--run_dir=wild")
     assert "in epoch " in message and "lower --learning_rate or set --clip_norm" in message
     # half a run is no run to measure
-    assert "wild" in refused(run, "eval.py", "--run_dir=wild")
+    assert "--run_dir=wild: no run folder" in refused(run, "eval.py", "--run_dir=wild")
 
 
 REFUSED = [

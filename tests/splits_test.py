@@ -407,3 +407,23 @@ def test_a_million_rows_split_in_a_moment():
     # A third of a second on an idle core; the margin is for a busy machine.
     assert time.perf_counter() - started < 5
     assert split.counts["test"] == 100_000
+
+
+def test_equal_digests_are_equal_rows():
+    train = make([("a", "x", 1), ("b", "y", 2)])
+    rows = [("b", "x", 3), ("c", "z", 4)]
+
+    def of_rows(rows):
+        return assemble(train, None, make(rows)).digest("test")
+
+    assert len(of_rows(rows)) == 16
+    # the training part, and how its vocabulary numbers the rows, has nothing to do with it
+    other = make([("c", "z", 5)])
+    assert assemble(other, None, make(rows)).digest("test") == of_rows(rows)
+    changed = [
+        [("b", "x", 3.5), ("c", "z", 4)],
+        [("b", "x", 3), ("d", "z", 4)],
+        [("b", "z", 3), ("c", "x", 4)],
+        [("b", "x", 3)],
+    ]
+    assert len({of_rows(rows), *map(of_rows, changed)}) == 5
