@@ -24,6 +24,7 @@ SCHEDULES = ("constant", "exponential", "cosine")
 SPLITS = ("random", "per_user", "leave_last_out", "temporal")
 # What these splits hold out for validation, and for the test, where nobody says how much.
 HELD_OUT = 0.1
+RATINGS_FORMATS = ("auto", "table", "matrix")
 
 
 def _setting(default: Any, help: str, **checks: Any) -> Any:
@@ -40,6 +41,26 @@ class DataConfig:
     train_ratings: str | None = _setting(None, "ready-made split: the training part")
     validation_ratings: str | None = _setting(None, "ready-made split: the validation part")
     test_ratings: str | None = _setting(None, "ready-made split: the test part")
+    ratings_format: str = _setting(
+        "auto",
+        "what those files are: table is text of one rating a line, matrix text of one user a "
+        "line; auto takes text for a table",
+        choices=RATINGS_FORMATS,
+    )
+    user_column: str | None = _setting(
+        None, "the users' column, by name or number from 0 (default: by usual names or first)"
+    )
+    item_column: str | None = _setting(None, "the items' column (default: likewise, or second)")
+    rating_column: str | None = _setting(None, "the ratings' column (default: likewise, or third)")
+    timestamp_column: str | None = _setting(
+        None, "the timestamps' column (default: likewise, or fourth, if there is one)"
+    )
+    delimiter: str | None = _setting(
+        None, "what separates the fields: tab, comma, ::, … (default: guessed)"
+    )
+    item_labels: str | None = _setting(
+        None, "text file of item id, title and perhaps genres (default: those of a named set)"
+    )
     data_dir: str | None = _setting(
         None, "folder of the named sets (default: $MFREC_DATA_DIR, else ~/.cache/mfrec)"
     )
@@ -271,7 +292,7 @@ def resolve(
         # the user's own file replaces the data set that the recipe was made for
         values = {k: v for k, v in values.items() if k not in {"dataset", *_FILES}}
     elif "dataset" in flags:
-        values = {k: v for k, v in values.items() if k not in _FILES}
+        values = {k: v for k, v in values.items() if k not in {*_FILES, *FILE_OPTIONS}}
     if flags.get("optimizer", values.get("optimizer")) != values.get("optimizer"):
         # another optimizer takes other arguments
         values.pop("optimizer_args", None)
@@ -279,7 +300,11 @@ def resolve(
     return Config().replace({k: _absolute(k, v) for k, v in values.items()})
 
 
-_FILES = ("ratings", "train_ratings", "validation_ratings", "test_ratings")
+_FILES = ("ratings", "train_ratings", "validation_ratings", "test_ratings", "item_labels")
+
+# How text files of ratings are read.
+COLUMNS = ("user_column", "item_column", "rating_column", "timestamp_column")
+FILE_OPTIONS = ("ratings_format", *COLUMNS, "delimiter")
 
 
 def _absolute(name: str, value: Any) -> Any:

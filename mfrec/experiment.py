@@ -13,7 +13,7 @@ import numpy as np
 
 from mfrec import losses, reporting
 from mfrec.config import Config, parse_arguments, settings
-from mfrec.data import loading, readers, splits
+from mfrec.data import loading, splits
 from mfrec.data.interactions import Interactions
 from mfrec.data.loading import Source
 from mfrec.data.splits import Split
@@ -204,7 +204,7 @@ def evaluate_run(
     loss = _loss(config)
     model = folder.load_model(config, loss, (train.num_users, train.num_items))
     if ratings:
-        split = splits.assemble(train, None, readers.read_ratings(ratings).without_repeats())
+        split = splits.assemble(train, None, loading.read(ratings, config.data).without_repeats())
         results["split"] = f"all of {ratings}"
     else:
         split = _same_split(config, saved, folder)

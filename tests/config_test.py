@@ -6,6 +6,7 @@ import pytest
 from mfrec import config as settings
 from mfrec.config import (
     Config,
+    DataConfig,
     nearest,
     parse_arguments,
     read_settings,
@@ -76,10 +77,21 @@ def test_a_named_data_set_replaces_the_files_of_the_config(tmp_path):
     assert (data.ratings, data.train_ratings, data.validation_ratings) == ("/d", None, None)
 
 
+def test_another_set_drops_what_was_said_about_files(tmp_path):
+    data = {"ratings": "/a", "user_column": "who", "delimiter": "tab", "item_labels": "/b"}
+    data |= {"ratings_format": "table"}
+    file = write(tmp_path / "config.json", {"data": data})
+    assert resolve({"dataset": "toy"}, None, file).data == DataConfig(dataset="toy")
+    # another file has its own labels, but perhaps the same columns
+    other = resolve({"ratings": "/c"}, None, file).data
+    assert (other.item_labels, other.user_column, other.delimiter) == (None, "who", "tab")
+
+
 def test_paths_become_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    data = resolve({"ratings": "r.csv", "data_dir": "d"}).data
+    data = resolve({"ratings": "r.csv", "data_dir": "d", "item_labels": "i"}).data
     assert (data.ratings, data.data_dir) == (str(tmp_path / "r.csv"), str(tmp_path / "d"))
+    assert data.item_labels == str(tmp_path / "i")
     assert resolve({"loss": "mine.py:f"}).loss.loss == f"{tmp_path / 'mine.py'}:f"
     assert resolve({"loss": "package.module:f"}).loss.loss == "package.module:f"
 

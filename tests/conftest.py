@@ -1,12 +1,14 @@
 """Fixtures of the whole suite."""
 
 import functools
+import math
 import os
 from pathlib import Path
 
 import pytest
 
 import helpers
+from mfrec.data import cache
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +18,12 @@ def real_data_dir():
     if not Path(folder).is_dir():
         pytest.skip(f"no published data sets in {folder}; name their folder in $MFREC_TEST_DATA")
     return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def no_cache(monkeypatch):
+    """Tests leave nothing in the folders that they read, but those of the cache itself."""
+    monkeypatch.setattr(cache, "MIN_BYTES", math.inf)
 
 
 @pytest.fixture

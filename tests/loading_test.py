@@ -143,6 +143,44 @@ def test_loads_files_and_is_named_after_them(files):
         loading.load(settings(ratings="gone.csv").data)
 
 
+def raw_rows(data):
+    users = [data.users.raw_ids[user] for user in data.user_ids]
+    items = [data.items.raw_ids[item] for item in data.item_ids]
+    return list(zip(users, items, data.ratings.tolist(), strict=True))
+
+
+def test_the_columns_hold_for_every_file(tmp_path):
+    for name in ("train", "test"):
+        (tmp_path / name).write_text("w;who;what;how\n9;a;x;3\n8;b;x;4\n")
+    parts = {"train_ratings": str(tmp_path / "train"), "test_ratings": str(tmp_path / "test")}
+    columns = {"user_column": "who", "item_column": "2", "rating_column": "w", "delimiter": ";"}
+    source = loading.load(settings(**parts, **columns).data)
+    expected = [("a", "x", 9), ("b", "x", 8)]
+    assert [raw_rows(part) for part in source.parts.values()] == [expected, expected]
+
+
+def test_files_may_be_matrices(tmp_path):
+    (tmp_path / "m.txt").write_text("5 ? 3\n? 1 2\n")
+    data = settings(ratings=str(tmp_path / "m.txt"), ratings_format="matrix").data
+    [part] = loading.load(data).parts.values()
+    assert raw_rows(part) == [("0", "0", 5), ("0", "2", 3), ("1", "1", 1), ("1", "2", 2)]
+
+
+def test_labels_come_from_a_file_and_stay_through_the_split(files, tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text("item_id,title,genres\ni0,Heat,Crime|Drama\ni1,Kolya,\ni9,Unseen,Comedy\n")
+    config = settings(ratings=files["all"], item_labels=str(path), validation_fraction=0.2)
+    split = loading.split(loading.load(config.data), config)
+    for part in (split.train, split.with_validation_in_training().train):
+        found = dict(zip(part.items.raw_ids, part.items.labels, strict=True))
+        genres = dict(zip(part.items.raw_ids, part.items.genres, strict=True))
+        assert (found["i0"], found["i1"], found["i2"]) == ("Heat", "Kolya", "")
+        assert (genres["i0"], genres["i1"], genres["i2"]) == ("Crime|Drama", "", "")
+    toy = settings(dataset="toy", item_labels=str(tmp_path / "toy.tsv"))
+    (tmp_path / "toy.tsv").write_text("item2\tTwo\n")
+    assert loading.load(toy.data).parts["all"].items.labels == ("", "Two", "")
+
+
 def sizes(config):
     counts = loading.split(loading.load(config.data), config).counts
     return counts["train"], counts["validation"], counts["test"]

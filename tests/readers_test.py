@@ -1,10 +1,12 @@
 import random
+import re
 import time
 
 import numpy as np
 import pytest
 
-from mfrec.data.readers import read_labels, read_ratings
+from mfrec.data import tables
+from mfrec.data.readers import read_ratings
 from mfrec.errors import InputError
 
 
@@ -60,6 +62,10 @@ def test_a_named_delimiter_wins_over_the_guess(write):
         b"timestamp,Rating,ISBN,User-ID\n100,4,7,u1\n90,2.5,007,u2\n",
         b"//userID,x,artistID,score,date\nu1,_,7,4,1970-01-01 00:01:40\nu2,_,007,2.5,90",
         b"REVIEWER ID,asin,overall,unix_time\nu1,7,4,1e2\nu2,007,2.5,90.9\n",
+        b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+        b"u1\t7\t4\t100\nu2\t007\t2.5\t90\n",
+        b"u1 7  4 100\n u2 007 2.5   90 \n",
+        b"u1::7::4::0100\nu2::007::2.5::000000000000000090\n",
     ],
 )
 def test_reads_what_files_look_like(write, content):
@@ -74,6 +80,47 @@ def test_takes_columns_by_name_or_number(write):
     assert rows(by_number) == [("a", "x", 1), ("b", "x", 2)]
     headless = read_ratings(write("5,a,x\n6,b,x\n"), user_column=1, item_column=2, rating_column=0)
     assert rows(headless) == rows(by_name)
+
+
+def test_digits_are_a_number_unless_the_header_has_such_a_name(write):
+    columns = {"user_column": "1", "item_column": "2", "rating_column": "0"}
+    assert rows(read_ratings(write("5,a,x\n6,b,x\n"), **columns)) == [("a", "x", 5), ("b", "x", 6)]
+    by_number = read_ratings(write("r,who,what\n5,a,x\n"), **columns)
+    assert rows(by_number) == [("a", "x", 5)]
+    by_name = read_ratings(write("r,1,2,0\n9,a,x,5\n"), **columns, header=True)
+    assert rows(by_name) == [("a", "x", 5)]
+
+
+def test_a_column_that_is_named_makes_the_first_line_a_header(write):
+    path = write("who,what,1\na,x,5\n")
+    data = read_ratings(path, user_column="who", item_column="what", rating_column="1")
+    assert rows(data) == [("a", "x", 5)]
+
+
+@pytest.mark.parametrize(
+    "name, delimiter", [("tab", "\t"), ("\\t", "\t"), ("pipe", "|"), ("space", " ")]
+)
+def test_delimiters_have_names(write, name, delimiter):
+    lines = [["u1", "7", "4", "100"], ["u2", "007", "2.5", "90"]]
+    path = write("\n".join(map(delimiter.join, lines)))
+    assert rows(read_ratings(path, delimiter=name)) == EXPECTED
+
+
+def test_the_delimiter_is_what_splits_the_first_lines_evenly(write):
+    # by the first line alone it would be the comma
+    assert rows(read_ratings(write("Doe, J|7|4\nRoe|8|3\n"))) == [
+        ("Doe, J", "7", 4),
+        ("Roe", "8", 3),
+    ]
+
+
+def test_more_distinct_ids_than_hash_slots_stay_apart(write, monkeypatch):
+    monkeypatch.setattr(tables, "_FEWEST_BITS", 1)
+    monkeypatch.setattr(tables, "_MOST_BITS", 3)
+    names = [f"{n % 400:07}{'x' * (n % 3)}{n % 5}" for n in range(2_000)]
+    data = read_ratings(write("".join(f"{name},{n},3\n" for n, name in enumerate(names))))
+    assert data.users.raw_ids == tuple(dict.fromkeys(names))
+    assert [data.users.raw_ids[user] for user in data.user_ids] == names
 
 
 def test_an_exact_column_name_wins_over_a_like_one(write):
@@ -139,6 +186,16 @@ def test_quotes_hold_delimiters_line_ends_and_quotes(write):
     assert rows(read_ratings(write(content))) == expected
 
 
+def test_quotes_beside_tabs_are_csv_only_where_the_whole_file_is(write):
+    assert rows(read_ratings(write('"u\t1"\tx\t3\n'))) == [("u\t1", "x", 3)]
+    content = 'u\t"Weird" Al\t3\nu\t"x\t4\nu\ty"\t5\n'
+    assert rows(read_ratings(write(content))) == [
+        ("u", '"Weird" Al', 3),
+        ("u", '"x', 4),
+        ("u", 'y"', 5),
+    ]
+
+
 def test_quotes_mean_nothing_beside_double_colons(write):
     assert rows(read_ratings(write('1::"x::3\n'))) == [("1", '"x', 3)]
 
@@ -149,6 +206,7 @@ def test_quotes_mean_nothing_beside_double_colons(write):
         ("", "ratings.txt: is empty"),
         ("\n \n", "ratings.txt: is empty"),
         ("user,item,rating\n", "ratings.txt: a header but no ratings"),
+        ("1,2,3,4,5\n", "ratings.txt:1: 5 fields and no header; say which are which by --user"),
         ("abc\n", "cannot tell what separates the fields of 'abc'"),
         ("u,x,3\nu,x\n", "ratings.txt:2: 2 fields, 3 expected as in line 1"),
         ("\nu,x,3\n\nu,x,3,4\n", "ratings.txt:4: 4 fields, 3 expected as in line 2"),
@@ -157,7 +215,7 @@ def test_quotes_mean_nothing_beside_double_colons(write):
         ("u,x,3\nu,x,good\n", "ratings.txt:2: the rating 'good' is no number"),
         (
             "u,x,bad\nu,x,3\n",
-            "ratings.txt: cannot tell the user column; the file has: u, x, bad",
+            "ratings.txt:1: cannot tell the user column; the file has: u, x, bad",
         ),
         ("1,2,bad\n", "ratings.txt:1: the rating 'bad' is no number"),
         ("u,x,3\nu,y,\n", "ratings.txt:2: the rating '' is no number"),
@@ -172,7 +230,7 @@ def test_quotes_mean_nothing_beside_double_colons(write):
         (f"u,x,3,{2**63}\n", "ratings.txt:1: the timestamp '9223372036854775808' is neither"),
         ('u,"two\nlines",3\nu,y,bad\n', "ratings.txt:3: the rating 'bad' is no number"),
         (b"u,x,3\nu,y\0,3\n", "ratings.txt:2: not text"),
-        (b"u,x,3\nu,caf\xe9,3\n", "ratings.txt:2: not utf-8 text"),
+        (b"u,x,3\nu,caf\xe9,3\n", "ratings.txt:2: not UTF-8 text"),
         ("1,2\n", "cannot tell the rating column; the file has: 2 fields a line"),
         (
             "user,item,likes\nu,x,y\n",
@@ -204,29 +262,76 @@ def test_columns_that_are_not_there_are_refused(write, options, message):
         read_ratings(write("user,item,rating\nu,x,3\n"), **options)
 
 
+FOREIGN = [
+    (b"PK\x03\x04\x14\0", "a zip archive or an Excel workbook; unpack it"),
+    (b"\x1f\x8b\x08\0", "a gzip file; gunzip it"),
+    (b"PAR1\x15\x04", "a Parquet file; export it as CSV"),
+    (b"\x80\x04\x95\x10", "a pickle; pickles can run code and are not read; export"),
+    (b"\x93NUMPY\x01\0", "a numpy array; give the file an .npy ending"),
+    (b"\xff\xfeu\0,\0", "UTF-16 text; save it as UTF-8"),
+    (b'{"user": 1}\n', "JSON; export the ratings as CSV or npz"),
+    (b"\n<!DOCTYPE html>", "HTML or XML; perhaps a page saved instead of a file"),
+]
+
+
+@pytest.mark.parametrize("content, message", FOREIGN)
+def test_other_formats_are_named(write, content, message):
+    with pytest.raises(InputError, match=f"ratings.txt: looks like {re.escape(message)}"):
+        read_ratings(write(content))
+
+
+MATRIX = [("0", "0", 5), ("0", "2", 3.5), ("1", "1", 0)]
+NAMED = [("7", "10", 5), ("7", "30", 3.5), ("8", "20", 0)]
+
+
+@pytest.mark.parametrize(
+    "content, expected",
+    [
+        ("5,,3.5\n?,0,nan\n", MATRIX),
+        ("5 NaN 3.5\n? 0 NA\n", MATRIX),
+        ("5::::3.5\n::0::\n", MATRIX),
+        ("a,b,c\n5,,3.5\n,0,\n", [("0", "a", 5), ("0", "c", 3.5), ("1", "b", 0)]),
+        ("ann\t5\t\t3.5\nbob\t\t0\t\n", [("ann", "0", 5), ("ann", "2", 3.5), ("bob", "1", 0)]),
+        ("x;a;b;c\nann;5;;3.5\nbob;;0;\n", [("ann", "a", 5), ("ann", "c", 3.5), ("bob", "b", 0)]),
+        ("user_id,10,20,30\n7,5,,3.5\n8,,0,\n", NAMED),
+        (",10,20,30\n7,5,,3.5\n8,,0,\n", NAMED),
+        # an empty corner is no name where the column below holds something twice
+        (",4,5\n3,2,1\n3,,\n", [*zip("001112", "120120", (4, 5, 3, 2, 1, 3), strict=False)]),
+        ('"","a b","c"\n"x",5,4\n', [("x", "a b", 5), ("x", "c", 4)]),
+    ],
+)
+def test_reads_a_matrix(write, content, expected):
+    data = read_ratings(write(content), ratings_format="matrix")
+    assert rows(data) == expected
+    assert data.timestamps is None
+
+
+def test_a_matrix_keeps_users_and_items_without_ratings(write):
+    data = read_ratings(write("a,b,c\n5,,\n,,\n"), ratings_format="matrix")
+    assert (data.users.raw_ids, data.items.raw_ids) == (("0", "1"), ("a", "b", "c"))
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("a,b\n1,2\n3,good\n", "ratings.txt:3: the rating 'good' is no number"),
+        ("1,2\n3,inf\n", "ratings.txt:2: the rating 'inf' is not finite"),
+        ("1,2\n3\n", "ratings.txt:2: 1 fields, 2 expected"),
+        ("a,a\n1,2\n", "ratings.txt: two columns are named 'a'"),
+        ("a,b\n", "ratings.txt: no ratings beside the names"),
+    ],
+)
+def test_bad_matrices_are_refused_in_one_line(write, content, message):
+    with pytest.raises(InputError) as raised:
+        read_ratings(write(content), ratings_format="matrix")
+    assert message in str(raised.value) and "\n" not in str(raised.value)
+
+
 def test_missing_files_and_folders_are_refused(tmp_path):
     with pytest.raises(InputError, match="none.csv: no such file"):
         read_ratings(tmp_path / "none.csv")
     with pytest.raises(InputError, match="is a folder"):
         read_ratings(tmp_path)
-
-
-def test_labels_are_utf8_or_else_latin1(write):
-    assert read_labels(write("1::Amélie::x\n2::Heat::\n"), "::") == {"1": "Amélie", "2": "Heat"}
-    latin1 = "1|Misérables, Les (1995)|x\n2||y\n\n".encode("latin-1")
-    assert read_labels(write(latin1), "|") == {"1": "Misérables, Les (1995)", "2": ""}
-
-
-def test_labels_take_columns_and_an_encoding(write):
-    path = write("Heat;1\nÉté;2\n".encode("cp850"))
-    assert read_labels(path, ";", 1, 0, encoding="cp850") == {"1": "Heat", "2": "Été"}
-    with pytest.raises(InputError, match=r"ratings\.txt:2: not utf-8 text"):
-        read_labels(path, ";", encoding="utf-8")
-
-
-def test_labels_name_the_line_with_too_few_fields(write):
-    with pytest.raises(InputError, match=r"ratings\.txt:1: 1 fields, 2 expected"):
-        read_labels(write("1\n"), "|")
 
 
 @pytest.mark.real_data
@@ -256,5 +361,3 @@ def test_reads_other_real_files(real_data_dir):
     assert (len(plays), plays.num_users, plays.num_items) == (92_834, 1_892, 17_632)
     tweets = read_ratings(real_data_dir / "movietweetings-100k" / "ratings.dat")
     assert (len(tweets), tweets.num_users, tweets.num_items) == (100_000, 16_554, 10_506)
-    titles = read_labels(real_data_dir / "movietweetings-100k" / "movies.dat", "::")
-    assert titles["0002844"] == "Fantômas - À l'ombre de la guillotine (1913)"

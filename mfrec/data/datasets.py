@@ -5,7 +5,6 @@ publisher; MovieLens 100K can also be rebuilt, byte for byte, from the copy that
 package carries. `toy` and `planted-100k` need no file at all.
 """
 
-import dataclasses
 import hashlib
 import math
 import os
@@ -13,15 +12,18 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mfrec.config import nearest
-from mfrec.data import downloads
+from mfrec.data import cache, downloads, tables
+from mfrec.data.downloads import Remote
 from mfrec.data.interactions import Interactions, Vocabulary
-from mfrec.data.readers import read_labels, read_ratings
+from mfrec.data.items import ItemDescriptions, describe, read_items
+from mfrec.data.readers import read_ratings
 from mfrec.errors import InputError
 from mfrec.progress import waiting
 
@@ -43,9 +45,9 @@ class Dataset:
         name: what `--dataset` takes.
         read: makes Interactions of the set's folder; generated sets pass over the folder.
         folder: below the data folder; "" for sets that need no file.
-        ratings_file: inside the folder; where it is, the set is there.
-        url: of the publisher's zip archive, which holds `folder`.
-        md5: of that archive, as published.
+        files: that are read, by their names in the folder, and the publisher's terms. The
+            first are the ratings: where they are, the set is there.
+        remotes: what to fetch: one zip archive that holds `folder`, or the files themselves.
         rebuild: another source, tried when the publisher fails: makes the folder's files in
             an empty folder.
         splits: names of its predefined splits.
@@ -54,11 +56,16 @@ class Dataset:
     name: str
     read: Callable[[Path], Interactions]
     folder: str = ""
-    ratings_file: str = ""
-    url: str = ""
-    md5: str = ""
+    files: tuple[str, ...] = ()
+    remotes: tuple[Remote, ...] = ()
     rebuild: Callable[[Path], None] | None = None
     splits: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """Where a person finds it: the archive, or the folder of the files."""
+        urls = [remote.url for remote in self.remotes]
+        return urls[0] if len(urls) == 1 else urls[0].rpartition("/")[0] + "/"
 
 
 def default_data_dir() -> Path:
@@ -76,7 +83,8 @@ def load(name: str, data_dir: str | Path, download: bool = True) -> Interactions
 
     Returns:
         Interactions in the order of the set's file, repeats included, with titles as the
-        items' labels where the set has them. `planted-100k` knows its expected ratings.
+        items' labels and with genres where the set has them. `planted-100k` knows its expected
+        ratings.
 
     Raises:
         InputError: no such set, or it cannot be had or read.
@@ -144,7 +152,7 @@ def predefined_split(
     # GroupLens cut u1 to u5 from u.data itself, 20,000 rows after another.
     if len(interactions) != 100_000:
         raise InputError(
-            f"{folder / dataset.ratings_file}: {len(interactions)} rows, 100000 expected for "
+            f"{folder / dataset.files[0]}: {len(interactions)} rows, 100000 expected for "
             f"{split}; restore the published file"
         )
     start = 20_000 * (int(split[1:]) - 1)
@@ -166,8 +174,8 @@ def fetch(dataset: Dataset, data_dir: str | Path) -> None:
     data_dir = Path(data_dir)
     folder = data_dir / dataset.folder
     if folder.exists():
-        raise InputError(f"{folder}: holds no {dataset.ratings_file}; complete or remove it")
-    sources = [(dataset.url, _fetch_archive)]
+        raise InputError(f"{folder}: holds no {dataset.files[0]}; complete or remove it")
+    sources = [(dataset.source, _fetch)]
     if dataset.rebuild is not None:
         sources += [(f"the Python package {_RECBOLE}", _rebuild)]
     reasons = []
@@ -208,12 +216,12 @@ def _dataset(name: str) -> Dataset:
 
 
 def _is_there(dataset: Dataset, data_dir: Path) -> bool:
-    return not dataset.folder or (data_dir / dataset.folder / dataset.ratings_file).is_file()
+    return not dataset.folder or (data_dir / dataset.folder / dataset.files[0]).is_file()
 
 
 def _unavailable(dataset: Dataset, data_dir: Path, reason: str) -> str:
     return (
-        f"{dataset.name} cannot be had ({reason}); download {dataset.url} by hand and unpack "
+        f"{dataset.name} cannot be had ({reason}); download {dataset.source} by hand and unpack "
         f"it to {data_dir / dataset.folder}, or use --dataset=planted-100k"
     )
 
@@ -224,8 +232,8 @@ def _one_line(error: BaseException) -> str:
 
 
 def _move_into_place(folder: Path, dataset: Dataset, data_dir: Path) -> None:
-    if not (folder / dataset.ratings_file).is_file():
-        raise InputError(f"it holds no {dataset.folder}/{dataset.ratings_file}")
+    if not (folder / dataset.files[0]).is_file():
+        raise InputError(f"it holds no {dataset.folder}/{dataset.files[0]}")
     try:
         os.rename(folder, data_dir / dataset.folder)
     except OSError:
@@ -234,12 +242,18 @@ def _move_into_place(folder: Path, dataset: Dataset, data_dir: Path) -> None:
             raise
 
 
-def _fetch_archive(dataset: Dataset, temporary: Path) -> Path:
-    archive = temporary / "archive.zip"
-    downloads.download(dataset.name, dataset.url, dataset.md5, archive)
-    unpacked = temporary / "unpacked"
-    downloads.unpack(archive, unpacked)
-    return unpacked / dataset.folder
+def _fetch(dataset: Dataset, temporary: Path) -> Path:
+    folder = temporary / "files" / dataset.folder
+    for remote in dataset.remotes:
+        file = temporary / remote.url.rpartition("/")[2]
+        downloads.download(dataset.name, remote, file)
+        if file.suffix == ".zip":
+            names = {f"{dataset.folder}/{name}" for name in dataset.files}
+            downloads.unpack(file, folder.parent, names)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            file.rename(folder / file.name)
+    return folder
 
 
 def _rebuild(dataset: Dataset, temporary: Path) -> Path:
@@ -275,20 +289,42 @@ def _read_part(path: Path, interactions: Interactions) -> Interactions:
 
 
 def _read_movielens_100k(folder: Path) -> Interactions:
-    ratings = read_ratings(folder / "u.data", delimiter="\t", header=False)
-    return _with_titles(ratings, folder / "u.item", "|")
-
-
-def _read_movielens_1m(folder: Path) -> Interactions:
-    ratings = read_ratings(folder / "ratings.dat", delimiter="::", header=False)
-    return _with_titles(ratings, folder / "movies.dat", "::")
-
-
-def _with_titles(interactions: Interactions, path: Path, delimiter: str) -> Interactions:
+    ratings = _read_ratings(folder / "u.data", delimiter="\t", header=False)
+    path = folder / "u.item"
     if not path.is_file():
-        return interactions
-    items = interactions.items.with_labels(read_labels(path, delimiter))
-    return dataclasses.replace(interactions, items=items)
+        return ratings
+    table = tables.read(path, "|", latin1=True)
+    if table.num_fields != 5 + len(_GENRES):
+        table.refuse(0, f"{table.num_fields} fields, {5 + len(_GENRES)} expected; restore the file")
+    labels, genres = {}, {}
+    for raw_id, label, _, _, _, *flags in map(table.row, range(len(table))):
+        labels[raw_id] = label
+        in_genre = zip(_GENRES, flags, strict=True)
+        genres[raw_id] = "|".join(genre for genre, flag in in_genre if flag == "1")
+    return _described(ratings, ItemDescriptions(labels, genres))
+
+
+def _read_double_colons(folder: Path) -> Interactions:
+    ratings = _read_ratings(folder / "ratings.dat", delimiter="::", header=False)
+    return _described(ratings, _items_if_there(folder / "movies.dat", "::"))
+
+
+def _read_csv(folder: Path) -> Interactions:
+    ratings = _read_ratings(folder / "ratings.csv", delimiter=",", header=True)
+    return _described(ratings, _items_if_there(folder / "movies.csv", ","))
+
+
+def _read_ratings(path: Path, **options: Any) -> Interactions:
+    # The set's folder lies in the data folder, where the cache is.
+    return cache.read_ratings(path, path.parent.parent, **options)
+
+
+def _items_if_there(path: Path, delimiter: str) -> ItemDescriptions:
+    return read_items(path, delimiter) if path.is_file() else ItemDescriptions({}, {})
+
+
+def _described(interactions: Interactions, items: ItemDescriptions) -> Interactions:
+    return replace(interactions, items=describe(interactions.items, items))
 
 
 def _make_toy(_: Path) -> Interactions:
@@ -358,6 +394,19 @@ def _make_planted(_: Path) -> Interactions:
     )
 
 
+def _grouplens(archive: str, size: int, sha256: str) -> tuple[Remote, ...]:
+    return (Remote(f"https://files.grouplens.org/datasets/movielens/{archive}", size, sha256),)
+
+
+def _movietweetings(file: str, size: int, sha256: str) -> Remote:
+    # The commit that made the snapshot.
+    commit = "4d8280a3f1ea83e3e23f13d1710d19f43564274f"
+    repository = f"https://raw.githubusercontent.com/sidooms/MovieTweetings/{commit}"
+    return Remote(f"{repository}/snapshots/100K/{file}", size, sha256)
+
+
+_CSV_FILES = ("ratings.csv", "movies.csv", "README.txt")
+
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
@@ -365,19 +414,99 @@ DATASETS: dict[str, Dataset] = {
             "movielens-100k",
             _read_movielens_100k,
             folder="ml-100k",
-            ratings_file="u.data",
-            url="https://files.grouplens.org/datasets/movielens/ml-100k.zip",
-            md5="0e33842e24a9c977be4e0107933c0723",
+            files=("u.data", "u.item", "ua.base", "ua.test", "ub.base", "ub.test", "README"),
+            remotes=_grouplens(
+                "ml-100k.zip",
+                4_924_029,
+                "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
+            ),
             rebuild=_rebuild_movielens_100k,
             splits=("u1", "u2", "u3", "u4", "u5", "ua", "ub"),
         ),
         Dataset(
             "movielens-1m",
-            _read_movielens_1m,
+            _read_double_colons,
             folder="ml-1m",
-            ratings_file="ratings.dat",
-            url="https://files.grouplens.org/datasets/movielens/ml-1m.zip",
-            md5="c4d9eecfca2ab87c1945afe126590906",
+            files=("ratings.dat", "movies.dat", "README"),
+            remotes=_grouplens(
+                "ml-1m.zip",
+                5_917_549,
+                "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
+            ),
+        ),
+        Dataset(
+            "movielens-10m",
+            _read_double_colons,
+            folder="ml-10M100K",
+            files=("ratings.dat", "movies.dat", "README.html"),
+            remotes=_grouplens(
+                "ml-10m.zip",
+                65_566_137,
+                "813c411ccb6122564edfe752e7f80c4dcc5aa25fa94c93622f6877a7ba252862",
+            ),
+        ),
+        Dataset(
+            "movielens-20m",
+            _read_csv,
+            folder="ml-20m",
+            files=_CSV_FILES,
+            remotes=_grouplens(
+                "ml-20m.zip",
+                198_702_078,
+                "96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3",
+            ),
+        ),
+        Dataset(
+            "movielens-25m",
+            _read_csv,
+            folder="ml-25m",
+            files=_CSV_FILES,
+            remotes=_grouplens(
+                "ml-25m.zip",
+                261_978_986,
+                "8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa",
+            ),
+        ),
+        Dataset(
+            "movielens-32m",
+            _read_csv,
+            folder="ml-32m",
+            files=_CSV_FILES,
+            remotes=_grouplens(
+                "ml-32m.zip",
+                238_950_008,
+                "e4a68655d7386b8f95f2f2424b2ff975dfdd15ffd59e0d864a14dca43e99d6ee",
+            ),
+        ),
+        Dataset(
+            "movielens-latest-small",
+            _read_csv,
+            folder="ml-latest-small",
+            files=_CSV_FILES,
+            # The edition of September 2018; GroupLens may put another one there.
+            remotes=_grouplens(
+                "ml-latest-small.zip",
+                978_202,
+                "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436",
+            ),
+        ),
+        Dataset(
+            "movietweetings-100k",
+            _read_double_colons,
+            folder="movietweetings-100k",
+            files=("ratings.dat", "movies.dat"),
+            remotes=(
+                _movietweetings(
+                    "ratings.dat",
+                    2_945_101,
+                    "c0dd868c2632d10002ebc928ddc5345f33adeaa59eca52c2941c26a2c5e36fd6",
+                ),
+                _movietweetings(
+                    "movies.dat",
+                    542_192,
+                    "e63fb84bc734e3c574f135634a40d3cbafab22b8f94f5fc0b80f80d1d2076efc",
+                ),
+            ),
         ),
         Dataset("planted-100k", _make_planted),
         Dataset("toy", _make_toy),

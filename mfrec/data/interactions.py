@@ -27,15 +27,18 @@ _MISSING = ("", "None", "nan", "<NA>", "NaT")
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Raw ids by row, and optionally a label for each, such as a title.
+    """Raw ids by row, and optionally a label for each, such as a title, and genres.
 
     Attributes:
         raw_ids: distinct raw ids; their positions are the ids.
         labels: one a row, "" where a row has none; None where no row has one.
+        genres: the genres of each row as the data have them, "|" between several, "" where a
+            row has none; None where no row has one.
     """
 
     raw_ids: tuple[str, ...]
     labels: tuple[str, ...] | None = None
+    genres: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.raw_ids)
@@ -56,13 +59,23 @@ class Vocabulary:
     def take(self, rows: Iterable[int]) -> "Vocabulary":
         """Returns the vocabulary of these rows, in this order."""
         rows = np.asarray(rows).tolist()
-        raw_ids = tuple(self.raw_ids[row] for row in rows)
-        labels = None if self.labels is None else tuple(self.labels[row] for row in rows)
-        return Vocabulary(raw_ids, labels)
+        columns = (self.raw_ids, self.labels, self.genres)
+        return Vocabulary(
+            *(None if column is None else tuple(column[row] for row in rows) for column in columns)
+        )
 
-    def with_labels(self, labels: Mapping[str, str]) -> "Vocabulary":
-        """Returns the same rows labelled by `labels`, a mapping from raw id to label."""
-        return Vocabulary(self.raw_ids, tuple(labels.get(raw, "") for raw in self.raw_ids))
+    def with_labels(
+        self, labels: Mapping[str, str], genres: Mapping[str, str] | None = None
+    ) -> "Vocabulary":
+        """Returns the same rows, labelled by mappings from raw id to label and to genres.
+
+        Rows that a mapping lacks keep what they have.
+        """
+        return Vocabulary(
+            self.raw_ids,
+            self._updated(self.labels, labels),
+            self._updated(self.genres, genres or {}),
+        )
 
     def extended(self, other: "Vocabulary") -> "Vocabulary":
         """Returns these rows followed by those raw ids of `other` that are not among them."""
@@ -70,21 +83,30 @@ class Vocabulary:
         if not len(new):
             return self
         added = other.take(new)
-        labels = None
-        if self.labels is not None or added.labels is not None:
-            labels = (self.labels or ("",) * len(self)) + (added.labels or ("",) * len(added))
-        return Vocabulary(self.raw_ids + added.raw_ids, labels)
+
+        def joined(first: tuple[str, ...] | None, second: tuple[str, ...] | None) -> Any:
+            if first is None and second is None:
+                return None
+            return (first or ("",) * len(self)) + (second or ("",) * len(added))
+
+        return Vocabulary(
+            self.raw_ids + added.raw_ids,
+            joined(self.labels, added.labels),
+            joined(self.genres, added.genres),
+        )
 
     def save(self, path: str | Path) -> None:
-        """Writes a UTF-8 file of one `raw_id<TAB>label` line a row.
+        """Writes a UTF-8 file of one `raw_id<TAB>label[<TAB>genres]` line a row.
 
         Tabs, line ends and backslashes are written as \\t, \\n, \\r and \\\\, so that every
         raw id comes back as it was.
         """
-        labels = self.labels or ("",) * len(self)
+        columns = [self.raw_ids, self.labels or ("",) * len(self)]
+        if self.genres is not None:
+            columns.append(self.genres)
         lines = (
-            f"{raw_id.translate(_ESCAPE)}\t{label.translate(_ESCAPE)}\n"
-            for raw_id, label in zip(self.raw_ids, labels, strict=True)
+            "\t".join(field.translate(_ESCAPE) for field in fields) + "\n"
+            for fields in zip(*columns, strict=True)
         )
         with open(path, "w", encoding="utf-8", newline="\n") as file:
             file.writelines(lines)
@@ -95,17 +117,24 @@ class Vocabulary:
         # Not splitlines(): raw ids may hold the other characters that it takes for line ends.
         with open(path, encoding="utf-8", newline="\n") as file:
             lines = file.read().split("\n")[:-1]
-        rows = []
-        for number, line in enumerate(lines, start=1):
-            fields = line.split("\t")
-            if len(fields) != 2:
+        rows = [line.split("\t") for line in lines]
+        wanted = 3 if rows and len(rows[0]) == 3 else 2
+        for number, fields in enumerate(rows, start=1):
+            if len(fields) != wanted:
                 raise InputError(
-                    f"{path}:{number}: {len(fields)} fields where raw id and label should be; "
-                    "restore the file"
+                    f"{path}:{number}: {len(fields)} fields where raw id and label"
+                    f"{' and genres' if wanted == 3 else ''} should be; restore the file"
                 )
-            rows.append([_unescape(field) for field in fields])
-        labels = tuple(label for _, label in rows)
-        return cls(tuple(raw_id for raw_id, _ in rows), labels if any(labels) else None)
+        columns = [tuple(map(_unescape, column)) for column in zip(*rows, strict=True)]
+        raw_ids, labels, genres = (*columns, *[()] * 3)[:3]
+        return cls(raw_ids, labels if any(labels) else None, genres if any(genres) else None)
+
+    def _updated(
+        self, texts: tuple[str, ...] | None, changes: Mapping[str, str]
+    ) -> tuple[str, ...] | None:
+        old = texts or ("",) * len(self)
+        new = tuple(changes.get(raw, text) for raw, text in zip(self.raw_ids, old, strict=True))
+        return new if any(new) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,15 +244,37 @@ class Interactions:
         """
         if hasattr(matrix, "tocoo"):
             entries = matrix.tocoo()
-            user_ids, item_ids, ratings = entries.row, entries.col, entries.data
-            shape = entries.shape
-        else:
-            dense = np.asarray(matrix, np.float64)
-            shape = dense.shape
-            if dense.ndim != 2:
-                raise InputError(f"a rating matrix has 2 dimensions, this one {dense.ndim}")
-            user_ids, item_ids = np.nonzero(~np.isnan(dense))
-            ratings = dense[user_ids, item_ids]
+            row, column, ratings = entries.row, entries.col, entries.data
+            return cls.from_entries(row, column, ratings, entries.shape, users, items)
+        dense = np.asarray(matrix, np.float64)
+        if dense.ndim != 2:
+            raise InputError(f"a rating matrix has 2 dimensions, this one {dense.ndim}")
+        row, column = np.nonzero(~np.isnan(dense))
+        return cls.from_entries(row, column, dense[row, column], dense.shape, users, items)
+
+    @classmethod
+    def from_entries(
+        cls,
+        user_ids: np.ndarray,
+        item_ids: np.ndarray,
+        ratings: np.ndarray,
+        shape: tuple[int, int],
+        users: Sequence[Any] | None = None,
+        items: Sequence[Any] | None = None,
+    ) -> "Interactions":
+        """Takes the entries of a matrix as the ratings.
+
+        Args:
+            user_ids: integers [n], row of each entry.
+            item_ids: integers [n], column of each entry.
+            ratings: numbers [n].
+            shape: [num_users, num_items], larger than every row and column.
+            users: raw ids of the rows; "0", "1", ... by default.
+            items: raw ids of the columns; "0", "1", ... by default.
+
+        Raises:
+            InputError: names that do not fit the shape or repeat, or a rating not finite.
+        """
         return cls(
             user_ids.astype(np.int32),
             item_ids.astype(np.int32),
@@ -235,7 +286,7 @@ class Interactions:
 
     @classmethod
     def from_file(cls, path: str | Path, **options: Any) -> "Interactions":
-        """Reads a text file of ratings; options as for `mfrec.data.readers.read_ratings`."""
+        """Reads a file of ratings; options as for `mfrec.data.readers.read_ratings`."""
         # The readers build Interactions, so they can only be imported once it exists.
         from mfrec.data import readers
 

@@ -1,12 +1,21 @@
 """Settings into data: the one place that knows which flags name ratings and which cut them."""
 
+import dataclasses
 import os
 import sys
 from dataclasses import dataclass
 
-from mfrec.config import HELD_OUT, SPLITS, Config, DataConfig, nearest
-from mfrec.data import datasets, readers, splits
-from mfrec.data.interactions import Interactions
+from mfrec.config import (
+    COLUMNS,
+    FILE_OPTIONS,
+    HELD_OUT,
+    SPLITS,
+    Config,
+    DataConfig,
+    nearest,
+)
+from mfrec.data import arrays, cache, datasets, items, splits
+from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.splits import Split
 from mfrec.errors import InputError
 from mfrec.progress import waiting
@@ -47,6 +56,7 @@ def choose(config: Config) -> Config:
         raise InputError("ready-made parts need --train_ratings")
     data_dir = data.data_dir or str(datasets.default_data_dir())
     config = config.replace({"data_dir": os.path.abspath(data_dir)})
+    _check_options(config.data)
     if not given:
         name, reason = datasets.choose_default(data_dir)
         print(f"no --dataset or --ratings given: taking {name} ({reason})", file=sys.stderr)
@@ -62,20 +72,25 @@ def load(data: DataConfig) -> Source:
         InputError: a set or file that cannot be had or read.
     """
     if data.dataset:
-        return Source(data.dataset, {"all": datasets.load(data.dataset, data.data_dir)})
-    files = {
-        "all": data.ratings,
-        "train": data.train_ratings,
-        "validation": data.validation_ratings,
-        "test": data.test_ratings,
-    }
-    parts = {}
-    for part, file in files.items():
-        if file:
-            with waiting(f"reading {file}"):
-                parts[part] = readers.read_ratings(file)
-    file = data.ratings or data.train_ratings
-    return Source(os.path.splitext(os.path.basename(file))[0], parts)
+        parts = {"all": datasets.load(data.dataset, data.data_dir)}
+    else:
+        parts = {part: read(file, data) for part, file in _files(data).items() if file}
+    if data.item_labels:
+        parts = _labelled(parts, data.item_labels)
+    file = data.dataset or os.path.splitext(os.path.basename(data.ratings or data.train_ratings))[0]
+    return Source(file, parts)
+
+
+def read(path: str, data: DataConfig) -> Interactions:
+    """Reads one file of ratings, through the cache, as the settings say that files are read.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    options = {name: getattr(data, name) for name in FILE_OPTIONS}
+    data_dir = data.data_dir or datasets.default_data_dir()
+    with waiting(f"reading {path}"):
+        return cache.read_ratings(path, data_dir, **options)
 
 
 def split(source: Source, config: Config) -> Split:
@@ -142,6 +157,51 @@ def _fractions(config: Config) -> tuple[float, float]:
     if validation is None:
         validation = HELD_OUT if _kind(config) in SPLITS else 0.0
     return validation, HELD_OUT if test is None else test
+
+
+def _files(data: DataConfig) -> dict[str, str | None]:
+    return {
+        "all": data.ratings,
+        "train": data.train_ratings,
+        "validation": data.validation_ratings,
+        "test": data.test_ratings,
+    }
+
+
+def _labelled(parts: dict[str, Interactions], path: str) -> dict[str, Interactions]:
+    """The same parts, with labels and genres of the items from a file."""
+    descriptions = items.read_items(path)
+    described = {
+        name: items.describe(Vocabulary(part.items.raw_ids), descriptions)
+        for name, part in parts.items()
+    }
+    if not any(found.labels or found.genres for found in described.values()):
+        raise InputError(
+            f"{path}: none of its item ids is an item of the ratings; check its columns and "
+            "which file it is"
+        )
+    return {
+        name: dataclasses.replace(part, items=items.describe(part.items, descriptions))
+        for name, part in parts.items()
+    }
+
+
+def _check_options(data: DataConfig) -> None:
+    """Refuses settings about files where they could do nothing."""
+    default = DataConfig()
+    given = [f"--{name}" for name in FILE_OPTIONS if getattr(data, name) != getattr(default, name)]
+    if not given:
+        return
+    files = [file for file in _files(data).values() if file]
+    if not files:
+        raise InputError(
+            f"{', '.join(given)} is about files of ratings; leave it out, or name one by --ratings"
+        )
+    if data.ratings_format == "auto" and all(map(arrays.known_by_ending, files)):
+        raise InputError(f"{', '.join(given)} is about text files; leave it out with {files[0]}")
+    columns = [flag for flag in given if flag.removeprefix("--") in COLUMNS]
+    if data.ratings_format == "matrix" and columns:
+        raise InputError(f"{', '.join(columns)} means nothing in a matrix; leave it out")
 
 
 def _check_split(config: Config) -> None:

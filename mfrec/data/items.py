@@ -1,0 +1,108 @@
+"""Files of items into labels and genres, and these onto a vocabulary."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from mfrec.data import tables
+from mfrec.data.interactions import Vocabulary
+from mfrec.data.readers import USUAL_NAMES, plain_name
+from mfrec.data.tables import Table, short
+
+_IDS = USUAL_NAMES["item"] | {"id"}
+_TITLES = {
+    *("title", "titles", "name", "movietitle", "booktitle", "itemtitle", "itemname"),
+    *("artistname", "productname", "producttitle", "label", "description"),
+}
+_GENRES = {"genre", "genres", "class", "category", "categories"}
+
+
+@dataclass(frozen=True)
+class ItemDescriptions:
+    """What a file says about items.
+
+    Attributes:
+        labels: label, such as a title, by raw id.
+        genres: genres by raw id, "|" between several; empty where the file has none.
+    """
+
+    labels: dict[str, str]
+    genres: dict[str, str]
+
+
+def read_items(path: str | Path, delimiter: str | None = None) -> ItemDescriptions:
+    """Reads labels and genres of items from a text file of one item a line.
+
+    With a header the columns are known by their usual names (item_id, movieId, id; title, name;
+    genres, class, category); without one they are id, label and, of exactly three, genres.
+
+    Args:
+        path: UTF-8, or else Latin-1, as MovieLens has it; raw ids have to be ASCII then.
+        delimiter: between fields; guessed by default.
+
+    Returns:
+        What it says; of a repeated raw id the last.
+
+    Raises:
+        InputError: the file is missing or empty, or a line cannot be read.
+    """
+    table = tables.read(path, delimiter, latin1=True)
+    if table.num_fields < 2:
+        table.refuse(0, "1 field, 2 expected (item id, label); check the delimiter")
+    names = table.row(0)
+    plain = [plain_name(name) for name in names]
+    id_column, label_column = 0, 1
+    genre_column = 2 if table.num_fields == 3 else None
+    if plain[0] in _IDS or sum(name in _IDS | _TITLES | _GENRES for name in plain) > 1:
+        id_column = _first(plain, _IDS) or 0
+        genre_column = _first(plain, _GENRES)
+        label_column = _first(plain, _TITLES)
+        if label_column is None and genre_column is None:
+            label_column = 0 if id_column else 1
+        table = table.take(slice(1, None))
+
+    raw_ids = [table.text(row, id_column) for row in range(len(table))]
+    if table.encoding != "utf-8":
+        for row, raw_id in enumerate(raw_ids):
+            if not raw_id.isascii():
+                table.refuse(row, f"the item id {short(raw_id)} is not UTF-8; convert the file")
+    labels = _texts(table, raw_ids, label_column)
+    genres = _texts(table, raw_ids, genre_column)
+    if genre_column is not None and names[genre_column].endswith(":token_seq"):
+        # RecBole's lists have spaces between their entries.
+        genres = {raw_id: "|".join(text.split()) for raw_id, text in genres.items()}
+    return ItemDescriptions(labels, genres)
+
+
+def _first(names: list[str], wanted: set[str]) -> int | None:
+    return next((column for column, name in enumerate(names) if name in wanted), None)
+
+
+def _texts(table: Table, raw_ids: list[str], column: int | None) -> dict[str, str]:
+    if column is None:
+        return {}
+    return {raw_id: table.text(row, column) for row, raw_id in enumerate(raw_ids)}
+
+
+def describe(vocabulary: Vocabulary, items: ItemDescriptions) -> Vocabulary:
+    """Returns the same rows with the labels and genres that a file has for them.
+
+    A raw id that differs from the file's by zeros before it alone ("0012345", "12345") is
+    described as well, where no other row could be meant.
+    """
+    labels = _described(vocabulary.raw_ids, items.labels)
+    genres = _described(vocabulary.raw_ids, items.genres)
+    return vocabulary.with_labels(labels, genres)
+
+
+def _described(raw_ids: tuple[str, ...], texts: dict[str, str]) -> dict[str, str]:
+    found = {raw_id: texts[raw_id] for raw_id in raw_ids if raw_id in texts}
+    lost = [raw_id for raw_id in raw_ids if raw_id not in found and raw_id.isdecimal()]
+    if lost and texts:
+        times = Counter(raw_id.lstrip("0") for raw_id in raw_ids)
+        bare = {raw_id.lstrip("0"): text for raw_id, text in texts.items() if raw_id.isdecimal()}
+        for raw_id in lost:
+            key = raw_id.lstrip("0")
+            if times[key] == 1 and key in bare:
+                found[raw_id] = bare[key]
+    return found
