@@ -1,7 +1,7 @@
 """The run folder: everything a training leaves behind, readable without it.
 
 config.json         every setting, resolved, with the constants derived from the data
-users.tsv items.tsv raw id and label of every row
+users.tsv items.tsv raw id, label and perhaps genres of every row
 interactions.npz    training and validation ratings in rows
 checkpoints/        the best weights, as a TensorFlow checkpoint
 train/ validation/ test/   event files for TensorBoard

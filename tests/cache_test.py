@@ -96,8 +96,8 @@ def test_a_changed_file_is_parsed_again(file, tmp_path, parsed, monkeypatch):
     file.write_text(CONTENT)
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
     assert cache.read_ratings(file, tmp_path).ratings[0] == 3.5
-    # the same time and bytes at the start, another size
-    rewrite(file, CONTENT + "c,7,5,1\n", file.stat())
+    # the same time and bytes at both ends, another size
+    rewrite(file, CONTENT.replace("a,007", "c,7,5,1\na,007"), file.stat())
     assert len(cache.read_ratings(file, tmp_path)) == 4
     assert len(cached_files(tmp_path)) == 1
 

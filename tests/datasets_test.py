@@ -219,7 +219,7 @@ def test_fetches_plain_files(serve, tmp_path):
 
     spoilt = dataclasses.replace(remotes[1], sha256="0" * 64)
     (tmp_path / "other").mkdir()
-    with pytest.raises(InputError, match="0{64} is published.*download http://.*/a/ by hand"):
+    with pytest.raises(InputError, match="0{64} is published.*movies.dat by hand and put them in"):
         fetch(dataclasses.replace(tweets, remotes=(remotes[0], spoilt)), tmp_path / "other")
     assert left_behind(tmp_path / "other") == []
 

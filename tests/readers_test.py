@@ -175,6 +175,13 @@ def test_timestamps_of_any_length_and_sign(write):
     assert data.timestamps.dtype == np.int64
 
 
+def test_timestamps_of_up_to_sixteen_digits(write):
+    times = [int("9182736455463728"[:length]) for length in range(1, 17)] + [10**15, 0]
+    data = read_ratings(write("".join(f"u\t{i}\t1\t{t}\n" for i, t in enumerate(times))))
+    assert data.timestamps.tolist() == times
+    assert data.timestamps.dtype == np.int64
+
+
 def test_dates_become_seconds_and_keep_their_zone(write):
     content = "u,x,1,1970-01-02\nu,y,1,1970-01-01T01:00:00+01:00\n"
     assert read_ratings(write(content)).timestamps.tolist() == [86_400, 0]
@@ -186,14 +193,22 @@ def test_quotes_hold_delimiters_line_ends_and_quotes(write):
     assert rows(read_ratings(write(content))) == expected
 
 
-def test_quotes_beside_tabs_are_csv_only_where_the_whole_file_is(write):
-    assert rows(read_ratings(write('"u\t1"\tx\t3\n'))) == [("u\t1", "x", 3)]
-    content = 'u\t"Weird" Al\t3\nu\t"x\t4\nu\ty"\t5\n'
-    assert rows(read_ratings(write(content))) == [
-        ("u", '"Weird" Al', 3),
-        ("u", '"x', 4),
-        ("u", 'y"', 5),
-    ]
+@pytest.mark.parametrize(
+    "content, expected",
+    [
+        ('"u\t1"\tx\t3\nv\t"y"\t4\n', [("u\t1", "x", 3), ("v", "y", 4)]),
+        ('u\t"Weird" Al\t3\nv\ty\t4\n', [("u", '"Weird" Al', 3), ("v", "y", 4)]),
+        ('u\t"x"\t3\nv\t"y\t4"\n', None),
+        # as CSV this were one row
+        ('u\t"x\t3\nv\ty"\t4\n', [("u", '"x', 3), ("v", 'y"', 4)]),
+    ],
+)
+def test_quotes_beside_tabs_are_csv_only_where_the_whole_file_is(write, content, expected):
+    if expected is None:
+        with pytest.raises(InputError, match=r"ratings\.txt:2: the rating '4\"' is no number"):
+            read_ratings(write(content))
+    else:
+        assert rows(read_ratings(write(content))) == expected
 
 
 def test_quotes_mean_nothing_beside_double_colons(write):
@@ -304,6 +319,14 @@ def test_reads_a_matrix(write, content, expected):
     data = read_ratings(write(content), ratings_format="matrix")
     assert rows(data) == expected
     assert data.timestamps is None
+
+
+def test_a_matrix_may_be_wide(write):
+    names = [f"é{n:05}" for n in range(10_000)]
+    data = read_ratings(
+        write(",".join(names) + "\n" + "1," * 9_999 + "1\n"), ratings_format="matrix"
+    )
+    assert data.items.raw_ids == tuple(names) and len(data) == 10_000
 
 
 def test_a_matrix_keeps_users_and_items_without_ratings(write):

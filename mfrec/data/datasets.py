@@ -63,9 +63,8 @@ class Dataset:
 
     @property
     def source(self) -> str:
-        """Where a person finds it: the archive, or the folder of the files."""
-        urls = [remote.url for remote in self.remotes]
-        return urls[0] if len(urls) == 1 else urls[0].rpartition("/")[0] + "/"
+        """Where it is fetched from, for people."""
+        return " and ".join(remote.url for remote in self.remotes)
 
 
 def default_data_dir() -> Path:
@@ -220,9 +219,13 @@ def _is_there(dataset: Dataset, data_dir: Path) -> bool:
 
 
 def _unavailable(dataset: Dataset, data_dir: Path, reason: str) -> str:
+    folder = data_dir / dataset.folder
+    target = (
+        f"unpack it to {folder}" if dataset.source.endswith(".zip") else f"put them in {folder}"
+    )
     return (
-        f"{dataset.name} cannot be had ({reason}); download {dataset.source} by hand and unpack "
-        f"it to {data_dir / dataset.folder}, or use --dataset=planted-100k"
+        f"{dataset.name} cannot be had ({reason}); download {dataset.source} by hand and {target}, "
+        "or use --dataset=planted-100k"
     )
 
 

@@ -256,7 +256,9 @@ def _read(path: str | Path) -> bytes:
 def _guess_delimiter(path: str | Path, data: bytes) -> str:
     """Returns the first delimiter that splits the first lines evenly, else the first at all."""
     sample, _, cut_off = data[:_SAMPLE_BYTES].rpartition(b"\n")
-    lines = [line for line in (sample or cut_off).decode().split("\n") if line.strip()]
+    lines = [
+        line for line in (sample or cut_off).decode(errors="replace").split("\n") if line.strip()
+    ]
     lines = lines or [data.lstrip(b"\n").split(b"\n", 1)[0].decode()]
     candidates = [delimiter for delimiter in _DELIMITERS if delimiter in lines[0]]
     if not candidates:
@@ -286,7 +288,8 @@ def _split(path: str | Path, data: bytes, delimiter: str) -> Table:
         # Nor do most with tabs or bars, but some are CSV all the same.
         try:
             _, _, counts, _, _ = _split_quoted(path, data, delimiter)
-            quoted = len(set(counts.tolist())) == 1
+            num_lines = sum(map(bool, data.split(b"\n")))
+            quoted = len(set(counts.tolist())) == 1 and len(counts) == num_lines
         except InputError:
             quoted = False
     starts, ends, counts, lines, data = (
