@@ -46,7 +46,8 @@ def train() -> None:
     for part in results["metrics"]:
         print(reporting.table(results, part), end="\n\n")
     print(reporting.timing(results))
-    print(f"run folder: {run_dir}   (tensorboard --logdir={run_dir})")
+    is_watched = config.training.tensorboard != "off"
+    print(f"run folder: {run_dir}" + f"   (tensorboard --logdir={run_dir})" * is_watched)
 
 
 def main(argv: list[str]) -> int:

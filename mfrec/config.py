@@ -21,6 +21,7 @@ from mfrec.errors import InputError
 LOSSES = ("mse", "mae", "huber", "logistic", "poisson")
 OPTIMIZERS = ("adam", "adamw", "adagrad", "sgd", "nadam")
 SCHEDULES = ("constant", "exponential", "cosine")
+TENSORBOARD_LEVELS = ("off", "basic", "full")
 SPLITS = ("random", "per_user", "leave_last_out", "temporal")
 # What these splits hold out for validation, and for the test, where nobody says how much.
 HELD_OUT = 0.1
@@ -181,6 +182,12 @@ class TrainingConfig:
     )
     jit_compile: bool = _setting(True, "compile the loop with XLA")
     run_eagerly: bool = _setting(False, "run every step in Python, for a debugger")
+    tensorboard: str = _setting(
+        "basic",
+        "basic: scalars, settings and HParams; full: also gradient norm, histograms, calibration "
+        "and the projector",
+        choices=TENSORBOARD_LEVELS,
+    )
 
 
 @dataclass(frozen=True)

@@ -56,14 +56,16 @@ def run(
     """
     given, (loss, split, config) = config, _prepare(config, source)
     load_seconds = time.perf_counter() - started
+    chosen = _chosen(given, config)
     with RunFolder.create(run_dir, overwrite) as folder:
-        _announce(given, config, source, split)
+        _announce(chosen, config, source, split)
         folder.save_config(config, {})
         fits: list[_Fit] = []
         test, baselines, evaluation_seconds = {}, {}, 0.0
         stopped = None
         try:
-            with Summaries(folder.path) as summaries:
+            with Summaries(folder.path, config.training.tensorboard) as summaries:
+                summaries.settings(config, chosen)
                 fits.append(_Fit(config, loss, split, folder))
                 history = fits[0].train(summaries)
                 if config.training.refit:
@@ -77,8 +79,8 @@ def run(
                     evaluator = Evaluator(split.train)
                     test = evaluator.evaluate(fits[-1].model, split.test)
                     baselines = evaluator.baselines(split.test)
-                    summaries.scalars("test", test, history.steps)
                 evaluation_seconds = time.perf_counter() - evaluation_started
+                summaries.end(fits[-1].model, split, test, history.steps)
         except KeyboardInterrupt as stop:
             stopped = stop
             fits = [fit for fit in fits if fit.history.steps]
@@ -104,6 +106,8 @@ def run(
                 "train_seconds": sum(fit.history.train_seconds for fit in fits),
                 "evaluation_seconds": evaluation_seconds
                 + sum(fit.history.evaluation_seconds for fit in fits),
+                "summary_seconds": summaries.seconds
+                + sum(fit.history.gradient_seconds for fit in fits),
                 "seconds_to_best": first.seconds_to_best,
                 "examples_per_second": last.examples_per_second,
                 "total_seconds": time.perf_counter() - started,
@@ -269,7 +273,8 @@ class _Fit:
     def train(self, summaries: Summaries) -> History:
         def on_epoch(log: EpochLog) -> None:
             report.epoch(log)
-            summaries.epoch(log, refit=self._refit_epochs is not None)
+            is_refit = self._refit_epochs is not None
+            summaries.epoch(log, self.model, self.split.validation, is_refit)
             if log.is_best:
                 self.save()
 
@@ -280,6 +285,7 @@ class _Fit:
                 stop_after=self._refit_epochs,
                 on_loop=report.loop,
                 on_epoch=on_epoch,
+                gradient_norm=self._config.training.tensorboard == "full",
             )
 
     def save(self) -> None:
@@ -321,7 +327,16 @@ def _derived(train: Interactions) -> dict[str, Any]:
     }
 
 
-def _announce(given: Config, config: Config, source: Source, split: Split) -> None:
+def _chosen(given: Config, config: Config) -> dict[str, Any]:
+    """The settings that were chosen from the data, by flat name."""
+    values = {
+        setting.name: [getattr(getattr(of, section), setting.name) for of in (given, config)]
+        for section, setting in settings()
+    }
+    return {name: resolved for name, (asked, resolved) in values.items() if asked != resolved}
+
+
+def _announce(chosen: dict[str, Any], config: Config, source: Source, split: Split) -> None:
     """Says what is about to be trained on what."""
     counts = split.counts
     say(
@@ -334,14 +349,9 @@ def _announce(given: Config, config: Config, source: Source, split: Split) -> No
     )
     for note in split.notes:
         say(note)
-    derived = [
-        f"{setting.name}={getattr(getattr(config, section), setting.name)}"
-        for section, setting in settings()
-        if getattr(getattr(given, section), setting.name)
-        != getattr(getattr(config, section), setting.name)
-    ]
-    if derived:
-        say(f"chosen from the data: {' '.join(derived)}")
+    if chosen:
+        values = (f"{name}={value}" for name, value in chosen.items())
+        say(f"chosen from the data: {' '.join(values)}")
 
 
 def _protocol(model: MatrixFactorization) -> str:

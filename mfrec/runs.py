@@ -4,7 +4,7 @@ config.json         every setting, resolved, with the constants derived from the
 users.tsv items.tsv raw id, label and perhaps genres of every row
 interactions.npz    training and validation ratings in rows
 checkpoints/        the best weights, as a TensorFlow checkpoint
-train/ validation/ test/   event files for TensorBoard
+train/ validation/ test/ summary/   event files for TensorBoard
 results.json        metrics, baselines, counts, timing, versions
 """
 

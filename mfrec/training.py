@@ -54,7 +54,8 @@ class EpochLog:
         epochs: how many there are to be.
         step: steps since the start.
         train: "loss" and "regularization", means over the epoch's examples; "learning_rate"
-            at its end; "examples_per_second" over all loops so far.
+            at its end; "examples_per_second" over all loops so far; "gradient_norm" where asked
+            for.
         validation: what evaluate() returned; empty where nothing was evaluated.
         is_best: whether the model now holds its best weights so far: those of the lowest
             validation RMSE, or the latest where nothing is ever evaluated.
@@ -79,9 +80,11 @@ class History:
         last_epoch: the epoch after which training is to end, if nothing ends it before.
         best_epoch: whose weights the model now holds, counted from 1.
         steps: optimizer steps in all.
-        compile_seconds: tracing and compiling the loop, before the first step.
+        compile_seconds: tracing and compiling the loop, before the first step; and tracing the
+            gradient norm, where asked for.
         train_seconds: the loops alone, every epoch, without compiling and evaluating.
         evaluation_seconds: evaluating between epochs.
+        gradient_seconds: measuring the gradient norm between epochs.
         seconds_to_best: train_seconds up to the best epoch.
         examples_per_second: training examples / train_seconds.
     """
@@ -93,6 +96,7 @@ class History:
     compile_seconds: float = 0.0
     train_seconds: float = 0.0
     evaluation_seconds: float = 0.0
+    gradient_seconds: float = 0.0
     seconds_to_best: float = 0.0
     examples_per_second: float = 0.0
 
@@ -144,6 +148,7 @@ class Trainer:
         evaluate: Callable[[], dict[str, float]] | None = None,
         on_loop: Callable[[LoopLog], None] | None = None,
         on_epoch: Callable[[EpochLog], None] | None = None,
+        gradient_norm: bool = False,
     ) -> History:
         """Trains for so many epochs, or until the validation RMSE no longer improves.
 
@@ -162,6 +167,8 @@ class Trainer:
             on_loop: called after every loop.
             on_epoch: called after every epoch, while the model holds the weights that were
                 evaluated (their moving average, where the optimizer keeps one).
+            gradient_norm: whether to log the norm of the objective's gradient at the end of
+                every epoch, before any clipping, on the same random batch of examples.
 
         Raises:
             NonFiniteLoss: the loss became NaN or infinite; the model then holds its best
@@ -177,10 +184,22 @@ class Trainer:
         shape = EpochShape.fit(len(train), config.batch_size, config.steps_per_loop)
         best = _BestWeights(self.model)
         history.compile_seconds = self._prepare(train, shape, optimizer_config, epochs)
+        if gradient_norm:
+            history.compile_seconds += self._prepare_gradient_norm(shape)
         loops = iter(training_loops(shape, last_epoch, config.seed))
         try:
             for epoch in range(1, last_epoch + 1):
                 sums = self._train_epoch(loops, shape, (epoch, last_epoch), history, on_loop)
+                train_log = {
+                    "loss": float(sums[0] / sums[2]),
+                    "regularization": float(sums[1] / sums[2]),
+                    "learning_rate": float(self.optimizer.learning_rate),
+                    "examples_per_second": history.examples_per_second,
+                }
+                if gradient_norm:
+                    started = time.perf_counter()
+                    train_log["gradient_norm"] = float(self._gradient_norm())
+                    history.gradient_seconds += time.perf_counter() - started
                 with optimizers.averaged_weights(self.model, self.optimizer):
                     metrics = {}
                     if evaluate and (epoch % config.eval_every == 0 or epoch == last_epoch):
@@ -192,12 +211,7 @@ class Trainer:
                         epoch,
                         last_epoch,
                         history.steps,
-                        {
-                            "loss": float(sums[0] / sums[2]),
-                            "regularization": float(sums[1] / sums[2]),
-                            "learning_rate": float(self.optimizer.learning_rate),
-                            "examples_per_second": history.examples_per_second,
-                        },
+                        train_log,
                         metrics,
                         is_best,
                         history.train_seconds,
@@ -271,6 +285,24 @@ class Trainer:
             ) from None
         return time.perf_counter() - started
 
+    def _prepare_gradient_norm(self, shape: EpochShape) -> float:
+        """Chooses the examples it is measured on, traces it, and returns the seconds.
+
+        The compiled loop itself does not return it: there it would take a pass over gradients
+        that XLA otherwise never writes down, a sixth of a step at d = 64.
+        """
+        started = time.perf_counter()
+        random = np.random.default_rng(self.config.seed)
+        chosen = random.choice(shape.num_examples, shape.batch_size, replace=False)
+        batch = self._examples.take(tf.constant(chosen, tf.int32))
+
+        def measure() -> tf.Tensor:
+            return tf.linalg.global_norm(self._gradients(batch)[2])
+
+        self._gradient_norm = measure if self.config.run_eagerly else tf.function(measure)
+        self._gradient_norm()
+        return time.perf_counter() - started
+
     def _train_epoch(
         self,
         loops: "tf.data.Iterator[Loop]",
@@ -315,6 +347,12 @@ class Trainer:
 
     def _step(self, batch: Examples) -> tf.Tensor:
         """One optimizer step on a batch; returns Σ weight·loss, R·Σ weight and Σ weight."""
+        loss, regularization, gradients = self._gradients(batch)
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+        return tf.stack([loss, regularization, 1.0]) * tf.reduce_sum(batch.weights)
+
+    def _gradients(self, batch: Examples) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        """Loss and R of a batch, float32 [] each, and the dense gradients of their sum."""
         total_weight = tf.reduce_sum(batch.weights)
         user_charges, item_charges = (
             tf.math.unsorted_segment_sum(
@@ -331,8 +369,7 @@ class Trainer:
             regularization = self.model.regularizer(user_charges, item_charges)
             objective = loss + regularization
         gradients = [tf.convert_to_tensor(g) for g in tape.gradient(objective, variables)]
-        self.optimizer.apply(gradients, self.model.trainable_variables)
-        return tf.stack([loss, regularization, 1.0]) * total_weight
+        return loss, regularization, gradients
 
     def _example_losses(self, batch: Examples, scores: tf.Tensor) -> tf.Tensor:
         """The loss of every example, float32 [B]."""

@@ -36,17 +36,26 @@ def run_script(folder, name, *given):
     return code, out.getvalue(), err.getvalue()
 
 
-def read_scalars(folder):
-    """The scalars of the event files in a folder: tag -> {step: value}."""
+def read_summaries(folder, plugin):
+    """What a plugin ("histograms", "images", …) finds in the event files: tag -> {step: array}."""
     from mfrec.quiet_tensorflow import tf
 
-    scalars = {}
+    found = {}
     for path in sorted(Path(folder).glob("events.out.tfevents.*")):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
             for value in event.summary.value:
-                number = tf.make_ndarray(value.tensor).item()
-                scalars.setdefault(value.tag, {})[event.step] = number
-    return scalars
+                if value.metadata.plugin_data.plugin_name == plugin:
+                    array = tf.make_ndarray(value.tensor)
+                    found.setdefault(value.tag, {})[event.step] = array
+    return found
+
+
+def read_scalars(folder):
+    """The scalars of the event files in a folder: tag -> {step: value}."""
+    return {
+        tag: {step: array.item() for step, array in steps.items()}
+        for tag, steps in read_summaries(folder, "scalars").items()
+    }
 
 
 def interactions(user_ids, item_ids, ratings, num_users=None, num_items=None):

@@ -220,7 +220,7 @@ def test_a_second_ctrl_c_leaves_no_half_written_file(run, place, monkeypatch):
     assert stopped(run, "--run_dir=twice") == message
     assert {path.name for path in (place / "twice").iterdir()} == {
         *("config.json", "users.tsv", "items.tsv", "interactions.npz"),
-        *("checkpoints", "train", "validation"),
+        *("checkpoints", "train", "validation", "summary"),
     }
 
 

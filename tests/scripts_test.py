@@ -102,7 +102,7 @@ def test_a_run_leaves_its_files(trained, place):
     found = {path.name for path in (place / "first").iterdir()}
     assert found == {
         *("config.json", "users.tsv", "items.tsv", "interactions.npz", "results.json"),
-        *("checkpoints", "train", "validation", "test"),
+        *("checkpoints", "train", "validation", "test", "summary"),
     }
 
 
@@ -153,7 +153,7 @@ def test_results_json_has_the_agreed_keys(trained, place):
     assert {*("unknown_users", "unknown_items", "overlap")} <= set(results["counts"])
     assert set(results["timing"]) == {
         *("load_seconds", "compile_seconds", "train_seconds", "evaluation_seconds"),
-        *("seconds_to_best", "examples_per_second", "total_seconds"),
+        *("summary_seconds", "seconds_to_best", "examples_per_second", "total_seconds"),
     }
     assert min(results["timing"].values()) > 0
     parts = ("load_seconds", "compile_seconds", "train_seconds", "evaluation_seconds")

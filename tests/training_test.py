@@ -186,6 +186,26 @@ def test_gradients_are_scaled_down_to_the_clip_norm():
     assert_tables(model, reference.tables)
 
 
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_the_gradient_norm_is_that_of_the_trained_weights_before_clipping(run_eagerly):
+    # a batch of all eight examples, so that it matters little which were drawn
+    optimizer = OptimizerConfig("sgd", learning_rate=0.1, clip_norm=0.5, **CONSTANT)
+    way = {"epochs": 2, "batch_size": 8, "run_eagerly": run_eagerly}
+    model, history, trainer = train(optimizer, fit={"gradient_norm": True}, **way)
+    grads = Reference(model, TRAIN).gradients(range(8))[2]
+    norm = math.sqrt(sum((g**2).sum() for g in grads.values()))
+    assert norm > 0.5
+    assert history.epochs[-1].train["gradient_norm"] == pytest.approx(norm, rel=1e-5)
+    assert history.epochs[0].train["gradient_norm"] != pytest.approx(norm, rel=1e-2)
+    assert history.gradient_seconds > 0
+    if not run_eagerly:
+        assert trainer._gradient_norm.experimental_get_tracing_count() == 1
+    # measuring changes nothing
+    unwatched, history, _ = train(optimizer, **way)
+    assert_tables(model, tables_of(unwatched), rtol=0, atol=0)
+    assert "gradient_norm" not in history.epochs[-1].train
+
+
 def test_average_weights_is_the_moving_average_of_every_step():
     model = new_model()
     reference = Reference(model, TRAIN)
