@@ -6,6 +6,7 @@ from typing import Any
 
 from mfrec.config import Config, settings
 from mfrec.progress import Progress
+from mfrec.significance import Comparison
 from mfrec.training import EpochLog, LoopLog
 
 _NAMES = {"biases": "damped biases", "global_mean": "global mean", "oracle": "oracle"}
@@ -140,6 +141,38 @@ def _differences(configs: Mapping[str, Config]) -> dict[str, str]:
         for run, values in flat.items()
         if differing
     }
+
+
+def comparison_table(comparison: Comparison, first: str, second: str) -> str:
+    """Two runs side by side in every metric, as text.
+
+    Args:
+        comparison: what `significance.compare` found.
+        first: the first run's name.
+        second: the second run's name.
+    """
+    width = max(map(len, comparison.differences))
+    columns = [max(10, len(name) + 2) for name in (first, second)]
+    alone = [
+        f"{count:,} users only in {name}"
+        for name, count in ((first, comparison.only_first), (second, comparison.only_second))
+        if count
+    ]
+    lines = [
+        f"{comparison.num_users:,} users in both" + "".join(f" · {part}" for part in alone),
+        "means over these users; 95 % bootstrap interval of the difference; p of the two-sided "
+        "paired randomization test",
+        "",
+        f"{'':<{width}}{first:>{columns[0]}}{second:>{columns[1]}}"
+        f"{'difference':>12}{'95 % interval':>20}{'p':>9}",
+    ]
+    for name, row in comparison.differences.items():
+        low, high = row.interval
+        lines.append(
+            f"{name:<{width}}{row.first:>{columns[0]}.4f}{row.second:>{columns[1]}.4f}"
+            f"{row.difference:>+12.4f}{f'{low:+.4f} {high:+.4f}':>20}{row.p_value:>9.4f}"
+        )
+    return "\n".join(lines)
 
 
 def say(text: str) -> None:
