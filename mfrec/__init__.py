@@ -15,6 +15,7 @@ _HOMES = {
     "MatrixFactorization": "mfrec.model",
     "ModelConfig": "mfrec.config",
     "OptimizerConfig": "mfrec.config",
+    "RankingEvaluator": "mfrec.ranking_evaluation",
     "Trainer": "mfrec.training",
     "TrainingConfig": "mfrec.config",
     "Vocabulary": "mfrec.data.interactions",

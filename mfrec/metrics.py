@@ -111,9 +111,9 @@ def auc(
     reached = np.bincount(owners, minlength=len(num_positives))
     others = num_candidates - reached
     # Against each other a user's own items lose once a pair, whoever wins: exactly n(n − 1)/2.
-    lost = np.bincount(owners, better, minlength=len(num_positives))
-    lost -= reached * (reached - 1) / 2
-    won = 1 - np.divide(lost, reached * others, where=reached * others > 0, out=lost * 0 + 0.5)
+    lost = np.bincount(owners, better, minlength=len(others)) - reached * (reached - 1) / 2
+    compared = reached * others
+    won = 1 - np.where(compared > 0, lost / np.maximum(compared, 1), 0.5)
     return won * reached / num_positives
 
 

@@ -103,8 +103,8 @@ class RankingEvaluator:
         candidate_items: the only items that may be recommended, int [n] ids; by default all.
         candidates: fixed negatives, as `read_candidates` reads them: a user's held-out
             items are ranked among the negatives of that user, whatever they had in training (the
-            sampled protocol of He et al. 2017, "Neural collaborative filtering"). No
-            metrics of lists then: a list of samples says nothing about the catalogue.
+            sampled protocol of He et al. 2017, "Neural collaborative filtering"). Novelty, coverage
+            and gini are left out then: lists of samples say nothing about the catalogue.
         seed: of the random baseline and of the bootstrap.
         block_users: users a block; by default as many as fit 32 MB of scores, at most 1,024.
 
@@ -236,7 +236,7 @@ class RankingEvaluator:
 
     def _popularity_scores(self, user_ids: tf.Tensor) -> tf.Tensor:
         scores = tf.constant(self._users_of_item, tf.float32)
-        return tf.broadcast_to(scores, (len(user_ids), self._train.num_items))
+        return tf.broadcast_to(scores, (tf.shape(user_ids)[0], self._train.num_items))
 
     def _num_candidates(self, user_ids: np.ndarray) -> np.ndarray:
         """How many items may be recommended to each user, int [num_users]."""
@@ -269,7 +269,8 @@ class RankingEvaluator:
             score: the scoring function.
             user_ids: the users, int32 [num_users].
             positives: the held-out items.
-            listed: the items that are masked, or the only ones that are not; see `_block`.
+            listed: the items that are masked or, with fixed negatives, the only ones that are
+                not.
         """
         size = min(self._block_users, len(user_ids))
         lists = np.empty((len(user_ids), self._longest), np.int32)
@@ -298,7 +299,7 @@ class RankingEvaluator:
         pairs = np.empty((0, 2), np.int32)
         if listed is not None:
             pairs = np.stack(listed.of(user_ids), axis=1).astype(np.int32)
-        scores, is_finite = self._compiled[score](user_ids, pairs)
+        scores, is_finite = self._compiled[score](tf.constant(user_ids), tf.constant(pairs))
         broken = user_ids[~is_finite.numpy()]
         if len(broken):
             raise InputError(
@@ -315,7 +316,7 @@ class RankingEvaluator:
         @tf.function(jit_compile=True)
         def clean_scores(user_ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             scores = tf.cast(score(user_ids), tf.float32)
-            scores.shape.assert_is_compatible_with((user_ids.shape[0], num_items))
+            scores.shape.assert_is_compatible_with((None, num_items))
             is_finite = tf.reduce_all(tf.math.is_finite(scores), axis=1)
             # −0 equals 0, though not for the compiled top_k
             scores = tf.where(scores == 0, 0.0, scores)
@@ -323,9 +324,7 @@ class RankingEvaluator:
             return tf.pad(scores, [[0, 0], [0, filling]], constant_values=-np.inf), is_finite
 
         # XLA would compile anew for every number of pairs, so that the masks stay outside
-        signature = [tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, 2], tf.int32)]
-
-        @tf.function(input_signature=signature)
+        @tf.function
         def masked_scores(user_ids: tf.Tensor, pairs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             scores, is_finite = clean_scores(user_ids)
             if self._negatives is None:
@@ -335,7 +334,9 @@ class RankingEvaluator:
                 scores = tf.fill(tf.shape(scores), -np.inf)
             return tf.tensor_scatter_nd_update(scores, pairs, values), is_finite
 
-        return masked_scores
+        return masked_scores.get_concrete_function(
+            tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, 2], tf.int32)
+        )
 
     def _share_of_equal_lists(self, score: Score, user_ids: np.ndarray) -> float:
         """Of some users, the share that has the commonest list before masking."""

@@ -143,8 +143,8 @@ def _differences(configs: Mapping[str, Config]) -> dict[str, str]:
     }
 
 
-def comparison_table(comparison: Comparison, first: str, second: str) -> str:
-    """Two runs side by side in every metric, as text.
+def significance_table(comparison: Comparison, first: str, second: str) -> str:
+    """Two runs compared user by user in every metric, as text.
 
     Args:
         comparison: what `significance.compare` found.

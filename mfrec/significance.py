@@ -108,7 +108,8 @@ def randomization_test(differences: np.ndarray, seed: int = 0) -> np.ndarray:
     far = np.abs(total) - 1e-9 * np.abs(differences).sum(axis=0)
     farther = np.zeros(differences.shape[1], np.int64)
     for size in _blocks(PERMUTATIONS, users):
-        bits = np.frombuffer(random.bytes(size * -(-users // 8)), np.uint8).reshape(size, -1)
+        # whole words a row, so that the block size changes no draw
+        bits = np.frombuffer(random.bytes(size * 8 * -(-users // 64)), np.uint8).reshape(size, -1)
         kept = np.unpackbits(bits, axis=1, count=users).astype(np.float64)
         farther += (np.abs(2 * kept @ differences - total) >= far).sum(axis=0)
     return (1 + farther) / (1 + PERMUTATIONS)

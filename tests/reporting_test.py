@@ -3,6 +3,7 @@ import sys
 
 from mfrec import reporting
 from mfrec.config import Config
+from mfrec.significance import Comparison, Difference
 from mfrec.training import EpochLog, LoopLog
 
 RESULTS = {
@@ -167,3 +168,24 @@ def test_a_bar_on_a_terminal(monkeypatch):
 def test_say_goes_to_standard_error(capsys):
     reporting.say("hello")
     assert capsys.readouterr() == ("", "hello\n")
+
+
+def test_significance_of_a_difference():
+    comparison = Comparison(
+        1_234,
+        0,
+        2,
+        {
+            "ndcg@10": Difference(0.25, 0.21, 0.04, (0.031, 0.049), 0.0001),
+            "mrr": Difference(0.5, 0.50625, -0.00625, (-0.02, 0.0075), 0.4321),
+        },
+    )
+    assert reporting.significance_table(comparison, "runs/bpr", "runs/softmax").splitlines() == [
+        "1,234 users in both · 2 users only in runs/softmax",
+        "means over these users; 95 % bootstrap interval of the difference; p of the two-sided "
+        "paired randomization test",
+        "",
+        "         runs/bpr  runs/softmax  difference       95 % interval        p",
+        "ndcg@10    0.2500        0.2100     +0.0400     +0.0310 +0.0490   0.0001",
+        "mrr        0.5000        0.5062     -0.0063     -0.0200 +0.0075   0.4321",
+    ]
