@@ -130,6 +130,12 @@ def test_no_cache_where_none_can_be_written(file, tmp_path, parsed):
     assert len(parsed) == 2
 
 
+def test_a_read_only_folder_is_left_alone_even_by_root(file, tmp_path):
+    (tmp_path / "data").mkdir(mode=0o555)
+    assert len(cache.read_ratings(file, tmp_path / "data")) == 3
+    assert list((tmp_path / "data").iterdir()) == []
+
+
 def test_a_write_that_fails_leaves_nothing(file, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")

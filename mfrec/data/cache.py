@@ -101,7 +101,11 @@ def _load(cached: Path, source: dict[str, Any]) -> Interactions:
 
 
 def _save(cached: Path, source: dict[str, Any], interactions: Interactions) -> None:
-    """Writes a cached file, whole or not at all."""
+    """Writes a cached file, whole or not at all; raises OSError where it cannot."""
+    data_dir = cached.parent.parent
+    if data_dir.exists() and not data_dir.stat().st_mode & 0o222:
+        # Root, as in a container, could write there all the same.
+        raise PermissionError(f"{data_dir} is read-only")
     content = {
         "source": np.array(json.dumps(source)),
         "user_ids": interactions.user_ids,
