@@ -26,6 +26,8 @@ class Statistics:
             score; for mse that is twice the ratings' standard deviation.
         spread: standard deviation of the Newton steps from there, gradient / curvature: how far
             scores differ. For mse it is the ratings' standard deviation.
+        noise: how much gradients differ within a row as a multiple of how much the means of rows
+            differ, both as variances: the geometric mean of that of users and that of items.
     """
 
     num_ratings: int
@@ -33,6 +35,7 @@ class Statistics:
     num_items: int
     gradient: float
     spread: float
+    noise: float
 
     @property
     def row_ratings(self) -> float:
@@ -64,19 +67,21 @@ def adapt_training(config: TrainingConfig, data: Statistics) -> TrainingConfig:
 
 
 def adapt_model(config: ModelConfig, data: Statistics) -> ModelConfig:
-    """λ = 0.45 · gradient / √row_ratings, λ_b = 2 ratings' worth, embeddings from 0.1 · √spread.
+    """λ = 0.57 · gradient / row_ratings^0.6, λ_b = noise^1.5 / 4 ratings' worth, embeddings from
+    0.1 · √spread.
 
     Below a certain λ embeddings begin to fit noise. A matrix of nothing but noise has singular
     values that grow with its standard deviation times the square root of the ratings a row, and
     λ · row_ratings is the threshold that singular values must pass, hence the form of the rule;
-    its constant was chosen on validation parts. λ_b makes a bias start to count where a row has
-    more than two ratings.
+    constant and exponent, near that root, were chosen on validation parts. λ_b makes a bias count
+    from about so many ratings on, more where rows differ little beside their noise: in a model
+    of nothing but biases the best number would be the noise ratio itself.
     """
     curvature = data.gradient / data.spread
     derived = {
         "init_stddev": 0.1 * math.sqrt(data.spread),
-        "regularization": 0.45 * data.gradient / math.sqrt(data.row_ratings),
-        "bias_regularization": curvature / data.row_ratings,
+        "regularization": 0.57 * data.gradient / data.row_ratings**0.6,
+        "bias_regularization": data.noise**1.5 / 8 * curvature / data.row_ratings,
     }
     return _filled(config, derived)
 

@@ -421,7 +421,32 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
     gradient = float(tf.math.reduce_std(gradients))
     curvature = float(tf.reduce_mean(curvatures)) if curvatures is not None else 0.0
     spread = gradient / curvature if curvature > 0 else float(train.ratings.std())
-    return Statistics(len(train), train.num_users, train.num_items, gradient or 1.0, spread or 1.0)
+    values = gradients.numpy().astype(np.float64)
+    noise = [_noise_ratio(ids, values) for ids in (train.user_ids, train.item_ids)]
+    return Statistics(
+        len(train),
+        train.num_users,
+        train.num_items,
+        gradient or 1.0,
+        spread or 1.0,
+        math.sqrt(math.prod(noise)),
+    )
+
+
+def _noise_ratio(ids: np.ndarray, values: np.ndarray) -> float:
+    """Variance within rows over variance of the rows' own means, estimated; at most 10.
+
+    The means that are seen differ by the noise in them as well, on average by the variance
+    within a row times the mean of 1 / n (analysis of variance, method of moments).
+    """
+    counts = np.bincount(ids)
+    counts = counts[counts > 0]
+    rows = np.unique(ids, return_inverse=True)[1]
+    means = np.bincount(rows, values) / counts
+    free = max(len(values) - len(counts), 1)
+    within = np.square(values - means[rows]).sum() / free
+    between = means.var() - within * np.mean(1 / counts)
+    return float(within / max(between, within / 10)) if within > 0 else 1.0
 
 
 class _BestWeights:

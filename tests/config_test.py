@@ -208,11 +208,15 @@ def test_nearest_names_what_is_near_or_all():
 
 
 def test_adapt_fills_every_gap_and_changes_nothing_that_was_given():
-    data = Statistics(80_000, num_users=900, num_items=1_600, gradient=2.2, spread=1.1)
+    data = Statistics(80_000, num_users=900, num_items=1_600, gradient=2.2, spread=1.1, noise=4.0)
     adapted = adapt(Config(), data)
     for section in (adapted.model, adapted.optimizer, adapted.training):
         empty = {k for k, v in dataclasses.asdict(section).items() if v is None}
         assert empty <= {"clip_norm"}
+    # λ = 0.57 · 2.2 / (80,000 / √(900 · 1,600))^0.6; λ_b: 4^1.5 / 4 = 2 ratings of curvature 2
+    row_ratings = 80_000 / 1_200
+    assert adapted.model.regularization == pytest.approx(1.254 / row_ratings**0.6, rel=5e-3)
+    assert adapted.model.bias_regularization == pytest.approx(2 / row_ratings, rel=5e-3)
     given = {"regularization": 0.5, "bias_regularization": 0.25, "learning_rate": 0.125}
     given |= {"batch_size": 17, "epochs": 3, "init_stddev": 0.75, "optimizer_args": "beta_1=0.5"}
     config = Config().replace(given)

@@ -519,6 +519,16 @@ def test_statistics_by_hand(loss, ratings, gradient, spread):
     assert (found.gradient, found.spread) == pytest.approx((gradient, spread), rel=1e-5)
 
 
+@pytest.mark.parametrize("loss", ["mse", "huber"])
+def test_noise_compares_variances_within_and_between_rows(loss):
+    # users: ratings (1, 3) and (5, 7), 2 within; means 2 and 6 vary by 4, of which 2/2 is noise:
+    # 2 / (4 − 1). Items: (1, 5) and (3, 7), 8 within; means 3 and 5 vary by less than the noise
+    # in them would: 10 at most. Errors of huber with so wide a δ are those of mse, halved.
+    data = interactions([0, 0, 1, 1], [0, 1, 0, 1], [1, 3, 5, 7])
+    loss = get_loss(loss, {"delta": 9.0} if loss == "huber" else None)
+    assert statistics(data, loss).noise == pytest.approx(math.sqrt(2 / 3 * 10), rel=1e-6)
+
+
 def test_the_model_takes_its_regularization_from_the_data_unless_given():
     model = new_model(regularization=None, bias_regularization=None)
     train(model=model)
