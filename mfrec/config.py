@@ -293,7 +293,7 @@ def resolve(
         if preset not in PRESETS:
             raise InputError(f"unknown preset '{preset}'{nearest(preset, PRESETS)}")
         values.update(PRESETS[preset])
-    if config_file is not None:
+    if config_file:
         values.update(read_settings(config_file))
     if {"ratings", "train_ratings"} & set(flags):
         # the user's own file replaces the data set that the recipe was made for
@@ -328,8 +328,8 @@ def read_settings(path: str) -> dict[str, Any]:
     """The settings of a config.json, by flat name.
 
     Raises:
-        InputError: no such file, no JSON object, or a section or setting that mfrec does not
-            have.
+        InputError: no such file, no JSON object, or a section, setting or value that mfrec does
+            not have.
     """
     try:
         with open(path, encoding="utf-8") as file:
@@ -346,6 +346,10 @@ def read_settings(path: str) -> dict[str, Any]:
         if not isinstance(content[section], dict):
             raise InputError(f"{path}: '{section}' is no object of settings")
         values.update(content[section])
+    try:
+        Config().replace(values)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     return values
 
 
@@ -364,7 +368,16 @@ def parse_arguments(text: str) -> dict[str, Any]:
             arguments[name] = json.loads(value)
         except ValueError:
             arguments[name] = value
+        if _is_infinite(value):
+            raise InputError(f"'{entry}': must be a finite number")
     return arguments
+
+
+def _is_infinite(text: str) -> bool:
+    try:
+        return not math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def nearest(name: str, names: Iterable[str], otherwise: str | None = None) -> str:
@@ -374,6 +387,10 @@ def nearest(name: str, names: Iterable[str], otherwise: str | None = None) -> st
     if close:
         return f"; did you mean {' or '.join(close)}?"
     return f"; there are: {', '.join(names)}" if otherwise is None else otherwise
+
+
+# What TensorFlow's int32 and float32 hold.
+_LARGEST = {int: 2**31 - 1, float: 3.4e38}
 
 
 def _check_value(setting: dataclasses.Field, value: Any) -> None:
@@ -388,6 +405,8 @@ def _check_value(setting: dataclasses.Field, value: Any) -> None:
         raise InputError(f"--{setting.name}={value}: not of type {kind.__name__}")
     if number and not math.isfinite(value):
         raise InputError(f"--{setting.name}={value}: must be a finite number")
+    if number and abs(value) > _LARGEST[kind]:
+        raise InputError(f"--{setting.name}={value}: must be at most {_LARGEST[kind]}")
     bounds = {
         "minimum": ("at least", lambda bound: value >= bound),
         "maximum": ("at most", lambda bound: value <= bound),

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -18,7 +19,9 @@ class InputError(ValueError):
 
 def first_line(error: Exception) -> str:
     """What an error of another package says, cut down to be part of one line of ours."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    # TensorFlow begins with {{the node of the graph}} where it happened
+    text = re.sub(r"\{\{.*?\}\} ", "", str(error)).strip()
+    return (text or type(error).__name__).splitlines()[0]
 
 
 class Terminated(KeyboardInterrupt):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mfrec import losses, reporting
+from mfrec import losses, memory, optimizers, reporting
 from mfrec.config import Config, parse_arguments, settings
 from mfrec.data import loading, splits
 from mfrec.data.interactions import Interactions
@@ -139,21 +139,22 @@ def cross_validate(
         the metrics under "std" and every fold's metrics under "folds". Timing is a fold's mean,
         too, except for "total_seconds".
     """
-    folds = [
-        config.replace({"cross_validate": False, "fold": fold})
-        for fold in range(config.split.num_folds)
-    ]
-    _prepare(folds[0], source)
+    num_folds = config.split.num_folds
+
+    def of_fold(fold: int) -> Config:
+        return config.replace({"cross_validate": False, "fold": fold})
+
+    _prepare(of_fold(0), source)
     results: list[dict[str, Any]] = []
     with RunFolder.create(run_dir, overwrite) as folder:
         folder.save_config(config, {})
-        for fold, of_fold in enumerate(folds):
-            say(f"fold {fold} of {len(folds)}")
+        for fold in range(num_folds):
+            say(f"fold {fold} of {num_folds}")
             fold_dir = folder.path / f"fold-{fold}"
             try:
-                results.append(run(of_fold, source, fold_dir, time.perf_counter()))
+                results.append(run(of_fold(fold), source, fold_dir, time.perf_counter()))
             except KeyboardInterrupt as stop:
-                raise type(stop)(f"{_folds_done(fold_dir, fold, len(folds))}; {stop}") from None
+                raise type(stop)(f"{_folds_done(fold_dir, fold, num_folds)}; {stop}") from None
         combined = _over_folds(results, loading.describe(config))
         combined["timing"]["total_seconds"] = time.perf_counter() - started
         folder.save_results(combined)
@@ -236,6 +237,8 @@ def _prepare(config: Config, source: Source) -> tuple[losses.Loss, Split, Config
     loss = _loss(config)
     split = loading.split(source, config)
     config = adapt(config, statistics(split.train, loss))
+    rows = split.train.num_users + split.train.num_items
+    memory.check_tables(config.model.embedding_dim, rows, optimizers.copies(config.optimizer))
     return loss, split, config
 
 

@@ -43,16 +43,33 @@ def build(
         rate = schedules.ExponentialDecay(rate, steps_per_epoch, config.learning_rate_decay)
     elif config.learning_rate_schedule == "cosine":
         rate = schedules.CosineDecay(rate, steps_per_epoch * epochs)
+    arguments = parse_arguments(config.optimizer_args or "")
+    for name, value in arguments.items():
+        if isinstance(value, str):
+            raise InputError(f"--optimizer_args: {name}={value} is no number")
     averaging = {"use_ema": True, "ema_momentum": config.average_weights}
     try:
         return _CLASSES[config.optimizer](
             rate,
             global_clipnorm=config.clip_norm,
             **(averaging if config.average_weights else {}),
-            **parse_arguments(config.optimizer_args or ""),
+            **arguments,
         )
     except (TypeError, ValueError) as error:
         raise InputError(f"--optimizer_args for {config.optimizer}: {error}") from None
+
+
+def copies(config: OptimizerConfig) -> int:
+    """How many arrays of a table's size training holds.
+
+    The table itself, its gradient, its best values so far, and what the optimizer remembers.
+
+    Raises:
+        InputError: the optimizer does not take one of `optimizer_args`.
+    """
+    optimizer = build(config, steps_per_epoch=1, epochs=1)
+    optimizer.build([tf.keras.Variable([0.0, 0.0])])
+    return 3 + sum(tuple(variable.shape) == (2,) for variable in optimizer.variables)
 
 
 @contextlib.contextmanager

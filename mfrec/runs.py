@@ -2,7 +2,7 @@
 
 config.json         every setting, resolved, with the constants derived from the data
 users.tsv items.tsv raw id, label and perhaps genres of every row
-interactions.npz    training and validation ratings in rows
+interactions.npz    training and validation ratings in rows, checksums of the raw ids
 checkpoints/        the best weights, as a TensorFlow checkpoint
 train/ validation/ test/ summary/   event files for TensorBoard
 results.json        metrics, baselines, counts, timing, versions
@@ -13,12 +13,14 @@ import json
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mfrec import memory
 from mfrec.config import Config, read_settings
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.splits import Split
@@ -29,6 +31,10 @@ from mfrec.model import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
 
 _PARTS = ("train", "validation")
+_RESULTS = {
+    *("dataset", "split", "model", "protocol", "epochs", "steps", "parameters", "metrics"),
+    *("baselines", "counts", "timing"),
+}
 _COLUMNS = ("user_ids", "item_ids", "ratings")
 
 
@@ -102,9 +108,14 @@ class RunFolder:
         with replacing(self.path / "items.tsv") as path:
             split.train.items.save(path)
         parts = {part: getattr(split, part) for part in _PARTS}
+        checksums = {
+            "users_crc32": _checksum(split.train.users),
+            "items_crc32": _checksum(split.train.items),
+        }
         with replacing(self.path / "interactions.npz") as path, path.open("wb") as file:
             np.savez(
                 file,
+                **checksums,
                 **{
                     f"{part}_{column}": getattr(rows, column)
                     for part, rows in parts.items()
@@ -158,6 +169,10 @@ class RunFolder:
         path = self.path / "interactions.npz"
         try:
             with np.load(path) as arrays:
+                checksums = {
+                    "users.tsv": (arrays["users_crc32"], _checksum(users)),
+                    "items.tsv": (arrays["items_crc32"], _checksum(items)),
+                }
                 parts = {
                     part: Interactions(
                         *(arrays[f"{part}_{column}"] for column in _COLUMNS), None, users, items
@@ -165,8 +180,13 @@ class RunFolder:
                     for part in _PARTS
                     if f"{part}_ratings" in arrays
                 }
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path}: cannot be read ({error})") from None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
+        for name, (of_training, found) in checksums.items():
+            if of_training != found:
+                raise InputError(
+                    f"{self.path / name}: not the raw ids of this run's training; restore the file"
+                )
         if "train" not in parts:
             raise InputError(f"{path}: holds no training part")
         return parts
@@ -182,11 +202,13 @@ class RunFolder:
         Raises:
             InputError: no checkpoint, a broken one, or one of another shape.
         """
+        memory.check_tables(config.model.embedding_dim, sum(rows), copies=1)
         model = build_model(config, loss, rows)
-        path = tf.train.latest_checkpoint(str(self.path / "checkpoints"))
-        if path is None:
-            raise InputError(f"{self.path} holds no checkpoint; the run has saved none yet")
+        path = self.path / "checkpoints"
         try:
+            path = tf.train.latest_checkpoint(str(path))
+            if path is None:
+                raise InputError(f"{self.path} holds no checkpoint; the run has saved none yet")
             status = tf.train.Checkpoint(model=model).restore(path)
             status.assert_existing_objects_matched()
         except (tf.errors.OpError, ValueError, AssertionError, IndexError, RuntimeError) as error:
@@ -197,15 +219,19 @@ class RunFolder:
         """What results.json holds.
 
         Raises:
-            InputError: no such file, or no JSON.
+            InputError: no such file, no JSON, or something is missing in it.
         """
         path = self.path / "results.json"
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            results = json.loads(path.read_text(encoding="utf-8"))
         except OSError:
             raise InputError(f"{path}: no such file; the run has not ended yet") from None
         except ValueError as error:
             raise InputError(f"{path}: not JSON ({error})") from None
+        missing = _RESULTS.difference(results if isinstance(results, dict) else {})
+        if missing:
+            raise InputError(f"{path}: no {sorted(missing)[0]!r}; the file is incomplete")
+        return results
 
     def _load_vocabulary(self, name: str) -> Vocabulary:
         try:
@@ -216,6 +242,10 @@ class RunFolder:
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
         with replacing(self.path / name) as path:
             path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _checksum(vocabulary: Vocabulary) -> int:
+    return zlib.crc32("\n".join(vocabulary.raw_ids).encode())
 
 
 def _remove(entries: Iterable[Path]) -> None:

@@ -398,6 +398,9 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
 
     Gradient and curvature are those of the loss's mean at the score that serves the mean
     rating. A loss without curvature there (mae) is taken to spread as the ratings do.
+
+    Raises:
+        InputError: the loss or its gradient is not finite there.
     """
     ratings = tf.constant(train.ratings)
     link = losses.LINKS[loss.link]
@@ -421,6 +424,10 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
     gradient = float(tf.math.reduce_std(gradients))
     curvature = float(tf.reduce_mean(curvatures)) if curvatures is not None else 0.0
     spread = gradient / curvature if curvature > 0 else float(train.ratings.std())
+    if not math.isfinite(gradient + spread):
+        raise InputError(
+            f"loss '{loss.name}' has no finite gradient where every prediction is the mean rating"
+        )
     values = gradients.numpy().astype(np.float64)
     noise = [_noise_ratio(ids, values) for ids in (train.user_ids, train.item_ids)]
     return Statistics(

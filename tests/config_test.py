@@ -111,6 +111,8 @@ def test_paths_become_absolute(tmp_path, monkeypatch):
         ("test_fraction", 1.0, "--test_fraction=1.0: must be below 1"),
         ("fold", -1, "--fold=-1: must be at least 0"),
         ("num_folds", 1, "--num_folds=1: must be at least 2"),
+        ("learning_rate", 1e39, "--learning_rate=1e+39: must be at most 3.4e+38"),
+        ("epochs", 2**31, "--epochs=2147483648: must be at most 2147483647"),
         ("optimizer", "adamm", "--optimizer=adamm: unknown; did you mean adam"),
         ("learning_rate_schedule", "zigzag", "unknown; there are: constant, exponential, cosine"),
         ("use_bias", 1, "--use_bias=1: not of type bool"),
@@ -200,6 +202,12 @@ def test_parses_loss_arguments():
 def test_refuses_loss_arguments_without_name_or_value(text):
     with pytest.raises(InputError, match="'.*' is not name=value"):
         parse_arguments(text)
+
+
+@pytest.mark.parametrize("value", ["nan", "NaN", "-inf", "Infinity", "1e999"])
+def test_refuses_loss_arguments_that_are_not_finite(value):
+    with pytest.raises(InputError, match=f"'delta={value}': must be a finite number"):
+        parse_arguments(f"delta={value}")
 
 
 def test_nearest_names_what_is_near_or_all():

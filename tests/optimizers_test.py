@@ -53,6 +53,29 @@ def test_own_arguments_reach_the_optimizer_or_are_refused():
         )
 
 
+def test_arguments_of_the_optimizer_are_numbers():
+    for text in ("epsilon=tiny", "epsilon=1e-7,name=x"):
+        config = OptimizerConfig(optimizer_args=text, learning_rate=0.1)
+        with pytest.raises(InputError, match="--optimizer_args: .*is no number"):
+            optimizers.build(config, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "settings, remembered",
+    [
+        ({"optimizer": "adam"}, 2),
+        ({"optimizer": "nadam"}, 2),
+        ({"optimizer": "adam", "optimizer_args": "amsgrad=true"}, 3),
+        ({"optimizer": "adagrad"}, 1),
+        ({"optimizer": "sgd"}, 0),
+        ({"optimizer": "sgd", "optimizer_args": "momentum=0.9"}, 1),
+        ({"optimizer": "sgd", "average_weights": 0.9}, 1),
+    ],
+)
+def test_copies_are_table_gradient_best_values_and_what_is_remembered(settings, remembered):
+    assert optimizers.copies(OptimizerConfig(learning_rate=0.1, **settings)) == 3 + remembered
+
+
 def test_averaged_weights_are_there_within_and_gone_after():
     model = MatrixFactorization(2, 2, 1)
     config = OptimizerConfig(

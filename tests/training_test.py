@@ -529,6 +529,12 @@ def test_noise_compares_variances_within_and_between_rows(loss):
     assert statistics(data, loss).noise == pytest.approx(math.sqrt(2 / 3 * 10), rel=1e-6)
 
 
+def test_a_loss_without_gradient_at_the_mean_is_told():
+    root = get_loss(lambda ratings, predictions: tf.abs(ratings - predictions) ** 0.5)
+    with pytest.raises(InputError, match="has no finite gradient where every prediction is the"):
+        statistics(interactions([0, 0, 0], [0, 1, 2], [1, 2, 3]), root)
+
+
 def test_the_model_takes_its_regularization_from_the_data_unless_given():
     model = new_model(regularization=None, bias_regularization=None)
     train(model=model)

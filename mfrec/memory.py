@@ -1,0 +1,62 @@
+"""Whether a model's tables fit into memory, asked before they are made."""
+
+import math
+import os
+from pathlib import Path
+
+from mfrec.errors import InputError
+
+_MEMINFO = Path("/proc/meminfo")
+# Linux control groups, version 2 and 1: what a container may take, and what it has taken.
+_CONTROL_GROUPS = (
+    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
+    (
+        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+        Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ),
+)
+
+
+def free_bytes() -> float:
+    """Memory that may still be taken: the machine's or the container's; inf where unknown."""
+    return min(_machine(), *(_container(*files) for files in _CONTROL_GROUPS))
+
+
+def check_tables(embedding_dim: int, rows: int, copies: int) -> None:
+    """Refuses tables that do not fit.
+
+    Args:
+        embedding_dim: numbers a row; its bias is one more.
+        rows: users and items together.
+        copies: float32 arrays of the tables' size that are held at once.
+
+    Raises:
+        InputError: rows · (embedding_dim + 1) · 4 bytes · copies are more than is free.
+    """
+    needed, free = rows * (embedding_dim + 1) * 4 * copies, free_bytes()
+    if needed > free:
+        raise InputError(
+            f"--embedding_dim={embedding_dim}: {rows:,} users and items need "
+            f"{needed / 1e6:,.0f} MB for {copies} copies of their tables (weights, gradients, "
+            f"optimizer state, best weights), {free / 1e6:,.0f} MB are free; lower it"
+        )
+
+
+def _machine() -> float:
+    try:
+        lines = _MEMINFO.read_text().splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvail"))
+    except (OSError, StopIteration):
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        return math.inf
+
+
+def _container(limit: Path, taken: Path) -> float:
+    try:
+        # "max" where there is no limit
+        return int(limit.read_text()) - int(taken.read_text())
+    except (OSError, ValueError):
+        return math.inf
