@@ -19,8 +19,8 @@ class InputError(ValueError):
 
 def first_line(error: Exception) -> str:
     """What an error of another package says, cut down to be part of one line of ours."""
-    # TensorFlow begins with {{the node of the graph}} where it happened
-    text = re.sub(r"\{\{.*?\}\} ", "", str(error)).strip()
+    # TensorFlow begins with {{the node of the graph}} where it happened, and ends with its [Op:]
+    text = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", str(error)).strip()
     return (text or type(error).__name__).splitlines()[0]
 
 

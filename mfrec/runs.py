@@ -137,7 +137,9 @@ class RunFolder:
             )
             manager.save(checkpoint_number=step)
         except (OSError, tf.errors.OpError) as error:
-            raise InputError(f"{path}: cannot be written ({first_line(error)})") from None
+            # what stands before is a temporary file's name
+            reason = first_line(error).rpartition("; ")[2]
+            raise InputError(f"{path}: {reason}") from None
 
     def save_results(self, results: dict[str, Any]) -> None:
         """Writes results.json."""
