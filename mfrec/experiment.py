@@ -20,6 +20,7 @@ from mfrec.data.splits import Split
 from mfrec.defaults import adapt
 from mfrec.errors import InputError
 from mfrec.evaluation import Evaluator
+from mfrec.files import replacing
 from mfrec.model import MatrixFactorization
 from mfrec.reporting import say
 from mfrec.runs import RunFolder, build_model
@@ -432,13 +433,9 @@ def _same_split(config: Config, saved: dict[str, Interactions], folder: RunFolde
 def _write_predictions(path: str, split: Split, part: str, predictions: np.ndarray) -> None:
     users, items = split.raw_pairs(part)
     ratings = split.raw[part].ratings
-    try:
-        with open(path, "w", encoding="utf-8", newline="\n") as file:
-            file.write("user\titem\trating\tprediction\terror\n")
-            for row in zip(users, items, ratings.tolist(), predictions.tolist(), strict=True):
-                user, item, rating, prediction = row
-                file.write(
-                    f"{user}\t{item}\t{rating:g}\t{prediction:.6g}\t{prediction - rating:.6g}\n"
-                )
-    except OSError as error:
-        raise InputError(f"--predictions={path}: {error.strerror}") from None
+    rows = zip(users, items, ratings.tolist(), predictions.tolist(), strict=True)
+    with replacing(path) as target, target.open("w", encoding="utf-8", newline="\n") as file:
+        file.write("user\titem\trating\tprediction\terror\n")
+        for user, item, rating, prediction in rows:
+            error = prediction - rating
+            file.write(f"{user}\t{item}\t{rating:g}\t{prediction:.6g}\t{error:.6g}\n")

@@ -12,9 +12,10 @@ and from the folder of all runs.
 An epoch's values are packed into one record a part: one by one they take four times as long.
 """
 
+import contextlib
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from mfrec.calibration import Calibration
 from mfrec.config import Config, settings
 from mfrec.data.interactions import Interactions
 from mfrec.data.splits import Split
+from mfrec.errors import InputError, first_line
 from mfrec.model import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
 from mfrec.training import EpochLog
@@ -41,6 +43,15 @@ from mfrec.training import EpochLog
 _BINS = 30
 # Histograms a run: enough to see what changes, and no more in a thousand epochs.
 _HISTOGRAMS = 10
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Says where it was that nothing could be written, as on a full disk."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        raise InputError(f"{path}: event files cannot be written ({first_line(error)})") from None
 
 
 def _unless_off(write: Callable[..., None]) -> Callable[..., None]:
@@ -51,7 +62,8 @@ def _unless_off(write: Callable[..., None]) -> Callable[..., None]:
         if self._level == "off":
             return
         started = time.perf_counter()
-        write(self, *args, **kwargs)
+        with _naming(self._path):
+            write(self, *args, **kwargs)
         self.seconds += time.perf_counter() - started
 
     return counted
@@ -64,6 +76,8 @@ class Summaries:
         path: the run folder.
         level: "off" writes nothing; "basic" scalars, settings and final metrics; "full" also
             histograms, calibration images and the projector's files.
+
+    Every method raises InputError where nothing can be written.
 
     Attributes:
         seconds: spent here so far.
@@ -79,11 +93,12 @@ class Summaries:
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        if "summary" in self._writers:
-            status = api_pb2.STATUS_FAILURE if error else api_pb2.STATUS_SUCCESS
-            self._write("summary", 0, [session_end_pb(status)])
-        for writer in self._writers.values():
-            writer.close()
+        with _naming(self._path):
+            if "summary" in self._writers:
+                status = api_pb2.STATUS_FAILURE if error else api_pb2.STATUS_SUCCESS
+                self._write("summary", 0, [session_end_pb(status)])
+            for writer in self._writers.values():
+                writer.close()
 
     @_unless_off
     def settings(self, config: Config, chosen: dict[str, Any]) -> None:

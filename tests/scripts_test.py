@@ -320,7 +320,7 @@ def test_eval_refuses(trained, ready_made, run, place):
     message = refused(run, "eval.py", "--run_dir=first", "--ratings=nothing.csv")
     assert "nothing.csv: no such file" in message
     message = refused(run, "eval.py", "--run_dir=first", "--predictions=no/such/p.tsv")
-    assert "--predictions=no/such/p.tsv: No such file" in message
+    assert "eval.py: no/such/p.tsv: No such file" in message
     assert "'x' is no flag" in refused(run, "eval.py", "--run_dir=first", "x")
 
 
@@ -428,6 +428,16 @@ def test_cross_validation_is_mean_and_deviation_of_its_folds(run, place):
     for name in ("metrics", "std", "folds", "baselines", "counts", "split"):
         assert repeated[name] == results[name]
     assert "needs one fold" in refused(run, "eval.py", "--run_dir=cv", "--predictions=x.tsv")
+
+    # the config of all folds, from another folder, and of one of them bring the numbers back
+    elsewhere = place / "from_elsewhere"
+    elsewhere.mkdir()
+    flags = ["--config=../cv/config.json", "--run_dir=again"]
+    assert helpers.run_script(elsewhere, "train.py", *flags)[0] == 0
+    again = results_of(elsewhere, "again")
+    assert (again["folds"], again["std"]) == (results["folds"], results["std"])
+    assert run("train.py", "--config=cv/fold-1/config.json", "--run_dir=one")[0] == 0
+    assert results_of(place, "one")["metrics"] == folds[1]["metrics"]
 
 
 def test_refit_trains_anew_on_both_parts_for_the_best_number_of_epochs(run, place):
