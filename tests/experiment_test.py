@@ -9,7 +9,9 @@ from mfrec.runs import RunFolder
 def test_eleven_folds_are_measured_in_their_order(tmp_path, monkeypatch):
     for fold in range(11):
         (tmp_path / f"fold-{fold}").mkdir()
-    RunFolder(tmp_path).save_results({"split": "11 random folds"})
+    names = ("dataset", "model", "protocol", "epochs", "steps", "parameters", "metrics")
+    results = dict.fromkeys([*names, "baselines", "counts", "timing"])
+    RunFolder(tmp_path).save_results(results | {"split": "11 random folds"})
     evaluate_run = experiment.evaluate_run
 
     def of_one_fold(run_dir, *_):
