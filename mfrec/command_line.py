@@ -115,16 +115,15 @@ class CommandLine:
             argv: the script's name and what was typed behind it.
             work: what the script does; called once the flags have values.
         """
-        if _HELP & set(argv[1:]):
-            columns = shutil.get_terminal_size().columns
-            print(self.help(min(columns, _WIDEST)))
-            return 0
 
-        def parse_and_work() -> None:
+        def help_or_work() -> None:
+            if _HELP & set(argv[1:]):
+                print(self.help(min(shutil.get_terminal_size().columns, _WIDEST)))
+                return
             self._parse(argv)
             work()
 
-        return exit_code(os.path.basename(argv[0]), parse_and_work)
+        return exit_code(os.path.basename(argv[0]), help_or_work)
 
     def help(self, width: int) -> str:
         """What --help prints, in lines of at most so many characters."""

@@ -58,6 +58,39 @@ def test_standard_output_on_a_full_disk():
     assert done.stderr == b"x.py: standard output: No space left on device\n"
 
 
+def test_nobody_reads_what_is_written():
+    code = "import sys; from mfrec.errors import *; sys.exit(exit_code('x.py', lambda: print(1)))"
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=-1, cwd=ROOT)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_only_the_first_ctrl_c_counts(capsys, number, code):
+    saved = []
+
+    def work():
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            os.kill(os.getpid(), number)
+            saved.append(True)
+
+    before = signal.getsignal(number)
+    assert (exit_code("x.py", work), saved) == (code, [True])
+    assert signal.getsignal(number) is before
+
+
+def test_ctrl_c_stays_off_where_it_was_off():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert exit_code("x.py", lambda: os.kill(os.getpid(), signal.SIGINT)) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_faults_of_ours_keep_their_traceback():
     with pytest.raises(ZeroDivisionError):
         exit_code("x.py", raising(ZeroDivisionError()))
