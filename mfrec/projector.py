@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mfrec.data.interactions import Interactions
+from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.files import replacing
 
 # What a browser still turns smoothly.
@@ -40,13 +40,13 @@ def write(folder: str | Path, item_embedding: np.ndarray, train: Interactions) -
         InputError: a file cannot be written.
     """
     counts = np.bincount(train.item_ids, minlength=train.num_items)
+    sums = np.bincount(train.item_ids, train.ratings, minlength=train.num_items)
     order = np.argsort(-counts, kind="stable")[:MAX_ITEMS]
     rows = order[counts[order] > 0]
     line = "\t".join(["%.6g"] * item_embedding.shape[1])
-    vectors = [line % tuple(vector) for vector in item_embedding[rows].tolist()]
     files = {
-        "item_embedding.tsv": vectors,
-        "metadata.tsv": _metadata(rows, train),
+        "item_embedding.tsv": [line % tuple(row) for row in item_embedding[rows].tolist()],
+        "metadata.tsv": _metadata(train.items.take(rows), counts[rows], sums[rows] / counts[rows]),
         "projector_config.pbtxt": _CONFIG.splitlines(),
     }
     for name, lines in files.items():
@@ -54,23 +54,18 @@ def write(folder: str | Path, item_embedding: np.ndarray, train: Interactions) -
             path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
-def _metadata(rows: np.ndarray, train: Interactions) -> list[str]:
+def _metadata(items: Vocabulary, counts: np.ndarray, means: np.ndarray) -> list[str]:
     """A header and a line an item: what it is labelled, found and coloured by."""
-    items = train.items
-    counts = np.bincount(train.item_ids, minlength=train.num_items)
-    sums = np.bincount(train.item_ids, train.ratings, minlength=train.num_items)
-    genres = items.genres
-    header = ["title", *(["genre", "genres"] if genres else []), "item_id"]
-    lines = ["\t".join([*header, "num_ratings", "log10_ratings", "mean_rating"])]
-    for row in rows.tolist():
-        count = counts[row]
-        cells = [items.label(row)]
-        if genres:
-            cells += [genres[row].split("|")[0], genres[row]]
-        cells.append(items.raw_ids[row])
-        # what splits lines or cells would shift all that follow
-        cells = [" ".join(cell.split()) for cell in cells]
-        lines.append(
-            "\t".join([*cells, f"{count}", f"{np.log10(count):.3f}", f"{sums[row] / count:.4f}"])
-        )
-    return lines
+    columns = {"title": [items.label(row) for row in range(len(items))]}
+    if items.genres:
+        columns["genre"] = [genres.split("|")[0] for genres in items.genres]
+        columns["genres"] = items.genres
+    columns["item_id"] = items.raw_ids
+    columns["num_ratings"] = map(str, counts.tolist())
+    columns["log10_ratings"] = map("{:.3f}".format, np.log10(counts).tolist())
+    columns["mean_rating"] = map("{:.4f}".format, means.tolist())
+    # what splits lines or cells would shift all that follow
+    lines = zip(
+        *([" ".join(cell.split()) for cell in cells] for cells in columns.values()), strict=True
+    )
+    return ["\t".join(columns), *map("\t".join, lines)]
