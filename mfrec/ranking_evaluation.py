@@ -33,8 +33,9 @@ _BLOCK_BYTES = 1 << 25
 _BLOCK_USERS = 1024
 # Held-out items of a user that one pass over the scores counts for.
 _ITEMS_PER_PASS = 4
-# Pieces of a row of scores that are added up elementwise, see `_count`.
-_PIECES = 32
+# Scores that lie together and are reduced first, see `_count` and `_best_items`.
+_CHUNK = 32
+_HALF = 1 << 16
 
 # So many users' lists are compared before masking, and so large a share of equal ones smells.
 _LISTS_COMPARED = 200
@@ -289,7 +290,7 @@ class RankingEvaluator:
     def _masked_scores(
         self, score: Score, user_ids: np.ndarray, listed: "_ItemsByUser | None"
     ) -> tf.Tensor:
-        """Scores of these users, −∞ where an item is no candidate, float32 [B, pieces · n].
+        """Scores of these users, −∞ where an item is no candidate, float32 [B, n · chunk].
 
         Raises:
             InputError: a score is not finite.
@@ -311,7 +312,7 @@ class RankingEvaluator:
     def _compile(self, score: Score) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
         """A function from user_ids [B] and (row, item) pairs [n, 2] to clean, masked scores."""
         num_items = self._train.num_items
-        filling = -num_items % _PIECES
+        filling = -num_items % _CHUNK
 
         @tf.function(jit_compile=True)
         def clean_scores(user_ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -460,9 +461,23 @@ def _items_by_user(train: Interactions, parts: Sequence[Interactions]) -> _Items
 
 @functools.partial(tf.function, jit_compile=True)
 def _best_items(scores: tf.Tensor, k: int) -> tf.Tensor:
-    """The items with the k best scores, int32 [B, k]; UNKNOWN from where only −∞ is left."""
-    best = tf.math.top_k(scores, k)
-    return tf.where(best.values == -np.inf, UNKNOWN, best.indices)
+    """The items with the k best scores, int32 [B, k]; UNKNOWN from where only −∞ is left.
+
+    They all lie in the k chunks with the highest maxima, earlier chunks first among equal ones: if
+    an item's chunk is not among these, each of them has an item that comes before it.
+
+    Args:
+        scores: float32 [B, n · chunk].
+        k: length of the lists.
+    """
+    chunks = tf.reshape(scores, (scores.shape[0], -1, _CHUNK))
+    places = tf.math.top_k(tf.reduce_max(chunks, axis=2), min(k, chunks.shape[1])).indices
+    # in the order of the ids again, for top_k puts the first of equal scores first
+    places = tf.sort(places, axis=1)
+    candidates = tf.reshape(tf.gather(chunks, places, batch_dims=1), (scores.shape[0], -1))
+    best = tf.math.top_k(candidates, k)
+    items = tf.gather(places, best.indices // _CHUNK, batch_dims=1) * _CHUNK
+    return tf.where(best.values == -np.inf, UNKNOWN, items + best.indices % _CHUNK)
 
 
 def _standing(
@@ -471,7 +486,7 @@ def _standing(
     """`ranks` and `better` (see `_Ranking`) of items among all scores of their rows.
 
     Args:
-        scores: float32 [B, pieces · n].
+        scores: float32 [B, n · chunk].
         owners: rows, int [n], rising.
         item_ids: int [n].
     """
@@ -492,11 +507,11 @@ def _standing(
 def _count(scores: tf.Tensor, item_ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Counts who stands before some items of each row; int32 [B, C] each.
 
-    The row is cut into pieces that are compared and added up elementwise, and only their sum is
-    summed over its columns: XLA uses vector registers for the former, not for the latter.
+    Both counts travel as halves of one int32, which would not hold those of a whole row. XLA
+    uses vector registers for sums over a chunk, not for sums over a row.
 
     Args:
-        scores: float32 [B, pieces · n].
+        scores: float32 [B, n · chunk].
         item_ids: int32 [B, C].
 
     Returns:
@@ -504,14 +519,14 @@ def _count(scores: tf.Tensor, item_ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
         How many have a higher score plus how many have a score as high, the item itself too.
     """
     own_scores = tf.gather(scores, item_ids, batch_dims=1)
-    own_score, own_id = own_scores[:, :, None], item_ids[:, :, None]
-    ids = tf.split(tf.range(scores.shape[1]), _PIECES)
-    before, higher = 0, 0
-    for piece, id in zip(tf.split(scores[:, None, :], _PIECES, axis=2), ids, strict=True):
-        is_higher, is_equal = piece > own_score, piece == own_score
-        before += tf.cast(is_higher | is_equal & (id < own_id), tf.int32)
-        higher += tf.cast(is_higher, tf.int32) + tf.cast(piece >= own_score, tf.int32)
-    before, higher = tf.reduce_sum(before, axis=2), tf.reduce_sum(higher, axis=2)
+    own_score, own_id = (x[:, :, None, None] for x in (own_scores, item_ids))
+    chunks = tf.reshape(scores, (scores.shape[0], 1, -1, _CHUNK))
+    ids = tf.reshape(tf.range(scores.shape[1]), (-1, _CHUNK))
+    if_equal = tf.where(ids < own_id, _HALF + 1, 1)
+    counts = tf.where(chunks > own_score, _HALF + 2, tf.where(chunks == own_score, if_equal, 0))
+    counts = tf.reduce_sum(counts, axis=3)
+    before = tf.reduce_sum(counts // _HALF, axis=2)
+    higher = tf.reduce_sum(counts % _HALF, axis=2)
     return tf.where(own_scores == -np.inf, -1, before), higher
 
 
