@@ -226,9 +226,10 @@ def test_a_second_ctrl_c_leaves_no_half_written_file(run, place, monkeypatch):
 
 # Runs a command on a terminal of its own, 80 columns wide, and types ^C once epoch 10 is shown.
 TERMINAL = """
-import fcntl, os, pty, re, struct, sys, termios
+import fcntl, os, pty, re, signal, struct, sys, termios
 process, terminal = pty.fork()
 if process == 0:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(sys.argv[1], sys.argv[1:])
 fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
 shown, typed = b"", False
