@@ -49,8 +49,12 @@ def refused(run_script, tmp_path):
             "ratings.csv:1: cannot tell the item column; the file has: user, thing, rating; give "
             "--item_column as a name of the header or a number from 0",
         ),
-        ("user,item\nu,i\n", "ratings.csv:1: cannot tell the rating column; the file has: user, i"),
-        ("1,2\n3,4\n", "ratings.csv:1: cannot tell the rating column; the file has: 2 fields a"),
+        (
+            "user,item,likes\nu,i,3\n",
+            "ratings.csv:1: cannot tell the rating column; the file has: user, item, likes; give "
+            "--rating_column as a name of the header or a number from 0, as none if every line is "
+            "a positive, or --weight_column for counts",
+        ),
         ("1 2 3 4 5 6\n", "ratings.csv:1: 6 fields and no header; say which are which by --user"),
         ("abc\n", "ratings.csv: cannot tell what separates the fields of 'abc'; name it by --del"),
         ('u,i,3\nu,"j,3\n', "ratings.csv:2: unexpected end of data; correct the quotes"),
@@ -112,7 +116,7 @@ def test_options_that_fit_no_file(refused, tmp_path):
     assert "--user_column is about files of ratings; leave it out" in refused(
         None, "--user_column=0", flag="--dataset", name="toy"
     )
-    assert "--item_column means nothing in a matrix" in refused(
+    assert "--item_column means nothing with --ratings_format=matrix; leave it out" in refused(
         GOOD, "--ratings_format=matrix", "--item_column=0"
     )
     np.save(tmp_path / "matrix.npy", np.eye(3))

@@ -36,7 +36,7 @@ def parsed(monkeypatch):
 
 
 def same(first, second):
-    arrays = ("user_ids", "item_ids", "ratings", "timestamps")
+    arrays = ("user_ids", "item_ids", "ratings", "timestamps", "weights")
     for name in arrays:
         one, two = getattr(first, name), getattr(second, name)
         if one is None or two is None:
@@ -44,6 +44,7 @@ def same(first, second):
         else:
             assert one.dtype == two.dtype
             assert np.array_equal(one, two)
+    assert first.has_ratings is second.has_ratings
     return first.users == second.users and first.items == second.items
 
 
@@ -65,6 +66,26 @@ def test_files_without_timestamps_and_matrices_too(tmp_path, parsed):
     first = cache.read_ratings(path, tmp_path, ratings_format="matrix")
     assert same(first, cache.read_ratings(path, tmp_path, ratings_format="matrix"))
     assert len(parsed) == 1 and first.timestamps is None and first.num_users == 3
+
+
+def test_pairs_and_weights(tmp_path, parsed):
+    path = tmp_path / "plays.csv"
+    path.write_text("user,item,plays\nb,x,3\na,y,0.5\n")
+    first = cache.read_ratings(path, tmp_path, weight_column="plays")
+    again = cache.read_ratings(path, tmp_path, weight_column="plays")
+    assert same(first, again) and len(parsed) == 1
+    assert again.weights.tolist() == [3, 0.5] and not again.has_ratings
+    rated = cache.read_ratings(path, tmp_path, rating_column="plays")
+    assert same(rated, cache.read_ratings(path, tmp_path, rating_column="plays"))
+    assert rated.weights is None and rated.has_ratings and len(parsed) == 2
+
+
+def test_users_without_items(tmp_path, parsed):
+    path = tmp_path / "train.txt"
+    path.write_text("0 1 2\n1 2\n2\n")
+    first = cache.read_ratings(path, tmp_path)
+    assert same(first, cache.read_ratings(path, tmp_path))
+    assert first.users.raw_ids == ("0", "1", "2") and len(parsed) == 1
 
 
 def test_what_reads_differently_is_cached_apart(file, tmp_path, parsed):

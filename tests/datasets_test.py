@@ -21,6 +21,7 @@ from mfrec.data.datasets import (
     fetch,
     is_on_disk,
     load,
+    load_candidates,
     predefined_split,
     u_item_from_recbole,
 )
@@ -231,6 +232,9 @@ def test_every_set_says_what_to_fetch(name):
         assert remote.url.startswith("https://") and remote.size > 0
         assert re.fullmatch("[0-9a-f]{64}", remote.sha256)
     names = [remote.url.rpartition("/")[2] for remote in dataset.remotes]
+    if not names:
+        assert dataset.page.startswith("https://")
+        return
     assert names == list(dataset.files) or (len(names) == 1 and names[0].endswith(".zip"))
     assert len({remote.sha256 for dataset in DATASETS.values() for remote in dataset.remotes}) == 9
 
@@ -270,6 +274,75 @@ def test_reads_every_set_row_by_row(tmp_path, name, folder, files):
     assert data.items.genres == ("(no genres listed)", "Comedy|Drama|Romance")
     (tmp_path / folder / next(file for file in files if "movies" in file)).unlink()
     assert load(name, tmp_path, download=False).items.label(0) == "31"
+
+
+GOWALLA = {"train.txt": "0 1 2\n1 2 9\n2\n", "test.txt": "0 9\n1 1 3\n2 4\n"}
+NCF = {
+    "ml-1m.train.rating": "0\t1\t5\n1\t2\t3\n",
+    "ml-1m.test.rating": "0\t2\t4\t978824351\n1\t3\t2\t978300174\n",
+    "ml-1m.test.negative": "(0,2)\t3\t7\n(1,3)\t1\t7\n",
+}
+
+
+def pairs(part):
+    users = [part.users.raw_ids[user] for user in part.user_ids]
+    items = [part.items.raw_ids[item] for item in part.item_ids]
+    return list(zip(users, items, part.ratings.tolist(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "name, folder, files, train, test",
+    [
+        (
+            "gowalla",
+            "gowalla",
+            GOWALLA,
+            [("0", "1", 1), ("0", "2", 1), ("1", "2", 1), ("1", "9", 1)],
+            [("0", "9", 1), ("1", "1", 1), ("1", "3", 1), ("2", "4", 1)],
+        ),
+        (
+            "ncf-movielens-1m",
+            "ncf-ml-1m",
+            NCF,
+            [("0", "1", 5), ("1", "2", 3)],
+            [("0", "2", 4), ("1", "3", 2)],
+        ),
+    ],
+)
+def test_sets_that_came_as_parts(tmp_path, name, folder, files, train, test):
+    (tmp_path / folder).mkdir()
+    for file, content in files.items():
+        (tmp_path / folder / file).write_text(content)
+    data = load(name, tmp_path, download=False)
+    assert pairs(data) == train + test
+    assert data.has_ratings == (name != "gowalla")
+    parts = predefined_split(name, data, "published", tmp_path)
+    assert [pairs(part) for part in parts] == [train, test]
+    assert all(part.users is data.users and part.items is data.items for part in parts)
+    candidates = load_candidates(name, tmp_path)
+    if name == "gowalla":
+        assert candidates is None
+    else:
+        assert pairs(candidates) == [("0", "3", 0), ("0", "7", 0), ("1", "1", 0), ("1", "7", 0)]
+
+
+def test_what_cannot_be_fetched_is_to_be_put_there_by_hand(tmp_path, capsys):
+    with pytest.raises(InputError) as error:
+        load("ncf-movielens-1m", tmp_path / "data")
+    assert str(error.value) == (
+        "ncf-movielens-1m cannot be had (it is not fetched); download ml-1m.train.rating and "
+        "ml-1m.test.rating and ml-1m.test.negative from https://github.com/hexiangnan/"
+        "neural_collaborative_filtering/tree/master/Data by hand and put them in "
+        f"{tmp_path / 'data' / 'ncf-ml-1m'}, or use --dataset=planted-100k"
+    )
+    assert left_behind(tmp_path) == [] and capsys.readouterr().err == ""
+    folder = tmp_path / "gowalla"
+    folder.mkdir()
+    with pytest.raises(InputError, match="gowalla: holds no train.txt; complete or remove it"):
+        load("gowalla", tmp_path)
+    (folder / "train.txt").write_text("0 1\n")
+    with pytest.raises(InputError, match="test.txt: no such file"):
+        load("gowalla", tmp_path)
 
 
 def member(name, kind):

@@ -203,6 +203,20 @@ def test_without_timestamps_the_last_place_wins():
     assert raw_rows(data.without_repeats()) == [("b", "x", 2), ("a", "x", 3)]
 
 
+def test_weights_of_repeated_pairs_add_up():
+    data = Interactions.from_arrays(
+        ["a", "b", "a", "a", "b"],
+        ["x", "x", "x", "y", "x"],
+        [1, 2, 3, 4, 5],
+        [30, 20, 10, 0, 20],
+        [0.5, 2, 4, 8, 16],
+    )
+    distinct = data.without_repeats()
+    assert raw_rows(distinct) == [("a", "x", 1), ("a", "y", 4), ("b", "x", 5)]
+    assert distinct.weights.tolist() == [4.5, 8, 18] and distinct.weights.dtype == np.float32
+    assert data.weights.tolist() == [0.5, 2, 4, 8, 16]
+
+
 def test_without_repeats_leaves_distinct_pairs_alone():
     data = Interactions.from_arrays(["a", "b", "b"], ["x", "x", "y"], [1, 2, 3])
     assert raw_rows(data.without_repeats()) == raw_rows(data)
@@ -265,6 +279,26 @@ def test_concatenate_unites_the_vocabularies():
 def test_concatenate_drops_timestamps_that_only_one_has():
     first = Interactions.from_arrays(["a"], ["x"], [1], [10])
     assert concatenate(first, Interactions.from_arrays(["a"], ["y"])).timestamps is None
+
+
+def test_concatenate_keeps_weights_and_ratings_that_both_have():
+    first = Interactions.from_arrays(["a"], ["x"], [1], weights=[2])
+    second = Interactions.from_arrays(["b"], ["x"], weights=[3])
+    assert concatenate(first, second).weights.tolist() == [2, 3]
+    assert concatenate(first, first).has_ratings
+    assert not concatenate(first, second).has_ratings
+    without = Interactions.from_arrays(["a"], ["x"], [1])
+    assert concatenate(first, without).weights is None
+
+
+def test_weights_and_missing_ratings_come_from_arrays_and_frames():
+    assert not Interactions.from_arrays(["a"], ["x"]).has_ratings
+    assert Interactions.from_arrays(["a"], ["x"], [1]).weights is None
+    frame = Frame(user_id=["a", "b"], item_id=["x", "y"], plays=[3, 0.5])
+    data = Interactions.from_dataframe(frame, rating_column=None, weight_column="plays")
+    assert data.weights.tolist() == [3, 0.5] and not data.has_ratings
+    assert data.take([1]).weights.tolist() == [0.5]
+    assert not data.take([1]).encode(data.users, data.items).compact().has_ratings
 
 
 def test_from_file_reads_ratings(tmp_path):

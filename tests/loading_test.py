@@ -1,5 +1,6 @@
 import os
 
+import numpy as np
 import pytest
 
 from mfrec.config import Config
@@ -87,6 +88,24 @@ def test_the_data_folder_is_written_down(monkeypatch, capsys):
         ({"train_ratings": "x", "refit": True}, "--refit needs a validation part"),
         ({"dataset": "toy", "fold": 1, "refit": True}, "--refit needs a validation part"),
         ({"dataset": "toy", "validation_fraction": 0.0, "refit": True}, "--refit needs"),
+        ({"dataset": "toy", "weight_column": "n"}, "--weight_column is about files of ratings"),
+        (
+            {"ratings": "x", "weight_transform": "log1p"},
+            "--weight_transform=log1p needs weights; name their column by --weight_column",
+        ),
+        (
+            {"ratings": "x", "ratings_format": "adjacency", "weight_column": "n"},
+            "--weight_column means nothing with --ratings_format=adjacency",
+        ),
+        (
+            {"train_ratings": "x", "min_user_interactions": 5},
+            "--min_user_interactions=5 would take rows out of a split that is made already (ready",
+        ),
+        (
+            {"dataset": "movielens-100k", "split": "u1", "min_item_interactions": 2},
+            "--min_item_interactions=2 would take rows out of a split that is made already (u1)",
+        ),
+        ({"dataset": "gowalla", "min_item_interactions": 2}, "made already (published)"),
     ],
 )
 def test_contradictions_are_refused(values, message):
@@ -110,11 +129,30 @@ def test_contradictions_are_refused(values, message):
         {"dataset": "toy", "split": "leave_last_out", "validation_fraction": 0.0},
         {"dataset": "toy", "split": "temporal", "test_fraction": 0.2, "validation_fraction": 0.2},
         {"ratings": "x", "split": "per_user", "refit": True},
+        {"ratings": "x", "weight_column": "n", "weight_transform": "log1p"},
+        {"dataset": "toy", "fold": 0, "min_user_interactions": 5, "min_item_interactions": 5},
+        {"train_ratings": "x", "min_rating": 4.0, "min_user_interactions": 1},
     ],
 )
 def test_what_fits_together_is_accepted(values):
     chosen = loading.choose(settings(**values))
-    assert chosen == settings(**values)
+    # which split it is gets written down where no other flag says so
+    otherwise = {"fold", "cross_validate", "train_ratings"} & set(values)
+    assert chosen == settings(**({} if otherwise else {"split": "random"}) | values)
+
+
+def test_a_set_that_came_as_parts_is_split_so_by_default():
+    assert loading.choose(settings(dataset="gowalla")).split.split == "published"
+    assert loading.describe(settings(dataset="gowalla")) == "published"
+    chosen = loading.choose(settings(dataset="gowalla", split="random"))
+    assert loading.describe(chosen) == "random 80/10/10, seed 0"
+    chosen = loading.choose(settings(dataset="gowalla", fold=0))
+    assert loading.describe(chosen) == "fold 0 of 5, seed 0"
+    assert loading.choose(chosen) == chosen
+    chosen = loading.choose(settings(dataset="gowalla", validation_fraction=0.1))
+    assert loading.describe(chosen) == "published, 0.1 of it for validation"
+    with pytest.raises(InputError, match="--test_fraction means nothing with --split=published;"):
+        loading.choose(settings(dataset="gowalla", test_fraction=0.1))
 
 
 def test_loads_a_named_set():
@@ -266,6 +304,174 @@ def test_a_split_that_the_set_does_not_have():
     config = settings(dataset="toy", split="u1")
     with pytest.raises(InputError, match="toy has no predefined split 'u1'"):
         loading.split(loading.load(config.data), config)
+
+
+def written(folder, **files):
+    """The paths of these files, by their names."""
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    return {name: str(folder / name) for name in files}
+
+
+def test_rows_are_chosen_before_they_are_cut(tmp_path):
+    lines = ["user,item,rating", *(f"u{n % 10},i{n % 7},{1 + n % 5}" for n in range(70))]
+    paths = written(tmp_path, all="\n".join([*lines, "u0,i0,1", "u99,i0,5"]))
+    config = settings(ratings=paths["all"], min_rating=2.0, min_user_interactions=3)
+    split = loading.split(loading.load(config.data), config)
+    # the last rating of (u0, i0) is 1, as are all of u0 and u5, two of ten; u99 has one row
+    assert (split.counts["train"], split.counts["validation"], split.counts["test"]) == (44, 6, 6)
+    assert split.counts["repeated_pairs"] == 1
+    assert split.notes[:3] == (
+        "1 repeated pair dropped: the last rating is kept",
+        "14 of 71 pairs dropped: rated below 2",
+        "1 of 9 users, 0 of 7 items and 1 of 57 pairs dropped, so that every user has 3 or more",
+    )
+    assert min(part.ratings.min() for part in (split.train, split.validation, split.test)) == 2
+
+
+def test_ready_made_parts_are_chosen_from_each_by_itself(tmp_path):
+    parts = written(tmp_path, train="a,x,5\na,y,1\nb,x,4\n", test="b,y,5\na,y,3\n")
+    config = settings(train_ratings=parts["train"], test_ratings=parts["test"], min_rating=4.0)
+    split = loading.split(loading.load(config.data), config)
+    assert raw_rows(split.raw["train"]) == [("a", "x", 5), ("b", "x", 4)]
+    assert raw_rows(split.raw["test"]) == [("b", "y", 5)]
+    assert split.notes[:2] == (
+        "train: 1 of 3 pairs dropped: rated below 4",
+        "test: 1 of 2 pairs dropped: rated below 4",
+    )
+    held_out = loading.read_held_out(parts["test"], config)
+    assert raw_rows(held_out) == [("b", "y", 5)]
+
+
+def test_counts_become_weights(tmp_path):
+    files = written(tmp_path, plays="user,item,plays\na,x,1\na,y,2\nb,x,4\na,x,6\n")
+    columns = {"weight_column": "plays", "weight_transform": "log1p"}
+    config = settings(ratings=files["plays"], **columns, test_fraction=0.0, validation_fraction=0.0)
+    source = loading.load(config.data)
+    assert not source.has_ratings
+    split = loading.split(source, config)
+    np.testing.assert_allclose(split.train.weights, np.log([3, 5, 8]), rtol=1e-6)
+    assert split.notes == (
+        "no ratings: every pair counts as a positive",
+        "1 repeated pair dropped: their weights are added up",
+    )
+    # users with few rows in what is measured are no reason to drop them
+    config = config.replace({"min_user_interactions": 9})
+    assert len(loading.read_held_out(files["plays"], config)) == 3
+
+
+def test_a_set_that_came_as_parts_brings_its_catalogue_and_candidates(tmp_path):
+    (tmp_path / "ncf-ml-1m").mkdir()
+    files = {
+        "ml-1m.train.rating": "0\t1\t5\n1\t2\t3\n0\t4\t1\n",
+        "ml-1m.test.rating": "0\t2\t4\n1\t3\t2\n",
+        "ml-1m.test.negative": "(0,2)\t3\t7\n(1,3)\t1\t7\n",
+    }
+    written(tmp_path / "ncf-ml-1m", **files)
+    config = settings(dataset="ncf-movielens-1m", data_dir=str(tmp_path))
+    source = loading.load(config.data)
+    assert source.has_ratings
+    split = loading.split(source, config)
+    assert split.train.items.raw_ids == ("1", "2", "4", "3", "7")
+    assert split.test.item_ids.tolist() == [1, 3]
+    assert raw_rows(split.candidates) == [*(("0", "3", 0), ("0", "7", 0), ("1", "1", 0)),
+                                          ("1", "7", 0)]  # fmt: skip
+    full = loading.split(source, config.replace({"candidates": "none"}))
+    assert full.candidates is None and full.train.items.raw_ids == split.train.items.raw_ids
+    # the negatives go with the parts that they were drawn for
+    other = loading.split(source, config.replace({"split": "random", "test_fraction": 0.2}))
+    assert other.candidates is None and other.counts["untrained_items"] == 0
+
+
+def test_candidates_come_from_a_file(tmp_path):
+    files = written(
+        tmp_path, train="0\t1\t5\n1\t2\t3\n", test="0\t2\t1\n1\t9\t1\n",
+        negative="(0,2)\t1\t8\n(1,9)\t1\t7\n",
+    )  # fmt: skip
+    config = settings(
+        train_ratings=files["train"], test_ratings=files["test"], candidates=files["negative"]
+    )
+    split = loading.split(loading.load(config.data), config)
+    assert split.train.items.raw_ids == ("1", "2", "9", "8", "7")
+    assert split.test.item_ids.tolist() == [1, 2]
+    assert split.candidates.item_ids.tolist() == [0, 3, 0, 4]
+    assert split.candidates.user_ids.tolist() == [0, 0, 1, 1]
+
+
+def test_unknown_users_of_adjacency_stay_unknown(tmp_path):
+    files = written(tmp_path, train="0 1 2\n1 2\n2\n", test="2 1\n0 3\n")
+    config = settings(
+        train_ratings=files["train"], test_ratings=files["test"], ratings_format="adjacency"
+    )
+    source = loading.load(config.data)
+    assert source.parts["train"].num_users == 3
+    split = loading.split(source, config)
+    assert split.train.users.raw_ids == ("0", "1")
+    assert split.test.user_ids.tolist() == [-1, 0] and split.test.item_ids.tolist() == [0, -1]
+
+
+@pytest.mark.real_data
+def test_gowalla(real_data_dir):
+    config = settings(dataset="gowalla", data_dir=str(real_data_dir))
+    source = loading.load(config.data)
+    assert not source.has_ratings and source.candidates is None
+    split = loading.split(source, config)
+    counts = split.counts
+    assert (counts["train"], counts["validation"], counts["test"]) == (810_128, 0, 217_242)
+    assert (counts["users"], counts["items"], counts["untrained_items"]) == (29_858, 40_981, 0)
+    assert (counts["unknown_rows"], counts["overlap"], counts["untested_users"]) == (0, 0, 0)
+    for part in ("train", "test"):
+        lines = (real_data_dir / "gowalla" / f"{part}.txt").read_text().splitlines()
+        found = {}
+        for user, item in zip(*split.raw_pairs(part), strict=True):
+            found.setdefault(user, [user]).append(item)
+        assert [" ".join(fields) for fields in found.values()] == lines
+
+
+@pytest.mark.real_data
+def test_ncf_movielens_1m(real_data_dir):
+    config = settings(dataset="ncf-movielens-1m", data_dir=str(real_data_dir))
+    source = loading.load(config.data)
+    split = loading.split(source, config)
+    counts = split.counts
+    assert (counts["train"], counts["test"], counts["users"]) == (994_169, 6_040, 6_040)
+    # two more are in the test part or were drawn as negatives
+    assert (counts["items"], counts["untrained_items"]) == (3_704, 2)
+    assert split.train.num_items == 3_706
+    assert counts["unknown_rows"] == 0 and source.has_ratings
+    assert np.bincount(split.candidates.user_ids).tolist() == [99] * 6_040
+    assert split.candidates.item_ids.min() >= 0
+    liked = loading.split(source, config.replace({"min_rating": 4.0}))
+    for part, file in (("train", "ml-1m.train.rating"), ("test", "ml-1m.test.rating")):
+        lines = (real_data_dir / "ncf-ml-1m" / file).read_text().splitlines()
+        rows = [line.split("\t")[:3] for line in lines]
+        expected = [(user, item, float(rating)) for user, item, rating in rows if rating >= "4"]
+        assert raw_rows(liked.raw[part]) == expected
+
+
+@pytest.mark.real_data
+def test_play_counts_and_quantities(real_data_dir):
+    path = real_data_dir / "hetrec-lastfm" / "user_artists.dat"
+    config = settings(ratings=str(path), weight_column="weight", split="per_user")
+    source = loading.load(config.data)
+    [part] = source.parts.values()
+    assert (len(part), part.num_users, part.num_items) == (92_834, 1_892, 17_632)
+    plays = [float(line.split("\t")[2]) for line in path.read_text().splitlines()[1:]]
+    assert part.weights.tolist() == plays and not source.has_ratings
+
+    path = real_data_dir / "online-retail" / "purchases.csv"
+    config = settings(
+        ratings=str(path), weight_column="quantity", weight_transform="log1p",
+        split="leave_last_out", min_user_interactions=5, min_item_interactions=5,
+    )  # fmt: skip
+    split = loading.split(loading.load(config.data), config)
+    assert sum(split.counts[part] for part in ("train", "validation", "test")) == 265_082
+    quantities = {}
+    for line in path.read_text().splitlines()[1:]:
+        user, item, quantity, _ = line.split(",")
+        quantities[user, item] = quantities.get((user, item), 0) + float(quantity)
+    expected = [np.log1p(quantities[pair]) for pair in zip(*split.raw_pairs("train"), strict=True)]
+    np.testing.assert_allclose(split.train.weights, expected, rtol=1e-6)
 
 
 @pytest.mark.real_data

@@ -246,7 +246,11 @@ def test_quotes_mean_nothing_beside_double_colons(write):
         ('u,"two\nlines",3\nu,y,bad\n', "ratings.txt:3: the rating 'bad' is no number"),
         (b"u,x,3\nu,y\0,3\n", "ratings.txt:2: not text"),
         (b"u,x,3\nu,caf\xe9,3\n", "ratings.txt:2: not UTF-8 text"),
-        ("1,2\n", "cannot tell the rating column; the file has: 2 fields a line"),
+        (
+            "user,item,price,date\nu,x,3,4\n",
+            "has: user, item, price, date; give --rating_column as a name of the header or a "
+            "number from 0, as none if every line is a positive, or --weight_column for counts",
+        ),
         (
             "user,item,likes\nu,x,y\n",
             "cannot tell the rating column; the file has: user, item,",
@@ -275,6 +279,164 @@ def test_bad_files_are_refused_in_one_line(write, content, message):
 def test_columns_that_are_not_there_are_refused(write, options, message):
     with pytest.raises(InputError, match=message):
         read_ratings(write("user,item,rating\nu,x,3\n"), **options)
+
+
+PAIRS = [("u1", "7", 1), ("u2", "007", 1)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "u1,7\nu2,007\n",
+        "u1\t7\nu2\t007\n",
+        "user_id,item_id\nu1,7\nu2,007\n",
+        "item,user\n7,u1\n007,u2\n",
+        "# user item\nu1 7\nu2 007\n",
+        "// user item\nu1 7\nu2 007\n",
+        "//user\titem\nu1\t7\nu2\t007\n",
+    ],
+)
+def test_two_columns_are_pairs_without_ratings(write, content):
+    data = read_ratings(write(content))
+    assert rows(data) == PAIRS
+    assert not data.has_ratings and data.weights is None
+
+
+def test_a_third_column_has_to_be_known_by_name(write):
+    data = read_ratings(write("user,item,timestamp\nu1,7,100\nu2,007,90\n"))
+    assert rows(data) == [("u1", "7", 1, 100), ("u2", "007", 1, 90)]
+    assert not data.has_ratings
+    # by position it is a rating
+    data = read_ratings(write("u1,7,100\nu2,007,90\n"))
+    assert rows(data) == [("u1", "7", 100), ("u2", "007", 90)] and data.has_ratings
+    data = read_ratings(write("u1,7,100\nu2,007,90\n"), timestamp_column=2)
+    assert rows(data) == [("u1", "7", 1, 100), ("u2", "007", 1, 90)] and not data.has_ratings
+
+
+def test_none_is_no_rating_column_unless_the_header_has_that_name(write):
+    path = write("user,item,price,date\nu1,7,9.5,100\nu2,007,2,90\n")
+    data = read_ratings(path, rating_column="none")
+    assert rows(data) == [("u1", "7", 1, 100), ("u2", "007", 1, 90)] and not data.has_ratings
+    data = read_ratings(write("u1,7,9\nu2,007,9\n"), rating_column="none")
+    assert rows(data) == PAIRS
+    data = read_ratings(write("user,item,none\nu1,7,9\n"), rating_column="none")
+    assert rows(data) == [("u1", "7", 9)] and data.has_ratings
+
+
+def test_who_counts_columns_of_text_sees_no_header(write):
+    path = write("ann\theat\nbob\tkolya\n")
+    data = read_ratings(path, user_column=0, item_column=1)
+    assert rows(data) == [("ann", "heat", 1), ("bob", "kolya", 1)]
+    data = read_ratings(write("who,movie\nann,heat\n"), user_column=0, item_column=1)
+    assert rows(data) == [("ann", "heat", 1)]
+    with pytest.raises(InputError, match="ratings.txt:1: cannot tell the user column"):
+        read_ratings(path)
+
+
+@pytest.mark.parametrize(
+    "content, options",
+    [
+        ("user,item,plays,time\nu1,7,4,100\nu2,007,2.5,90\n", {"weight_column": "plays"}),
+        ("u1,7,4,100\nu2,007,2.5,90\n", {"weight_column": "2"}),
+        ("u1,7,100,4\nu2,007,90,2.5\n", {"weight_column": 3, "timestamp_column": 2}),
+        ("user,x,item,value,time\nu1,_,7,4,100\nu2,_,007,2.5,90\n", {"weight_column": "value"}),
+    ],
+)
+def test_a_column_of_weights_leaves_no_rating_where_it_stands(write, content, options):
+    data = read_ratings(write(content), **options)
+    assert rows(data) == [("u1", "7", 1, 100), ("u2", "007", 1, 90)]
+    assert data.weights.tolist() == [4, 2.5] and data.weights.dtype == np.float32
+    assert not data.has_ratings
+
+
+def test_ratings_and_weights_side_by_side(write):
+    path = write("user,item,rating,trust\nu1,7,4,0.5\nu2,007,2.5,2\n")
+    data = read_ratings(path, weight_column="trust")
+    assert rows(data) == [("u1", "7", 4), ("u2", "007", 2.5)] and data.has_ratings
+    assert data.weights.tolist() == [0.5, 2]
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf", "1e39", "1e-50", "", "many", "1_0"])
+def test_weights_are_above_zero(write, weight):
+    path = write(f"user,item,n\nu,x,3\n\nu,y,{weight}\n")
+    with pytest.raises(InputError) as raised:
+        read_ratings(path, weight_column="n")
+    assert f"ratings.txt:4: the weight {weight!r} is no finite number above 0" in str(raised.value)
+
+
+ADJACENCY = [("0", "7", 1), ("0", "007", 1), ("5", "7", 1)]
+
+
+@pytest.mark.parametrize(
+    "content, options",
+    [
+        ("0 7 007\n5 7\n3\n", {}),
+        ("0 7 007 \n5 7 \n3 \n", {}),
+        ("0 7 007\r\n\r\n5  7\r\n3", {"ratings_format": "adjacency"}),
+        ("0,7,007\n5,7\n3\n", {"ratings_format": "adjacency"}),
+        ("0\t7\t007\n5\t7\n3\n", {"ratings_format": "adjacency", "delimiter": "tab"}),
+    ],
+)
+def test_reads_one_user_a_line(write, content, options):
+    data = read_ratings(write(content), **options)
+    assert rows(data) == ADJACENCY and not data.has_ratings
+    assert data.users.raw_ids == ("0", "5", "3")
+    assert data.timestamps is None and data.weights is None
+
+
+def test_adjacency_may_begin_without_items_and_come_again(write):
+    data = read_ratings(write("a\nb x\na y z\n"), ratings_format="adjacency")
+    assert rows(data) == [("b", "x", 1), ("a", "y", 1), ("a", "z", 1)]
+    assert data.users.raw_ids == ("a", "b")
+    assert rows(read_ratings(write("1 2 3\n4 5 6\n"), ratings_format="adjacency")) == [
+        *(("1", "2", 1), ("1", "3", 1), ("4", "5", 1), ("4", "6", 1))
+    ]
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        # a user comes again
+        ("1 2 3\n1 4\n5 6 3\n", "ratings.txt:2: 2 fields, 3 expected"),
+        ("1,2,3\n4,5\n", "ratings.txt:2: 2 fields, 3 expected"),
+        ("1 2 3\n4 5 3.5 1\n", "ratings.txt:2: 4 fields, 3 expected"),
+        ("1 2 3\n4 x\n", "ratings.txt:2: 2 fields, 3 expected"),
+        ("user item\n1 2 3\n4 5\n", "ratings.txt:2: 3 fields, 2 expected"),
+    ],
+)
+def test_other_ragged_files_are_refused(write, content, message):
+    with pytest.raises(InputError) as raised:
+        read_ratings(write(content))
+    assert message in str(raised.value)
+
+
+def test_a_ragged_table_is_refused_by_its_name(write):
+    path = write("1 2 3\n4 5\n")
+    assert len(read_ratings(path)) == 3
+    with pytest.raises(InputError, match="ratings.txt:2: 2 fields, 3 expected"):
+        read_ratings(path, ratings_format="table")
+    with pytest.raises(InputError, match="ratings.txt:2: 2 fields, 3 expected"):
+        read_ratings(path, rating_column=2)
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("1,\n", "ratings.txt:1: the item id is empty"),
+        ("1,2\n,3,4\n", "ratings.txt:2: the user id is empty"),
+        ("1,2\n3,4,,5\n", "ratings.txt:2: the item id is empty"),
+        ("1\n2\n", "cannot tell what separates the fields of '1'"),
+    ],
+)
+def test_bad_adjacency_is_refused_in_one_line(write, content, message):
+    with pytest.raises(InputError) as raised:
+        read_ratings(write(content), ratings_format="adjacency")
+    assert message in str(raised.value)
+
+
+def test_users_alone_are_no_interactions(write):
+    with pytest.raises(InputError, match="ratings.txt: users but no items"):
+        read_ratings(write("1\n2\n"), ratings_format="adjacency", delimiter="space")
 
 
 FOREIGN = [

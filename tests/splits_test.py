@@ -59,6 +59,7 @@ def test_assemble_encodes_in_the_training_vocabulary_and_keeps_strangers():
         "repeated_pairs": 7,
         "users": 2,
         "items": 2,
+        "untrained_items": 0,
         "unknown_users": 1,
         "unknown_items": 1,
         "unknown_rows": 3,
@@ -67,7 +68,7 @@ def test_assemble_encodes_in_the_training_vocabulary_and_keeps_strangers():
     }
     assert split.notes == (
         "7 repeated pairs dropped: the last rating is kept",
-        "test has 1 user and 1 item unknown to training (3 ratings, predicted by fallback)",
+        "test has 1 user and 1 item unknown to training (3 rows)",
         "warning: 1 test pair also in the training part",
     )
 
@@ -209,7 +210,7 @@ def test_leave_last_out_by_time_and_then_by_place():
     assert part_of(split, "train") == [rows[place] for place in (0, 3, 6, 7, 8, 9)]
     assert split.notes == (
         "2 users with fewer than 3 ratings: nothing of theirs is tested",
-        "test has 0 users and 1 item unknown to training (2 ratings, predicted by fallback)",
+        "test has 0 users and 1 item unknown to training (2 rows)",
     )
     split = leave_last_out_split(data, with_validation=False)
     assert part_of(split, "test") == [("a", "z", 5), ("b", "z", 6), ("c", "y", 8)]
@@ -427,3 +428,46 @@ def test_equal_digests_are_equal_rows():
         [("b", "x", 3)],
     ]
     assert len({of_rows(rows), *map(of_rows, changed)}) == 5
+
+
+def test_a_catalogue_extends_what_training_has():
+    train = make([("a", "x", 1), ("b", "z", 2)])
+    validation, test = make([("a", "w", 3)]), make([("b", "y", 4), ("c", "v", 5)])
+    catalogue = Vocabulary(("w", "x", "y", "z"), ("W", "X", "Y", "Z"))
+    candidates = make([("b", "w", 0), ("b", "u", 0), ("d", "x", 0)])
+    plain = assemble(train, validation, test)
+    split = plain.with_catalogue(catalogue, candidates)
+    for part in (split.train, split.validation, split.test, split.candidates):
+        assert part.items.raw_ids == ("x", "z", "w", "y")
+        assert part.users.raw_ids == ("a", "b")
+    assert split.train.item_ids.tolist() == plain.train.item_ids.tolist()
+    assert split.train.items.labels == ("", "", "W", "Y")
+    assert split.validation.item_ids.tolist() == [2]
+    assert split.test.item_ids.tolist() == [3, UNKNOWN]
+    assert split.candidates.item_ids.tolist() == [2, UNKNOWN, 0]
+    assert split.candidates.user_ids.tolist() == [1, 1, UNKNOWN]
+    assert (split.counts["items"], split.counts["untrained_items"]) == (2, 2)
+    assert split.counts["unknown_items"] == 1
+    assert "2 items of the catalogue in no training row" in split.notes
+    assert plain.counts["untrained_items"] == 0 and plain.candidates is None
+
+    refit = split.with_validation_in_training()
+    assert refit.train.items.raw_ids == ("x", "z", "w", "y")
+    assert (refit.counts["untrained_items"], refit.counts["validation"]) == (1, 1)
+    assert part_of(refit, "train") == [*part_of(split, "train"), ("a", "w", 3)]
+    assert refit.candidates.item_ids.tolist() == split.candidates.item_ids.tolist()
+
+
+def test_notes_say_what_repeats_come_to():
+    pairs, once = [("a", "b", "a"), ("x", "y", "x")], [("a", "b"), ("x", "y")]
+
+    def notes(columns, **others):
+        return random_split(Interactions.from_arrays(*columns, **others), 0, 0, 0).notes
+
+    implicit = "no ratings: every pair counts as a positive"
+    assert notes(once) == (implicit,)
+    assert notes(once, ratings=[1, 2]) == ()
+    assert notes(pairs) == (implicit, "1 repeated pair dropped: each counts once")
+    added = "1 repeated pair dropped: their weights are added up"
+    assert notes(pairs, weights=[1, 2, 3]) == (implicit, added)
+    assert notes(pairs, weights=[1, 2, 3], ratings=[1, 2, 3]) == (added,)

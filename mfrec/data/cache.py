@@ -24,7 +24,7 @@ FOLDER = ".mfrec-cache"
 MIN_BYTES = 1_000_000
 
 # Counted up whenever the readers begin to see something else in the same file.
-_VERSION = 1
+_VERSION = 2
 _EDGE_BYTES = 1 << 16
 # Raw ids hold no NUL: text that does is refused.
 _SEPARATOR = "\0"
@@ -89,7 +89,9 @@ def _load(cached: Path, source: dict[str, Any]) -> Interactions:
     with cached.open("rb") as file, np.load(file, allow_pickle=False) as content:
         if content["source"].item() != json.dumps(source):
             raise ValueError("stale")
-        timestamps = content["timestamps"] if "timestamps" in content else None
+        timestamps, weights = (
+            content[name] if name in content else None for name in ("timestamps", "weights")
+        )
         return Interactions(
             content["user_ids"],
             content["item_ids"],
@@ -97,6 +99,8 @@ def _load(cached: Path, source: dict[str, Any]) -> Interactions:
             timestamps,
             _unpack(content["users"]),
             _unpack(content["items"]),
+            weights=weights,
+            has_ratings=content["has_ratings"].item(),
         )
 
 
@@ -113,9 +117,12 @@ def _save(cached: Path, source: dict[str, Any], interactions: Interactions) -> N
         "ratings": interactions.ratings,
         "users": _pack(interactions.users),
         "items": _pack(interactions.items),
+        "has_ratings": np.array(interactions.has_ratings),
     }
-    if interactions.timestamps is not None:
-        content["timestamps"] = interactions.timestamps
+    for name in ("timestamps", "weights"):
+        column = getattr(interactions, name)
+        if column is not None:
+            content[name] = column
     cached.parent.mkdir(parents=True, exist_ok=True)
     temporary = cached.with_name(f".writing-{cached.name}-{os.getpid()}")
     try:

@@ -5,14 +5,15 @@ publisher; MovieLens 100K can also be rebuilt, byte for byte, from the copy that
 package carries. `toy` and `planted-100k` need no file at all.
 """
 
+import functools
 import hashlib
 import math
 import os
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,15 @@ import numpy as np
 
 from mfrec.config import nearest
 from mfrec.data import cache, downloads, tables
+from mfrec.data.candidates import read_candidates
 from mfrec.data.downloads import Remote
-from mfrec.data.interactions import Interactions, Vocabulary
+from mfrec.data.interactions import Interactions, Vocabulary, concatenate
 from mfrec.data.items import ItemDescriptions, describe, read_items
-from mfrec.data.readers import read_ratings
 from mfrec.errors import InputError
 from mfrec.progress import waiting
+
+# The split that a set was published with, where it came as parts.
+PUBLISHED = "published"
 
 _RECBOLE = "recbole==1.2.1"
 _RECBOLE_FOLDER = "recbole/dataset_example/ml-100k"
@@ -48,9 +52,14 @@ class Dataset:
         files: that are read, by their names in the folder, and the publisher's terms. The
             first are the ratings: where they are, the set is there.
         remotes: what to fetch: one zip archive that holds `folder`, or the files themselves.
+        page: where a person finds the files of a set that cannot be fetched, because nothing
+            is known by which to tell the right ones.
         rebuild: another source, tried when the publisher fails: makes the folder's files in
             an empty folder.
-        splits: names of its predefined splits.
+        splits: its predefined splits by name: the set's folder and what `read` made of it into
+            the training and test part.
+        candidates: makes of the set's folder the items that are ranked beside each user's test
+            items in the split it was published with.
     """
 
     name: str
@@ -58,13 +67,17 @@ class Dataset:
     folder: str = ""
     files: tuple[str, ...] = ()
     remotes: tuple[Remote, ...] = ()
+    page: str = ""
     rebuild: Callable[[Path], None] | None = None
-    splits: tuple[str, ...] = ()
+    splits: Mapping[str, Callable[[Path, Interactions], tuple[Interactions, Interactions]]] = field(
+        default_factory=dict
+    )
+    candidates: Callable[[Path], Interactions] | None = None
 
     @property
     def source(self) -> str:
-        """Where it is fetched from, for people."""
-        return " and ".join(remote.url for remote in self.remotes)
+        """Where it is to be had, for people."""
+        return " and ".join(remote.url for remote in self.remotes) or self.page
 
 
 def default_data_dir() -> Path:
@@ -120,7 +133,26 @@ def choose_default(data_dir: str | Path) -> tuple[str, str]:
 
 def predefined_splits(name: str) -> tuple[str, ...]:
     """Returns the names of a set's own splits; raises InputError for no set."""
-    return _dataset(name).splits
+    return tuple(_dataset(name).splits)
+
+
+def load_candidates(name: str, data_dir: str | Path) -> Interactions | None:
+    """Returns the fixed negatives that a set brings for the split it was published with.
+
+    Args:
+        name: one of `NAMES`.
+        data_dir: the data folder, where the set is.
+
+    Returns:
+        Rows (user, item) with rating 0, in vocabularies of their own; None for other sets.
+
+    Raises:
+        InputError: no such set, or the file cannot be read.
+    """
+    dataset = _dataset(name)
+    if dataset.candidates is None:
+        return None
+    return dataset.candidates(Path(data_dir) / dataset.folder)
 
 
 def predefined_split(
@@ -132,7 +164,7 @@ def predefined_split(
         name: one of `NAMES`.
         interactions: what `load` returned for that name; both parts share its vocabularies.
         split: for movielens-100k "u1" to "u5", five folds, or "ua" and "ub", which hold out
-            ten ratings of every user.
+            ten ratings of every user; "published" for sets that came as parts.
         data_dir: the data folder.
 
     Raises:
@@ -142,22 +174,7 @@ def predefined_split(
     if split not in dataset.splits:
         known = ", ".join(dataset.splits) or "none; use a random split or folds"
         raise InputError(f"{name} has no predefined split {split!r}; it has: {known}")
-    folder = Path(data_dir) / dataset.folder
-    if split in ("ua", "ub"):
-        return (
-            _read_part(folder / f"{split}.base", interactions),
-            _read_part(folder / f"{split}.test", interactions),
-        )
-    # GroupLens cut u1 to u5 from u.data itself, 20,000 rows after another.
-    if len(interactions) != 100_000:
-        raise InputError(
-            f"{folder / dataset.files[0]}: {len(interactions)} rows, 100000 expected for "
-            f"{split}; restore the published file"
-        )
-    start = 20_000 * (int(split[1:]) - 1)
-    is_test = np.zeros(len(interactions), bool)
-    is_test[start : start + 20_000] = True
-    return interactions.take(~is_test), interactions.take(is_test)
+    return dataset.splits[split](Path(data_dir) / dataset.folder, interactions)
 
 
 def fetch(dataset: Dataset, data_dir: str | Path) -> None:
@@ -174,6 +191,8 @@ def fetch(dataset: Dataset, data_dir: str | Path) -> None:
     folder = data_dir / dataset.folder
     if folder.exists():
         raise InputError(f"{folder}: holds no {dataset.files[0]}; complete or remove it")
+    if not dataset.remotes:
+        raise InputError(_unavailable(dataset, data_dir, "it is not fetched"))
     sources = [(dataset.source, _fetch)]
     if dataset.rebuild is not None:
         sources += [(f"the Python package {_RECBOLE}", _rebuild)]
@@ -220,12 +239,14 @@ def _is_there(dataset: Dataset, data_dir: Path) -> bool:
 
 def _unavailable(dataset: Dataset, data_dir: Path, reason: str) -> str:
     folder = data_dir / dataset.folder
-    target = (
-        f"unpack it to {folder}" if dataset.source.endswith(".zip") else f"put them in {folder}"
-    )
+    what, target = dataset.source, f"unpack it to {folder}"
+    if not dataset.source.endswith(".zip"):
+        target = f"put them in {folder}"
+    if not dataset.remotes:
+        what = f"{' and '.join(dataset.files)} from {dataset.page}"
     return (
-        f"{dataset.name} cannot be had ({reason}); download {dataset.source} by hand and {target}, "
-        "or use --dataset=planted-100k"
+        f"{dataset.name} cannot be had ({reason}); download {what} by hand and {target}, or use "
+        "--dataset=planted-100k"
     )
 
 
@@ -281,14 +302,63 @@ def _rebuild_movielens_100k(folder: Path) -> None:
     (folder / "u.item").write_bytes(u_item_from_recbole(items).encode("latin-1"))
 
 
-def _read_part(path: Path, interactions: Interactions) -> Interactions:
-    if not path.is_file():
+def _cut_movielens_100k(
+    fold: int, folder: Path, interactions: Interactions
+) -> tuple[Interactions, Interactions]:
+    """Cuts u1 to u5 as GroupLens did, from u.data itself: 20,000 rows after another."""
+    if len(interactions) != 100_000:
         raise InputError(
-            f"{path}: no such file (a copy rebuilt from recbole has no ua and ub); take one of "
-            "u1 to u5, or unpack the publisher's archive there"
+            f"{folder / 'u.data'}: {len(interactions)} rows, 100000 expected for u{fold}; restore "
+            "the published file"
         )
-    part = read_ratings(path, delimiter="\t", header=False)
-    return part.encode(interactions.users, interactions.items)
+    is_test = np.arange(len(interactions)) // 20_000 == fold - 1
+    return interactions.take(~is_test), interactions.take(is_test)
+
+
+def _read_movielens_100k_parts(
+    split: str, folder: Path, interactions: Interactions
+) -> tuple[Interactions, Interactions]:
+    for path in (folder / f"{split}.base", folder / f"{split}.test"):
+        if not path.is_file():
+            raise InputError(
+                f"{path}: no such file (a copy rebuilt from recbole has no ua and ub); take one "
+                "of u1 to u5, or unpack the publisher's archive there"
+            )
+    files = (f"{split}.base", f"{split}.test")
+    return _read_parts(files, {"delimiter": "\t", "header": False}, folder, interactions)
+
+
+def _read_parts(
+    files: tuple[str, str], options: dict[str, Any], folder: Path, interactions: Interactions
+) -> tuple[Interactions, Interactions]:
+    """Reads the training and test part from files of their own."""
+    train, test = (
+        _read_ratings(folder / file, **options).encode(interactions.users, interactions.items)
+        for file in files
+    )
+    return train, test
+
+
+def _read_both_parts(files: tuple[str, str], options: dict[str, Any], folder: Path) -> Interactions:
+    return concatenate(*(_read_ratings(folder / file, **options) for file in files))
+
+
+def _published_as_parts(
+    name: str, folder: str, files: tuple[str, ...], options: dict[str, Any], **others: Any
+) -> Dataset:
+    """A set whose first files are a training and a test part: both in one, and as they are."""
+    return Dataset(
+        name,
+        functools.partial(_read_both_parts, files[:2], options),
+        folder=folder,
+        files=files,
+        splits={PUBLISHED: functools.partial(_read_parts, files[:2], options)},
+        **others,
+    )
+
+
+def _read_ncf_candidates(folder: Path) -> Interactions:
+    return read_candidates(folder / "ml-1m.test.negative")[1]
 
 
 def _read_movielens_100k(folder: Path) -> Interactions:
@@ -424,7 +494,10 @@ DATASETS: dict[str, Dataset] = {
                 "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
             ),
             rebuild=_rebuild_movielens_100k,
-            splits=("u1", "u2", "u3", "u4", "u5", "ua", "ub"),
+            splits={
+                **{f"u{n}": functools.partial(_cut_movielens_100k, n) for n in range(1, 6)},
+                **{ab: functools.partial(_read_movielens_100k_parts, ab) for ab in ("ua", "ub")},
+            },
         ),
         Dataset(
             "movielens-1m",
@@ -510,6 +583,22 @@ DATASETS: dict[str, Dataset] = {
                     "e63fb84bc734e3c574f135634a40d3cbafab22b8f94f5fc0b80f80d1d2076efc",
                 ),
             ),
+        ),
+        # Copies of the training files go round that differ byte by byte: nothing to check by.
+        _published_as_parts(
+            "gowalla",
+            "gowalla",
+            ("train.txt", "test.txt"),
+            {"ratings_format": "adjacency"},
+            page="https://github.com/kuandeng/LightGCN/tree/master/Data/gowalla",
+        ),
+        _published_as_parts(
+            "ncf-movielens-1m",
+            "ncf-ml-1m",
+            ("ml-1m.train.rating", "ml-1m.test.rating", "ml-1m.test.negative"),
+            {"delimiter": "\t", "header": False},
+            page="https://github.com/hexiangnan/neural_collaborative_filtering/tree/master/Data",
+            candidates=_read_ncf_candidates,
         ),
         Dataset("planted-100k", _make_planted),
         Dataset("toy", _make_toy),

@@ -150,6 +150,9 @@ class Interactions:
         items: names the items.
         expected_ratings: float32 [n], each rating's mean under the process that drew it;
             known for generated data only, else None.
+        weights: float32 [n], above 0, how much each row counts in training; None where all
+            count 1.
+        has_ratings: False where the data have pairs alone, so that all ratings are 1.
     """
 
     user_ids: np.ndarray
@@ -159,6 +162,8 @@ class Interactions:
     users: Vocabulary
     items: Vocabulary
     expected_ratings: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    has_ratings: bool = True
 
     @classmethod
     def from_arrays(
@@ -167,6 +172,7 @@ class Interactions:
         item_ids: Sequence[Any],
         ratings: Sequence[float] | None = None,
         timestamps: Sequence[Any] | None = None,
+        weights: Sequence[float] | None = None,
     ) -> "Interactions":
         """Numbers raw ids in order of first appearance.
 
@@ -175,10 +181,11 @@ class Interactions:
             item_ids: raw ids [n].
             ratings: numbers [n]; 1 everywhere by default.
             timestamps: integers or datetime64 [n]; the latter become seconds since 1970.
+            weights: numbers [n] above 0.
 
         Raises:
-            InputError: lengths differ, an id is missing or empty, a rating is no finite
-                number, or a timestamp is no time.
+            InputError: lengths differ, an id is missing or empty, a rating or weight is no
+                finite number, a weight is not above 0, or a timestamp is no time.
         """
         user_rows, users = _number(user_ids, "user id")
         item_rows, items = _number(item_ids, "item id")
@@ -188,10 +195,22 @@ class Interactions:
         lengths |= {"ratings": len(values)}
         if times is not None:
             lengths |= {"timestamps": len(times)}
+        if weights is not None:
+            weights = _as_weights(weights)
+            lengths |= {"weights": len(weights)}
         if len(set(lengths.values())) > 1:
             found = ", ".join(f"{length} {name}" for name, length in lengths.items())
             raise InputError(f"lengths differ: {found}; give one of each for every rating")
-        return cls(user_rows, item_rows, _as_ratings(values), times, users, items)
+        return cls(
+            user_rows,
+            item_rows,
+            _as_numbers(values, "rating"),
+            times,
+            users,
+            items,
+            weights=weights,
+            has_ratings=ratings is not None,
+        )
 
     @classmethod
     def from_dataframe(
@@ -201,6 +220,7 @@ class Interactions:
         item_column: str = "item_id",
         rating_column: str | None = "rating",
         timestamp_column: str | None = None,
+        weight_column: str | None = None,
     ) -> "Interactions":
         """Reads a pandas or polars data frame; see `from_arrays`.
 
@@ -213,7 +233,8 @@ class Interactions:
         columns = list(frame.columns)
         if timestamp_column is None and "timestamp" in columns:
             timestamp_column = "timestamp"
-        for column in (user_column, item_column, rating_column, timestamp_column):
+        wanted = (user_column, item_column, rating_column, timestamp_column, weight_column)
+        for column in wanted:
             if column is not None and column not in columns:
                 found = ", ".join(map(str, columns))
                 raise InputError(f"no column {column!r} in the frame; its columns: {found}")
@@ -222,6 +243,7 @@ class Interactions:
             frame[item_column],
             None if rating_column is None else frame[rating_column],
             None if timestamp_column is None else frame[timestamp_column],
+            None if weight_column is None else frame[weight_column],
         )
 
     @classmethod
@@ -278,7 +300,7 @@ class Interactions:
         return cls(
             user_ids.astype(np.int32),
             item_ids.astype(np.int32),
-            _as_ratings(ratings),
+            _as_numbers(ratings, "rating"),
             None,
             _named(users, shape[0], "row"),
             _named(items, shape[1], "column"),
@@ -316,14 +338,19 @@ class Interactions:
             expected_ratings=(
                 None if self.expected_ratings is None else self.expected_ratings[index]
             ),
+            weights=None if self.weights is None else self.weights[index],
         )
+
+    def weights_or_ones(self) -> np.ndarray:
+        """Returns how much each row counts: float32 [n]."""
+        return np.ones(len(self), np.float32) if self.weights is None else self.weights
 
     def without_repeats(self) -> "Interactions":
         """Returns one row a (user, item) pair: its last rating, in the original order.
 
         The last is the one with the latest timestamp, and of several the one that stands
-        last; without timestamps it is the one that stands last. Rows of unknown users or
-        items count as one and the same, so call this before `encode`.
+        last; without timestamps it is the one that stands last. Weights are summed. Rows of
+        unknown users or items count as one and the same, so call this before `encode`.
         """
         pairs = self.pairs()
         # Most data repeat nothing, which a plain sort finds out much sooner than an argsort.
@@ -335,7 +362,15 @@ class Interactions:
             order = np.lexsort((self.timestamps, pairs))
         is_last = np.ones(len(self), bool)
         is_last[:-1] = np.diff(pairs[order]) != 0
-        return self.take(np.sort(order[is_last]))
+        last = order[is_last]
+        rows = self
+        if self.weights is not None:
+            ends = np.flatnonzero(is_last) + 1
+            starts = np.concatenate([[0], ends[:-1]])
+            weights = self.weights.copy()
+            weights[last] = np.add.reduceat(self.weights[order].astype(np.float64), starts)
+            rows = replace(self, weights=weights)
+        return rows.take(np.sort(last))
 
     def pairs(self) -> np.ndarray:
         """Returns one number for each row's (user, item): int64 [n], equal for equal pairs."""
@@ -362,8 +397,8 @@ class Interactions:
 def concatenate(first: Interactions, second: Interactions) -> Interactions:
     """Returns the rows of `first`, then those of `second`, in one pair of vocabularies.
 
-    The vocabularies are those of `first` followed by what `second` adds. Timestamps and
-    expected ratings survive where both have them.
+    The vocabularies are those of `first` followed by what `second` adds. Timestamps, expected
+    ratings and weights survive where both have them.
     """
     users = first.users.extended(second.users)
     items = first.items.extended(second.items)
@@ -376,6 +411,8 @@ def concatenate(first: Interactions, second: Interactions) -> Interactions:
         users,
         items,
         _concatenate_if_both(first.expected_ratings, second.expected_ratings),
+        _concatenate_if_both(first.weights, second.weights),
+        first.has_ratings and second.has_ratings,
     )
 
 
@@ -430,19 +467,29 @@ def _named(names: Sequence[Any] | None, length: int, what: str) -> Vocabulary:
     return Vocabulary(raw_ids)
 
 
-def _as_ratings(values: Any) -> np.ndarray:
+def _as_numbers(values: Any, what: str) -> np.ndarray:
     try:
         with np.errstate(over="ignore"):
-            ratings = np.asarray(values, np.float64).astype(np.float32)
+            numbers = np.asarray(values, np.float64).astype(np.float32)
     except (TypeError, ValueError) as error:
-        raise InputError(f"ratings must be numbers: {error}") from error
-    bad = np.flatnonzero(~np.isfinite(ratings))
+        raise InputError(f"{what}s must be numbers: {error}") from error
+    bad = np.flatnonzero(~np.isfinite(numbers))
     if len(bad):
         raise InputError(
-            f"rating at position {bad[0]} is {ratings[bad[0]]}, no finite number; "
+            f"{what} at position {bad[0]} is {numbers[bad[0]]}, no finite number; "
             "drop such rows first"
         )
-    return ratings
+    return numbers
+
+
+def _as_weights(values: Any) -> np.ndarray:
+    weights = _as_numbers(values, "weight")
+    bad = np.flatnonzero(weights <= 0)
+    if len(bad):
+        raise InputError(
+            f"weight at position {bad[0]} is {weights[bad[0]]}, not above 0; drop such rows first"
+        )
+    return weights
 
 
 def _as_timestamps(values: Any) -> np.ndarray:

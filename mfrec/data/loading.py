@@ -1,4 +1,4 @@
-"""Settings into data: the one place that knows which flags name ratings and which cut them."""
+"""Settings into data: the one place that knows which flags name, choose and cut the ratings."""
 
 import dataclasses
 import os
@@ -9,12 +9,14 @@ from mfrec.config import (
     COLUMNS,
     FILE_OPTIONS,
     HELD_OUT,
+    NO_CANDIDATES,
     SPLITS,
     Config,
     DataConfig,
     nearest,
 )
-from mfrec.data import arrays, cache, datasets, items, splits
+from mfrec.data import arrays, cache, datasets, items, positives, splits
+from mfrec.data.candidates import read_candidates
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.splits import Split
 from mfrec.errors import InputError
@@ -30,10 +32,20 @@ class Source:
     Attributes:
         name: of the data set, or the file's without its ending.
         parts: all ratings under "all", or ready-made "train", "validation" and "test" parts.
+        catalogue: all items of a set that came as parts, for its published split; None where
+            the training part decides which items there are.
+        candidates: the fixed negatives that a set brings for its published split, see `Split`.
     """
 
     name: str
     parts: dict[str, Interactions]
+    catalogue: Vocabulary | None = None
+    candidates: Interactions | None = None
+
+    @property
+    def has_ratings(self) -> bool:
+        """Whether every part has ratings, and not just pairs."""
+        return all(part.has_ratings for part in self.parts.values())
 
 
 def choose(config: Config) -> Config:
@@ -62,6 +74,9 @@ def choose(config: Config) -> Config:
         print(f"no --dataset or --ratings given: taking {name} ({reason})", file=sys.stderr)
         config = config.replace({"dataset": name})
     _check_split(config)
+    _check_positives(config)
+    if _kind(config) in _known_splits(config):
+        config = config.replace({"split": _kind(config)})
     return config
 
 
@@ -77,8 +92,15 @@ def load(data: DataConfig) -> Source:
         parts = {part: read(file, data) for part, file in _files(data).items() if file}
     if data.item_labels:
         parts = _labelled(parts, data.item_labels)
-    file = data.dataset or os.path.splitext(os.path.basename(data.ratings or data.train_ratings))[0]
-    return Source(file, parts)
+    if not data.dataset:
+        file = data.ratings or data.train_ratings
+        return Source(os.path.splitext(os.path.basename(file))[0], parts)
+    catalogue, candidates = None, datasets.load_candidates(data.dataset, data.data_dir)
+    if datasets.PUBLISHED in datasets.predefined_splits(data.dataset):
+        catalogue = parts["all"].items
+    if candidates is not None:
+        catalogue = catalogue.extended(candidates.items)
+    return Source(data.dataset, parts, catalogue, candidates)
 
 
 def read(path: str, data: DataConfig) -> Interactions:
@@ -93,19 +115,76 @@ def read(path: str, data: DataConfig) -> Interactions:
         return cache.read_ratings(path, data_dir, **options)
 
 
+def read_held_out(path: str, config: Config) -> Interactions:
+    """Reads a file of ratings to be measured on: the distinct pairs that count as they do.
+
+    Raises:
+        InputError: it cannot be read, or nothing in it counts.
+    """
+    every_user_and_item = {"min_user_interactions": 0, "min_item_interactions": 0}
+    settings = config.replace(every_user_and_item).positives
+    return positives.select(read(path, config.data), settings).rows.without_repeats()
+
+
 def split(source: Source, config: Config) -> Split:
     """Training, validation and test part as the settings want them.
 
     Raises:
         InputError: a split that the data do not have, or that leaves no training rows.
     """
+    parts = _parts(source, config)
+    selected = {name: positives.select(part, config.positives) for name, part in parts.items()}
+    cut = _cut({name: selection.rows for name, selection in selected.items()}, config)
+    repeated = sum(selection.repeated_pairs for selection in selected.values())
+    counts = cut.counts | {"repeated_pairs": cut.counts["repeated_pairs"] + repeated}
+    notes = tuple(
+        note if name == "all" else f"{name}: {note}"
+        for name, selection in selected.items()
+        for note in selection.notes
+    )
+    cut = dataclasses.replace(cut, counts=counts, cut_notes=notes + cut.cut_notes)
+    catalogue, candidates = _catalogue_and_candidates(source, config)
+    if catalogue is None and candidates is None:
+        return cut
+    return cut.with_catalogue(catalogue, candidates)
+
+
+def _parts(source: Source, config: Config) -> dict[str, Interactions]:
+    """What is there to choose from, each part of a split that is made already by itself."""
+    kind = _kind(config)
+    if _is_made_here(kind) or "all" not in source.parts:
+        return source.parts
+    ratings, data_dir = source.parts["all"], config.data.data_dir
+    parts = datasets.predefined_split(source.name, ratings, kind, data_dir)
+    return dict(zip(("train", "test"), parts, strict=True))
+
+
+def _catalogue_and_candidates(
+    source: Source, config: Config
+) -> tuple[Vocabulary | None, Interactions | None]:
+    """The items beyond the training part's, and the fixed negatives; None where there are none."""
+    path = config.evaluation.candidates
+    catalogue = candidates = None
+    if _kind(config) == datasets.PUBLISHED:
+        catalogue, candidates = source.catalogue, source.candidates
+    if path is not None:
+        candidates = None
+    if path not in (None, NO_CANDIDATES):
+        held_out, candidates = read_candidates(path)
+        for listed in (held_out.items, candidates.items):
+            catalogue = listed if catalogue is None else catalogue.extended(listed)
+    return catalogue, candidates
+
+
+def _cut(parts: dict[str, Interactions], config: Config) -> Split:
+    """The parts, all in one or already apart, as a split."""
     cut, seed = config.split, config.training.seed
     validation, test = _fractions(config)
     kind = _kind(config)
-    if kind == "ready-made":
-        parts = (source.parts.get(name) for name in ("train", "validation", "test"))
-        return splits.ready_made_split(*parts, seed, validation)
-    ratings = source.parts["all"]
+    if "all" not in parts:
+        ready_made = (parts.get(name) for name in ("train", "validation", "test"))
+        return splits.ready_made_split(*ready_made, seed, validation)
+    ratings = parts["all"]
     if kind == "folds of ratings":
         return splits.fold_split(ratings, seed, cut.fold, cut.num_folds, validation)
     if kind == "folds of users":
@@ -116,10 +195,7 @@ def split(source: Source, config: Config) -> Split:
         return splits.per_user_split(ratings, seed, validation, test)
     if kind == "leave_last_out":
         return splits.leave_last_out_split(ratings, with_validation=validation > 0)
-    if kind == "temporal":
-        return splits.temporal_split(ratings, validation, test)
-    parts = datasets.predefined_split(source.name, ratings, cut.split, config.data.data_dir)
-    return splits.ready_made_split(parts[0], None, parts[1], seed, validation)
+    return splits.temporal_split(ratings, validation, test)
 
 
 def describe(config: Config) -> str:
@@ -148,7 +224,19 @@ def _kind(config: Config) -> str:
         return "ready-made"
     if config.split.cross_validate or config.split.fold is not None:
         return f"folds of {config.split.fold_by}"
-    return config.split.split
+    if config.split.split is not None:
+        return config.split.split
+    return datasets.PUBLISHED if datasets.PUBLISHED in _known_splits(config) else "random"
+
+
+def _is_made_here(kind: str) -> bool:
+    """Whether we cut the split from all ratings, and nobody has done so before."""
+    return kind in SPLITS or kind.startswith("folds")
+
+
+def _known_splits(config: Config) -> tuple[str, ...]:
+    name = config.data.dataset
+    return SPLITS + (datasets.predefined_splits(name) if name else ())
 
 
 def _fractions(config: Config) -> tuple[float, float]:
@@ -200,27 +288,50 @@ def _check_options(data: DataConfig) -> None:
     if data.ratings_format == "auto" and all(map(arrays.known_by_ending, files)):
         raise InputError(f"{', '.join(given)} is about text files; leave it out with {files[0]}")
     columns = [flag for flag in given if flag.removeprefix("--") in COLUMNS]
-    if data.ratings_format == "matrix" and columns:
-        raise InputError(f"{', '.join(columns)} means nothing in a matrix; leave it out")
+    if data.ratings_format in ("matrix", "adjacency") and columns:
+        raise InputError(
+            f"{', '.join(columns)} means nothing with --ratings_format={data.ratings_format}; "
+            "leave it out"
+        )
+
+
+def _check_positives(config: Config) -> None:
+    """Refuses settings about rows where they could do nothing, or do harm."""
+    settings, kind = config.positives, _kind(config)
+    if config.data.weight_column is None and settings.weight_transform != "linear":
+        raise InputError(
+            f"--weight_transform={settings.weight_transform} needs weights; name their column by "
+            "--weight_column"
+        )
+    least = {
+        name: getattr(settings, name) for name in ("min_user_interactions", "min_item_interactions")
+    }
+    for name, number in least.items():
+        if number > 1 and not _is_made_here(kind):
+            raise InputError(
+                f"--{name}={number} would take rows out of a split that is made already ({kind}); "
+                "leave it out, or split by --split=random and such"
+            )
 
 
 def _check_split(config: Config) -> None:
-    cut, data, kind = config.split, config.data, _kind(config)
+    cut, data = config.split, config.data
     wishes = {
         "--cross_validate": cut.cross_validate,
         "--fold": cut.fold is not None,
-        f"--split={cut.split}": cut.split != "random",
+        f"--split={cut.split}": cut.split not in (None, "random"),
         "--train_ratings": data.train_ratings is not None,
     }
     given = [flag for flag, value in wishes.items() if value]
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)} each define the test part; give one of them")
-    known = SPLITS + (datasets.predefined_splits(data.dataset) if data.dataset else ())
-    if cut.split not in known:
+    known = _known_splits(config)
+    if cut.split is not None and cut.split not in known:
         what = data.dataset or "a file of ratings"
         raise InputError(
             f"--split={cut.split}: {what} has no such split{nearest(cut.split, known)}"
         )
+    kind = _kind(config)
     if cut.fold_by == "users" and kind != "folds of users":
         raise InputError("--fold_by=users needs folds; add --cross_validate or --fold=0")
     if cut.validation_fraction and kind == "leave_last_out":
@@ -229,7 +340,10 @@ def _check_split(config: Config) -> None:
             "--validation_fraction, or make it 0 for none"
         )
     if cut.test_fraction is not None and kind not in _TAKE_TEST_FRACTION:
-        raise InputError(f"--test_fraction means nothing with {given[0]}; leave one of them out")
+        raise InputError(
+            f"--test_fraction means nothing with {(given or [f'--split={kind}'])[0]}; leave one of "
+            "them out"
+        )
     if cut.test_fraction == 0 and kind == "folds of users":
         raise InputError("--test_fraction=0 leaves nothing to test in a fold; make it more")
     if config.training.refit and data.validation_ratings is None and not _fractions(config)[0]:

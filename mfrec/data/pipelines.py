@@ -21,13 +21,13 @@ EVALUATION_BLOCK = 1 << 17
 
 
 class Examples(NamedTuple):
-    """Columns of examples: of a whole training set, or of one step.
+    """Columns of examples, or of rows of P examples of one user: of a training set, or of a step.
 
     Attributes:
         user_ids: int32 [n].
-        item_ids: int32 [n].
-        ratings: float32 [n].
-        weights: float32 [n]; 0 marks padding.
+        item_ids: int32 [n] or [n, P].
+        ratings: float32 [n] or [n, P].
+        weights: float32 [n] or [n, P]; 0 marks padding.
     """
 
     user_ids: tf.Tensor
@@ -85,16 +85,38 @@ class EpochShape:
         return -(-self.steps // self.steps_per_loop)
 
 
-def training_examples(train: Interactions) -> Examples:
-    """The training set's columns [n + 1]: n examples of weight 1, and one of weight 0 as padding.
+def training_examples(train: Interactions, positives_per_row: int = 1, seed: int = 0) -> Examples:
+    """The training set's columns: n examples or rows of them, and one of weight 0 as padding.
 
-    The padding repeats the first example, so that whatever a loss can do with real ratings it
+    The padding repeats what comes first, so that whatever a loss can do with real ratings it
     can do with the padding.
+
+    Args:
+        train: the training part.
+        positives_per_row: P. 1: columns [n + 1]. Above: rows of up to P examples of one user,
+            user_ids [rows + 1] and all other columns [rows + 1, P].
+        seed: fixes which of a user's examples share a row.
     """
-    weights = np.ones(len(train), np.float32)
-    columns = [train.user_ids, train.item_ids, train.ratings, weights]
-    padding = [column[0] for column in columns[:3]] + [np.float32(0)]
-    return Examples(*map(tf.constant, map(np.append, columns, padding)))
+    columns = [train.user_ids, train.item_ids, train.ratings, train.weights_or_ones()]
+    if positives_per_row > 1:
+        columns = _rows_of_examples(columns, positives_per_row, seed)
+    padding = [column[:1] for column in columns[:3]] + [np.zeros_like(columns[3][:1])]
+    return Examples(*map(tf.constant, map(np.concatenate, zip(columns, padding, strict=True))))
+
+
+def _rows_of_examples(columns: list[np.ndarray], width: int, seed: int) -> list[np.ndarray]:
+    """Users [rows] and the other columns [rows, width], rows filled up with weight 0."""
+    users = columns[0]
+    order = np.lexsort((np.random.default_rng([seed, 2]).random(len(users)), users))
+    users = users[order]
+    place = np.arange(len(users)) - np.searchsorted(users, users)
+    row = np.cumsum(place % width == 0) - 1
+    firsts = np.flatnonzero(place % width == 0)
+    blocks = [np.repeat(column[order][firsts, np.newaxis], width, axis=1) for column in columns[1:]]
+    blocks[-1][:] = 0
+    for block, column in zip(blocks, columns[1:], strict=True):
+        block[row, place % width] = column[order]
+    return [users[firsts], *blocks]
 
 
 def training_loops(shape: EpochShape, epochs: int, seed: int) -> tf.data.Dataset:

@@ -1,15 +1,16 @@
-"""Files of ratings into Interactions: one rating a line, a matrix, or numpy's own files."""
+"""Files of ratings into Interactions: one rating a line, one user a line, numpy's own files."""
 
 import math
 import re
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
 from mfrec.data import arrays, tables
 from mfrec.data.interactions import Interactions, Vocabulary
-from mfrec.data.tables import Table, short
+from mfrec.data.tables import Lines, Table, short
 from mfrec.errors import InputError
 
 # What the columns are usually called, as `plain_name` gives it.
@@ -28,9 +29,15 @@ USUAL_NAMES = {
     "timestamp": {"timestamp", "time", "date", "datetime", "unixtime", "unixreviewtime"},
 }
 
+# Which columns are which where there is no header.
+_BY_POSITION = ("user", "item", "rating", "timestamp")
+# What says that there is no rating column.
+NO_COLUMN = "none"
+
 # How a matrix says that a user has not rated an item.
 _NOT_RATED = ("", "?", "nan", "na")
 _LARGEST_RATING = float(np.finfo(np.float32).max)
+_SMALLEST_WEIGHT = float(np.finfo(np.float32).tiny)
 
 
 def read_ratings(
@@ -43,28 +50,34 @@ def read_ratings(
     item_column: str | int | None = None,
     rating_column: str | int | None = None,
     timestamp_column: str | int | None = None,
+    weight_column: str | int | None = None,
 ) -> Interactions:
-    """Reads a file of ratings.
+    """Reads a file of ratings, or of pairs without.
 
     Args:
         path: UTF-8 text (see `tables.read`), or a file of arrays that ends in .npz or .npy
             (see `arrays.read`); the other options are for text.
         ratings_format: "table" is text of one rating a line; "matrix" text of one user a line
             and one item a column, where nothing, "?", "nan" or "na" stands for no rating;
-            "auto" goes by the ending and takes text for a table.
+            "adjacency" text of one user a line, and behind it that user's items; "auto" goes
+            by the ending and takes text for a table, unless it can only be adjacency: lines of
+            different lengths, nothing but digits and spaces, no user twice.
         delimiter: between fields, or "tab" and such; guessed from the first lines by default.
         header: whether the first line names the columns; guessed by default.
         user_column: name or number (from 0) of the users' column; digits are a number unless
             the header holds them as a name. By default known by its usual names, and without a
             header by position: user, item, rating, timestamp.
         item_column: the same for items.
-        rating_column: the same for ratings.
+        rating_column: the same for ratings; "none" where there are none. A table of users and
+            items, with or without timestamps and weights, has none either: all ratings are 1.
         timestamp_column: the same for timestamps, which a file need not have: numbers, or
             dates in ISO format, which become seconds since 1970 (UTC where they name no zone).
+        weight_column: name or number of a column of numbers above 0, such as counts.
 
     Returns:
         Interactions in the order of the file. The ids of a table are numbered in order of
-        first appearance, those of a matrix by row and column.
+        first appearance, those of a matrix by row and column. Users of an adjacency file that
+        have no items are in the vocabulary.
 
     Raises:
         InputError: the file is missing or empty, a column is missing, or a line cannot be
@@ -72,15 +85,23 @@ def read_ratings(
     """
     if ratings_format == "auto" and arrays.known_by_ending(path):
         return arrays.read(path)
-    table = tables.read(path, delimiter)
-    if ratings_format == "matrix":
-        return _read_matrix(table)
+    lines = tables.read_lines(path, delimiter)
     wanted = {
         "user": user_column,
         "item": item_column,
         "rating": rating_column,
         "timestamp": timestamp_column,
+        "weight": weight_column,
     }
+    none_wanted = all(column is None for column in wanted.values())
+    if ratings_format == "adjacency" or (
+        ratings_format == "auto" and none_wanted and _looks_like_adjacency(lines)
+    ):
+        return _read_adjacency(lines)
+    table = lines.table()
+    del lines  # ten million rows: 80 MB
+    if ratings_format == "matrix":
+        return _read_matrix(table)
     if header is None:
         header = _has_header(table.row(0), wanted)
     names = table.row(0) if header else None
@@ -92,13 +113,26 @@ def read_ratings(
 
     user_ids, users = _read_ids(table, columns["user"], "user id")
     item_ids, items = _read_ids(table, columns["item"], "item id")
-    ratings = table.values(columns["rating"], _as_rating).astype(np.float32)
-    timestamps = None
+    ratings = np.ones(len(table), np.float32)
+    if columns["rating"] is not None:
+        ratings = table.values(columns["rating"], _as_rating).astype(np.float32)
+    timestamps = weights = None
     if columns["timestamp"] is not None:
         timestamps = table.digits(columns["timestamp"])
         if timestamps is None:
             timestamps = table.values(columns["timestamp"], _as_timestamp).astype(np.int64)
-    return Interactions(user_ids, item_ids, ratings, timestamps, users, items)
+    if columns["weight"] is not None:
+        weights = table.values(columns["weight"], _as_weight).astype(np.float32)
+    return Interactions(
+        user_ids,
+        item_ids,
+        ratings,
+        timestamps,
+        users,
+        items,
+        weights=weights,
+        has_ratings=columns["rating"] is not None,
+    )
 
 
 def plain_name(name: str) -> str:
@@ -107,13 +141,18 @@ def plain_name(name: str) -> str:
 
 
 def _has_header(fields: list[str], wanted: dict[str, str | int | None]) -> bool:
-    if any(column is not None and _number(column) is None for column in wanted.values()):
+    given = {role: column for role, column in wanted.items() if column not in (None, NO_COLUMN)}
+    if any(_number(column) is None for column in given.values()):
         return True
-    rating = 2 if wanted["rating"] is None else _number(wanted["rating"])
-    if rating < len(fields) and _is_number(fields[rating]):
+    known = any(plain_name(field) in names for field in fields for names in USUAL_NAMES.values())
+    numbers = [_number(given[role]) for role in ("rating", "weight") if role in given]
+    if wanted["rating"] is None and not numbers:
+        numbers = [2]
+    numbers = [number for number in numbers if number < len(fields)]
+    if any(_is_number(fields[number]) for number in numbers):
         return False
-    known = set().union(*USUAL_NAMES.values())
-    return any(plain_name(field) in known for field in fields) or not any(map(_is_number, fields))
+    # without a column of numbers, who counts columns sees no names
+    return known or not (any(map(_is_number, fields)) or (given and not numbers))
 
 
 def _number(column: str | int) -> int | None:
@@ -124,51 +163,65 @@ def _number(column: str | int) -> int | None:
 def _choose_columns(
     table: Table, names: list[str] | None, wanted: dict[str, str | int | None]
 ) -> dict[str, int | None]:
-    """Returns the number of each role's column, None for timestamps where there are none."""
+    """Returns the number of each role's column, None for what the file does not have."""
     none_given = all(column is None for column in wanted.values())
-    if names is None and none_given and table.num_fields > len(wanted):
+    if names is None and none_given and table.num_fields > len(_BY_POSITION):
         table.refuse(
             0,
             f"{table.num_fields} fields and no header; say which are which by --user_column=0 "
-            "and so on, or --ratings_format=matrix if each line is one user",
+            "and so on, or --ratings_format=matrix or adjacency if each line is one user",
         )
-    columns = {
-        role: _choose_column(table, names, role, position, column)
-        for position, (role, column) in enumerate(wanted.items())
-    }
+    columns = {role: _find_column(table, names, role, column) for role, column in wanted.items()}
+    # a column that is named is not what others like it are
+    named = {column for role, column in columns.items() if wanted[role] is not None}
+    for role in ("rating", "timestamp"):
+        if wanted[role] is None and columns[role] in named:
+            columns[role] = None
     chosen = [column for column in columns.values() if column is not None]
+    says_what_counts = wanted["rating"] is not None or wanted["weight"] is not None
+    if columns["rating"] is None and not says_what_counts and len(chosen) < table.num_fields:
+        _refuse_column(table, names, "rating", None)
     if len(set(chosen)) < len(chosen):
         roles = ", ".join(f"{role} {column}" for role, column in columns.items())
         raise InputError(f"{table.path}: one column in two roles ({roles}); name each column")
     return columns
 
 
-def _choose_column(
-    table: Table, names: list[str] | None, role: str, position: int, wanted: str | int | None
+def _find_column(
+    table: Table, names: list[str] | None, role: str, wanted: str | int | None
 ) -> int | None:
-    """Returns the number of one role's column; `position` is where it stands by default."""
+    """Returns the number of one role's column, None where it need not be there and is not."""
+    if role == "rating" and wanted == NO_COLUMN and wanted not in (names or ()):
+        return None
+    if role == "weight" and wanted is None:
+        return None
     number = None if wanted is None or wanted in (names or ()) else _number(wanted)
-    if names is None:
-        found = f"{table.num_fields} fields a line and no header"
-        matches = range(table.num_fields) if wanted is None else ()
-        matches = matches[position : position + 1]
+    if number is not None:
+        matches = [number] if 0 <= number < table.num_fields else []
+    elif names is None:
+        position = _BY_POSITION.index(role)
+        matches = range(table.num_fields)[position : position + 1] if wanted is None else []
     else:
-        found = ", ".join(names)
         usual = USUAL_NAMES[role] if wanted is None else {plain_name(str(wanted))}
         matches = [column for column, name in enumerate(names) if name == wanted] or [
             column for column, name in enumerate(names) if plain_name(name) in usual
         ]
-    if number is not None:
-        matches = [number] if 0 <= number < table.num_fields else []
     if matches:
         return matches[0]
-    if wanted is None and role == "timestamp":
-        return None
+    if wanted is not None or role in ("user", "item"):
+        _refuse_column(table, names, role, wanted)
+    return None
+
+
+def _refuse_column(
+    table: Table, names: list[str] | None, role: str, wanted: str | int | None
+) -> NoReturn:
+    found = f"{table.num_fields} fields a line and no header" if names is None else ", ".join(names)
     missing = f"cannot tell the {role} column" if wanted is None else f"no column {wanted!r}"
-    raise InputError(
-        f"{table.path}:{table.lines[0]}: {missing}; the file has: {found}; give "
-        f"--{role}_column as a name of the header or a number from 0"
-    )
+    remedy = f"give --{role}_column as a name of the header or a number from 0"
+    if role == "rating" and wanted is None:
+        remedy += f", as {NO_COLUMN} if every line is a positive, or --weight_column for counts"
+    raise InputError(f"{table.path}:{table.lines[0]}: {missing}; the file has: {found}; {remedy}")
 
 
 def _is_number(text: str) -> bool:
@@ -197,6 +250,15 @@ def _as_rating(text: str) -> float:
     return value
 
 
+def _as_weight(text: str) -> float:
+    value = float(text) if _is_number(text) else math.nan
+    if not _SMALLEST_WEIGHT <= value <= _LARGEST_RATING:
+        raise ValueError(
+            f"the weight {short(text)} is no finite number above 0; correct or drop the line"
+        )
+    return value
+
+
 def _as_timestamp(text: str) -> int:
     value: float = math.nan
     try:
@@ -214,6 +276,35 @@ def _as_timestamp(text: str) -> int:
             f"the timestamp {short(text)} is neither a number nor a date; correct or drop the line"
         )
     return int(value)
+
+
+def _looks_like_adjacency(lines: Lines) -> bool:
+    """Tells whether lines can be nothing but `user item item ...`.
+
+    A table of ratings with a broken line is ragged as well, but its users come again.
+    """
+    if lines.delimiter != " " or not lines.are_ragged() or not lines.hold_only(b"0123456789"):
+        return False
+    heads, _ = lines.heads_and_others()
+    return len(heads.texts(0)[1]) == len(heads)
+
+
+def _read_adjacency(lines: Lines) -> Interactions:
+    """Reads lines of one user and, behind it, that user's items."""
+    heads, others = lines.heads_and_others()
+    if not len(others):
+        raise InputError(f"{lines.path}: users but no items; give a file with interactions")
+    of_lines, users = _read_ids(heads, 0, "user id")
+    item_ids, items = _read_ids(others, 0, "item id")
+    return Interactions(
+        np.repeat(of_lines, lines.counts - 1),
+        item_ids,
+        np.ones(len(item_ids), np.float32),
+        None,
+        users,
+        items,
+        has_ratings=False,
+    )
 
 
 def _read_matrix(table: Table) -> Interactions:

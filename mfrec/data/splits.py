@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mfrec.data.interactions import UNKNOWN, Interactions, concatenate
+from mfrec.data.interactions import UNKNOWN, Interactions, Vocabulary, concatenate
 from mfrec.errors import InputError
 
 
@@ -21,17 +21,22 @@ class Split:
     """Training, validation and test parts in the ids of the training part.
 
     Attributes:
-        train: its vocabularies hold exactly the users and items it rates.
+        train: its vocabularies hold exactly the users and items it rates, and behind these the
+            other items of `catalogue`.
         validation: held-out rows for picking and stopping; None where there are none.
         test: held-out rows for reporting; None where there are none.
-        raw: each part that is there by name ("train", "validation", "test"), the same rows in
-            vocabularies that know every raw id; see `raw_pairs`.
+        raw: each part that is there by name ("train", "validation", "test", "candidates"), the
+            same rows in vocabularies that know every raw id; see `raw_pairs`.
         counts: rows of `train`, `validation` and `test`; `repeated_pairs` dropped; `users` and
             `items` of the training part; `unknown_users` and `unknown_items`, the distinct raw
             ids of the test part that training lacks, and `unknown_rows`, the test rows that
-            hold one; `untested_users`, the users of the training part without a test row;
+            hold one; `untrained_items`, the items of the catalogue that training lacks;
+            `untested_users`, the users of the training part without a test row;
             `overlap`, the test rows whose pair also stands in the training part.
         cut_notes: what the cut kept back and why, one line each, for people.
+        candidates: rows (user, item) that tell which items are ranked beside a user's test
+            items; None where all are.
+        catalogue: the items that may be recommended; None where those are that training has.
     """
 
     train: Interactions
@@ -40,20 +45,30 @@ class Split:
     raw: dict[str, Interactions]
     counts: dict[str, int]
     cut_notes: tuple[str, ...] = ()
+    candidates: Interactions | None = None
+    catalogue: Vocabulary | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was dropped or kept back and why, one line each, for people."""
         counts, notes = self.counts, []
+        if not self.train.has_ratings:
+            notes.append("no ratings: every pair counts as a positive")
         if counts["repeated_pairs"]:
             repeated = _number(counts["repeated_pairs"], "repeated pair")
-            notes.append(f"{repeated} dropped: the last rating is kept")
+            kept = "the last rating is kept" if self.train.has_ratings else "each counts once"
+            if self.train.weights is not None:
+                kept = "their weights are added up"
+            notes.append(f"{repeated} dropped: {kept}")
         notes += self.cut_notes
+        if counts["untrained_items"]:
+            untrained = _number(counts["untrained_items"], "item")
+            notes.append(f"{untrained} of the catalogue in no training row")
         if counts["unknown_rows"]:
             notes.append(
                 f"test has {_number(counts['unknown_users'], 'user')} and "
                 f"{_number(counts['unknown_items'], 'item')} unknown to training "
-                f"({_number(counts['unknown_rows'], 'rating')}, predicted by fallback)"
+                f"({_number(counts['unknown_rows'], 'row')})"
             )
         if counts["overlap"]:
             overlap = _number(counts["overlap"], "test pair")
@@ -85,9 +100,29 @@ class Split:
         train = self.raw["train"]
         if "validation" in self.raw:
             train = concatenate(train, self.raw["validation"])
-        split = assemble(train, None, self.raw.get("test"), self.counts["repeated_pairs"])
-        counts = split.counts | {"validation": self.counts["validation"]}
-        return replace(split, counts=counts, cut_notes=self.cut_notes)
+        split = assemble(
+            train,
+            None,
+            self.raw.get("test"),
+            self.counts["repeated_pairs"],
+            self.cut_notes,
+            self.catalogue,
+            self.raw.get("candidates"),
+        )
+        return replace(split, counts=split.counts | {"validation": self.counts["validation"]})
+
+    def with_catalogue(
+        self, catalogue: Vocabulary | None, candidates: Interactions | None = None
+    ) -> "Split":
+        """Returns the same parts where these items may be recommended, seen in training or not.
+
+        Args:
+            catalogue: items; those that training lacks follow its own.
+            candidates: rows as `Split.candidates` has them, in vocabularies of their own.
+        """
+        parts = (self.raw.get(part) for part in ("train", "validation", "test"))
+        repeated = self.counts["repeated_pairs"]
+        return assemble(*parts, repeated, self.cut_notes, catalogue, candidates)
 
 
 def assemble(
@@ -96,6 +131,8 @@ def assemble(
     test: Interactions | None,
     repeated_pairs: int = 0,
     cut_notes: tuple[str, ...] = (),
+    catalogue: Vocabulary | None = None,
+    candidates: Interactions | None = None,
 ) -> Split:
     """Encodes the parts, which may come with vocabularies of their own, and counts.
 
@@ -105,20 +142,29 @@ def assemble(
         test: rows, or None; no rows count as None.
         repeated_pairs: how many rows the caller has dropped as repeats.
         cut_notes: what else the caller has to say of them.
+        catalogue: see `Split`.
+        candidates: see `Split`.
     """
     if not len(train):
         raise InputError("no rows are left to train on; hold out less or bring more ratings")
     parts = {"train": train, "validation": validation, "test": test}
     raw = {name: part for name, part in parts.items() if part is not None and len(part)}
+    if candidates is not None:
+        raw["candidates"] = candidates
     encoded_train = train.compact()
+    num_items = encoded_train.num_items
+    if catalogue is not None:
+        encoded_train = replace(encoded_train, items=encoded_train.items.extended(catalogue))
     users, items = encoded_train.users, encoded_train.items
     encoded = {name: part.encode(users, items) for name, part in raw.items()}
     encoded["train"] = encoded_train
     counts = {name: len(raw.get(name, ())) for name in parts}
-    counts |= {"repeated_pairs": repeated_pairs, "users": len(users), "items": len(items)}
+    counts |= {"repeated_pairs": repeated_pairs, "users": len(users), "items": num_items}
+    counts |= {"untrained_items": len(items) - num_items}
     counts |= _count_test_rows(encoded_train, encoded.get("test"), raw.get("test"))
     held_out = encoded.get("validation"), encoded.get("test")
-    return Split(encoded_train, *held_out, raw, counts, cut_notes)
+    candidates = encoded.get("candidates")
+    return Split(encoded_train, *held_out, raw, counts, cut_notes, candidates, catalogue)
 
 
 def random_split(

@@ -68,8 +68,69 @@ _MOST_BITS = 24
 
 
 @dataclass(frozen=True, eq=False)
+class Lines:
+    """The fields of a file, as positions in its bytes; every line has as many as it has.
+
+    Attributes:
+        path: where the bytes come from, for messages.
+        data: UTF-8 bytes, and then one machine word of padding.
+        starts: integers [fields], where each field begins in `data`.
+        ends: integers [fields], where each field ends.
+        counts: integers [rows], how many fields each row has.
+        numbers: integers [rows], line numbers from 1.
+        delimiter: what separates the fields.
+        encoding: how the file was read, "utf-8" or "latin-1".
+    """
+
+    path: str
+    data: bytes
+    starts: np.ndarray
+    ends: np.ndarray
+    counts: np.ndarray
+    numbers: np.ndarray
+    delimiter: str
+    encoding: str = "utf-8"
+
+    def table(self) -> "Table":
+        """Returns the fields of lines of one length; raises InputError for one of another."""
+        counts, numbers = self.counts, self.numbers
+        wrong = np.flatnonzero(counts != counts[0])
+        if len(wrong):
+            row = wrong[0]
+            raise InputError(
+                f"{self.path}:{numbers[row]}: {counts[row]} fields, {counts[0]} expected as in "
+                f"line {numbers[0]} (delimiter {self.delimiter!r}); correct or drop the line"
+            )
+        return self._table(self.starts, self.ends, numbers, int(counts[0]))
+
+    def heads_and_others(self) -> tuple["Table", "Table"]:
+        """Returns the first field of every line, and all others: two tables of one column."""
+        is_head = np.zeros(len(self.starts), bool)
+        is_head[np.cumsum(self.counts) - self.counts] = True
+        others = np.repeat(self.numbers, self.counts - 1)
+        return (
+            self._table(self.starts[is_head], self.ends[is_head], self.numbers, 1),
+            self._table(self.starts[~is_head], self.ends[~is_head], others, 1),
+        )
+
+    def are_ragged(self) -> bool:
+        """Tells whether some lines have more fields than others."""
+        return bool((self.counts != self.counts[0]).any())
+
+    def hold_only(self, characters: bytes) -> bool:
+        """Tells whether all fields consist of these ASCII characters."""
+        return not self.data[:-_WORD].translate(None, characters + self.delimiter.encode() + b"\n")
+
+    def _table(
+        self, starts: np.ndarray, ends: np.ndarray, lines: np.ndarray, num_fields: int
+    ) -> "Table":
+        starts, ends = starts.reshape(-1, num_fields), ends.reshape(-1, num_fields)
+        return Table(self.path, self.data, starts, ends, lines, self.encoding)
+
+
+@dataclass(frozen=True, eq=False)
 class Table:
-    """The fields of a file, as positions in its bytes.
+    """Fields of a file in rows of one length.
 
     Attributes:
         path: where the bytes come from, for messages.
@@ -196,7 +257,8 @@ def read(path: str | Path, delimiter: str | None = None, latin1: bool = False) -
     """Reads a delimited text file.
 
     Args:
-        path: a UTF-8 file. Blank lines and a byte order mark are passed over; double quotes
+        path: a UTF-8 file. Blank lines and a byte order mark are passed over, and so is a
+            "#" or "//" before the first line where spaces are the delimiter; double quotes
             mean what they mean in CSV, but not beside "::", nor beside a tab and such where the
             file would be no CSV then.
         delimiter: between fields, or "tab" and such; guessed from the first lines by default.
@@ -206,6 +268,11 @@ def read(path: str | Path, delimiter: str | None = None, latin1: bool = False) -
     Raises:
         InputError: the file is missing, empty, no text, or its rows differ in length.
     """
+    return read_lines(path, delimiter, latin1).table()
+
+
+def read_lines(path: str | Path, delimiter: str | None = None, latin1: bool = False) -> Lines:
+    """Does the same for a file whose lines may differ in length."""
     data, encoding = _read(path), "utf-8"
     if not data.isascii():
         try:
@@ -261,6 +328,10 @@ def _guess_delimiter(path: str | Path, data: bytes) -> str:
     ]
     lines = lines or [data.lstrip(b"\n").split(b"\n", 1)[0].decode()]
     candidates = [delimiter for delimiter in _DELIMITERS if delimiter in lines[0]]
+    # where the first user has no items
+    candidates = candidates or [
+        delimiter for delimiter in _DELIMITERS if any(delimiter in line for line in lines)
+    ]
     if not candidates:
         raise InputError(
             f"{path}: cannot tell what separates the fields of {short(lines[0])}; name it by "
@@ -280,8 +351,8 @@ def _count_fields(lines: list[str], delimiter: str) -> list[int]:
     return [line.count(delimiter) for line in lines]
 
 
-def _split(path: str | Path, data: bytes, delimiter: str) -> Table:
-    """Finds every field; raises InputError for the first row of another length than row one."""
+def _split(path: str | Path, data: bytes, delimiter: str) -> Lines:
+    """Finds every field."""
     # Files with "::" or other long delimiters know no quoting: a quote in a title is just that.
     quoted = b'"' in data and len(delimiter) == 1
     if quoted and delimiter not in _CSV_DELIMITERS:
@@ -295,21 +366,16 @@ def _split(path: str | Path, data: bytes, delimiter: str) -> Table:
     starts, ends, counts, lines, data = (
         _split_quoted(path, data, delimiter) if quoted else _split_plain(data, delimiter)
     )
-    wrong = np.flatnonzero(counts != counts[0])
-    if len(wrong):
-        row = wrong[0]
-        raise InputError(
-            f"{path}:{lines[row]}: {counts[row]} fields, {counts[0]} expected as in line "
-            f"{lines[0]} (delimiter {delimiter!r}); correct or drop the line"
-        )
-    shape = (len(lines), counts[0])
     data += bytes(_WORD)
-    return Table(str(path), data, starts.reshape(shape), ends.reshape(shape), lines)
+    return Lines(str(path), data, starts, ends, counts, lines, delimiter)
 
 
 def _split_plain(data: bytes, delimiter: str) -> tuple[np.ndarray, ...]:
     """Returns starts and ends of all fields, fields and line numbers of all rows, and bytes."""
     mark = delimiter.encode()
+    if mark == b" ":
+        # a header behind a mark for comments, as numpy.savetxt writes it
+        data = re.sub(rb"\A\s*(?:#|//) +", b"", data)
     if mark == b" " and re.search(rb"  |^ | $", data, re.MULTILINE):
         data = re.sub(rb" +", b" ", data)
         data = re.sub(rb"^ | $", b"", data, flags=re.MULTILINE)
