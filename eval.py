@@ -4,10 +4,12 @@
     python eval.py --run_dir=runs/my-run --output=json --predictions=predictions.tsv
     python eval.py --run_dir=runs/my-run --run_dir=runs/another
     python eval.py --run_dir='runs/*'
+    python eval.py --run_dir=runs/my-run --compare_to=runs/another
 
 Results go to standard output, the rest to standard error.
 """
 
+import dataclasses
 import glob
 import json
 import os
@@ -34,6 +36,12 @@ RATINGS = COMMAND.define(_WHAT, "ratings", str, None, "measure on this file of r
 DATA_DIR = COMMAND.define(
     _WHAT, "data_dir", str, None, "where the data sets are now, if they moved"
 )
+CUTOFFS = COMMAND.define(
+    _WHAT, "cutoffs", str, None, "k of the ranking metrics, if not those of training: 10,20"
+)
+COMPARE_TO = COMMAND.define(
+    _WHAT, "compare_to", str, None, "test the difference to this run, user by user"
+)
 _OUTPUT = "What comes out."
 OUTPUT = COMMAND.define(_OUTPUT, "output", str, "table", "what to print", ["table", "json"])
 PREDICTIONS = COMMAND.define(
@@ -50,16 +58,24 @@ def evaluate() -> None:
     run_dirs = _run_dirs(RUN_DIR.value or [])
     if PREDICTIONS.value and len(run_dirs) > 1:
         raise InputError(f"--predictions needs one run, not {len(run_dirs)}")
+    if COMPARE_TO.value and (PREDICTIONS.value or len(run_dirs) > 1):
+        raise InputError("--compare_to compares one run with another; leave out the rest")
 
     # TensorFlow takes seconds to import: wrong flags are answered before
     with waiting("starting TensorFlow"):
         from mfrec import experiment, reporting, runs
 
+    what = experiment.Remeasuring(PART.value, RATINGS.value, DATA_DIR.value, CUTOFFS.value)
+    if COMPARE_TO.value:
+        (other,) = _run_dirs([COMPARE_TO.value])
+        comparison = experiment.compare_runs(run_dirs[0], other, what)
+        if OUTPUT.value == "json":
+            print(json.dumps(dataclasses.asdict(comparison), indent=2))
+        else:
+            print(reporting.significance_table(comparison, run_dirs[0], other))
+        return
     measured = {
-        run_dir: experiment.evaluate_run(
-            run_dir, PART.value, RATINGS.value, DATA_DIR.value, PREDICTIONS.value
-        )
-        for run_dir in run_dirs
+        run_dir: experiment.evaluate_run(run_dir, what, PREDICTIONS.value) for run_dir in run_dirs
     }
     results = measured[run_dirs[0]]
     if OUTPUT.value == "json":

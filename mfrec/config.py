@@ -18,14 +18,22 @@ from typing import Any, get_args
 from mfrec.errors import InputError
 
 # The built-in losses, for --help; TensorFlow, which mfrec/losses.py needs, is not imported here.
-LOSSES = ("mse", "mae", "huber", "logistic", "poisson")
+RATING_LOSSES = ("mse", "mae", "huber", "logistic", "poisson")
+RANKING_LOSSES = (
+    *("bpr", "hinge", "warp", "sampled_logistic", "sampled_softmax", "cosine_contrastive"),
+    *("bsl", "ultragcn", "softmax", "implicit_squared"),
+)
 OPTIMIZERS = ("adam", "adamw", "adagrad", "sgd", "nadam")
 SCHEDULES = ("constant", "exponential", "cosine")
 TENSORBOARD_LEVELS = ("off", "basic", "full")
 SPLITS = ("random", "per_user", "leave_last_out", "temporal")
 # What these splits hold out for validation, and for the test, where nobody says how much.
 HELD_OUT = 0.1
-RATINGS_FORMATS = ("auto", "table", "matrix")
+RATINGS_FORMATS = ("auto", "table", "matrix", "adjacency")
+# What says that items are ranked among all, not among fixed negatives.
+NO_CANDIDATES = "none"
+WEIGHT_TRANSFORMS = ("linear", "log1p", "none")
+SAMPLERS = ("uniform", "popularity", "in_batch")
 
 
 def _setting(default: Any, help: str, **checks: Any) -> Any:
@@ -45,16 +53,22 @@ class DataConfig:
     ratings_format: str = _setting(
         "auto",
         "what those files are: table is text of one rating a line, matrix text of one user a "
-        "line; auto takes text for a table",
+        "line, adjacency text of one user and then that user's items a line; auto takes text for "
+        "a table, unless it can only be adjacency",
         choices=RATINGS_FORMATS,
     )
     user_column: str | None = _setting(
         None, "the users' column, by name or number from 0 (default: by usual names or first)"
     )
     item_column: str | None = _setting(None, "the items' column (default: likewise, or second)")
-    rating_column: str | None = _setting(None, "the ratings' column (default: likewise, or third)")
+    rating_column: str | None = _setting(
+        None, "the ratings' column (default: likewise, or third), or none: all lines are positives"
+    )
     timestamp_column: str | None = _setting(
         None, "the timestamps' column (default: likewise, or fourth, if there is one)"
+    )
+    weight_column: str | None = _setting(
+        None, "column of how much each line counts, such as how often; repeated pairs add up"
     )
     delimiter: str | None = _setting(
         None, "what separates the fields: tab, comma, ::, … (default: guessed)"
@@ -68,10 +82,35 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class PositivesConfig:
+    """Which rows count, and how much."""
+
+    min_rating: float | None = _setting(None, "keep only what is rated so high or higher")
+    weight_transform: str = _setting(
+        "linear",
+        "weight of a pair whose values in --weight_column add up to v: linear v, log1p log(1 + v), "
+        "none 1",
+        choices=WEIGHT_TRANSFORMS,
+    )
+    min_user_interactions: int = _setting(
+        0,
+        "drop users with fewer distinct items, and again until users and items all have enough",
+        minimum=0,
+    )
+    min_item_interactions: int = _setting(
+        0, "drop items with fewer distinct users, likewise", minimum=0
+    )
+
+
+@dataclass(frozen=True)
 class SplitConfig:
     """Which ratings train, which validate, which test."""
 
-    split: str = _setting("random", f"{', '.join(SPLITS)}, or a data set's own: u1 … u5, ua, ub")
+    split: str | None = _setting(
+        None,
+        f"{', '.join(SPLITS)}, or a data set's own: u1 … u5, ua, ub; published (default: "
+        "published where a set has that, else random)",
+    )
     validation_fraction: float | None = _setting(
         None,
         "share held out for validation: of all ratings (random, temporal), of each user's "
@@ -103,7 +142,12 @@ class ModelConfig:
     """The score μ + b_u + b_i + <p_u, q_i> and what keeps it small."""
 
     embedding_dim: int = _setting(64, "length d of the user and item embeddings", minimum=1)
-    use_bias: bool = _setting(True, "learn a bias for every user and item")
+    use_bias: bool | None = _setting(
+        None, "learn a bias for every user and item (default: for losses of ratings)"
+    )
+    normalize: bool | None = _setting(
+        None, "score by the cosine of the embeddings (default: for losses made for cosines)"
+    )
     init_stddev: float | None = _setting(
         None,
         "embeddings start at N(0, init_stddev/√embedding_dim) (default: from the data)",
@@ -115,8 +159,11 @@ class ModelConfig:
     bias_regularization: float | None = _setting(
         None, "λ_b: charge on the squared biases (default: from the data)", minimum=0
     )
-    frequency_exponent: float = _setting(
-        0.5, "ν: 1 charges every example alike, 0 every row once", minimum=0, maximum=1
+    frequency_exponent: float | None = _setting(
+        None,
+        "ν: 1 charges every example alike, 0 every row once (default: by loss)",
+        minimum=0,
+        maximum=1,
     )
     clip_predictions: bool = _setting(True, "clip predictions to the training ratings' range")
 
@@ -126,9 +173,38 @@ class LossConfig:
     """What is minimised."""
 
     loss: str = _setting(
-        "mse", f"{', '.join(LOSSES)}, or your own: FILE.py:function or package.module:function"
+        "mse",
+        f"of ratings: {', '.join(RATING_LOSSES)}; of rankings: {', '.join(RANKING_LOSSES)}; or "
+        "your own: FILE.py:function or package.module:function",
     )
     loss_args: str = _setting("", "the loss's own arguments: name=value,name=value")
+
+
+@dataclass(frozen=True)
+class SamplerConfig:
+    """Where the negatives of ranking losses come from."""
+
+    negative_sampler: str = _setting("uniform", "how negatives are drawn", choices=SAMPLERS)
+    num_negatives: int | None = _setting(
+        None, "negatives an example, or a batch where it shares them (default: by loss)", minimum=1
+    )
+    shared_negatives: bool | None = _setting(
+        None, "draw negatives once for a whole batch (default: by loss)"
+    )
+    popularity_exponent: float = _setting(
+        0.75, "popularity sampler: probability ∝ count^exponent", minimum=0
+    )
+    log_q_correction: bool = _setting(
+        False, "let the negatives stand for the whole catalogue: score − log of how often drawn"
+    )
+    reject_positives: bool = _setting(
+        False, "leave out negatives that are training positives of the user"
+    )
+    hard_negatives: int = _setting(
+        1,
+        "draw so many times as many negatives and keep the best scored of each so many",
+        minimum=1,
+    )
 
 
 @dataclass(frozen=True)
@@ -167,11 +243,22 @@ class TrainingConfig:
         None, "passes over the training ratings (default: 20, more for tiny data)", minimum=1
     )
     batch_size: int | None = _setting(None, "examples a step (default: from the data)", minimum=1)
+    positives_per_row: int | None = _setting(
+        None,
+        "ranking: up to so many positives of one user side by side, sharing its negatives; "
+        "1: every example by itself (default: by loss)",
+        minimum=1,
+    )
     steps_per_loop: int = _setting(
         128, "steps inside the compiled loop between two visits to Python, at most", minimum=1
     )
     early_stopping_patience: int = _setting(
-        5, "stop after so many evaluations without a better validation RMSE; 0: never", minimum=0
+        5, "stop after so many evaluations without a better validation metric; 0: never", minimum=0
+    )
+    eval_metric: str | None = _setting(
+        None,
+        "validation metric that picks the epoch and stops training: rmse, ndcg@10, recall@20 … "
+        "(default: rmse; for losses of rankings ndcg at the first cutoff)",
     )
     eval_every: int = _setting(1, "evaluate the validation part every so many epochs", minimum=1)
     refit: bool = _setting(
@@ -191,15 +278,39 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class EvaluationConfig:
+    """What is measured, and how."""
+
+    cutoffs: str | None = _setting(
+        None, "k of the ranking metrics: 10 or 10,20,50 (default: 10 for losses of rankings)"
+    )
+    mask_seen: bool = _setting(True, "rank without the items that the user had in training")
+    candidates: str | None = _setting(
+        None,
+        "rank among fixed negatives from this file (.test.negative), not the full catalogue; none: "
+        "the full catalogue (default: none, but ncf-movielens-1m brings such a file)",
+    )
+    test_every: int | None = _setting(
+        None,
+        "measure the test part every so many epochs as well and report the best of them apart, "
+        "as many papers do: optimistic",
+        minimum=1,
+    )
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of one experiment."""
 
     data: DataConfig = DataConfig()
+    positives: PositivesConfig = PositivesConfig()
     split: SplitConfig = SplitConfig()
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
+    sampler: SamplerConfig = SamplerConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
 
     def replace(self, values: Mapping[str, Any]) -> "Config":
         """A copy with the named settings (flat names) changed.
@@ -299,7 +410,11 @@ def resolve(
         # the user's own file replaces the data set that the recipe was made for
         values = {k: v for k, v in values.items() if k not in {"dataset", *_FILES}}
     elif "dataset" in flags:
-        values = {k: v for k, v in values.items() if k not in {*_FILES, *FILE_OPTIONS}}
+        about_files = {*_FILES, *FILE_OPTIONS, "weight_transform"}
+        values = {k: v for k, v in values.items() if k not in about_files}
+    if {"ratings", "train_ratings", "dataset"} & set(flags) and values.get("split") not in SPLITS:
+        # the data set's own split goes with it
+        values.pop("split", None)
     if flags.get("optimizer", values.get("optimizer")) != values.get("optimizer"):
         # another optimizer takes other arguments
         values.pop("optimizer_args", None)
@@ -307,10 +422,13 @@ def resolve(
     return Config().replace({k: _absolute(k, v) for k, v in values.items()})
 
 
-_FILES = ("ratings", "train_ratings", "validation_ratings", "test_ratings", "item_labels")
+_FILES = (
+    *("ratings", "train_ratings", "validation_ratings", "test_ratings", "item_labels"),
+    "candidates",
+)
 
 # How text files of ratings are read.
-COLUMNS = ("user_column", "item_column", "rating_column", "timestamp_column")
+COLUMNS = ("user_column", "item_column", "rating_column", "timestamp_column", "weight_column")
 FILE_OPTIONS = ("ratings_format", *COLUMNS, "delimiter")
 
 
@@ -321,6 +439,8 @@ def _absolute(name: str, value: Any) -> Any:
     if name == "loss" and ".py:" in value:
         file, _, function = value.rpartition(":")
         return f"{os.path.abspath(file)}:{function}"
+    if name == "candidates" and value == NO_CANDIDATES:
+        return value
     return os.path.abspath(value) if name in (*_FILES, "data_dir") else value
 
 
@@ -378,6 +498,19 @@ def _is_infinite(text: str) -> bool:
         return not math.isfinite(float(text))
     except ValueError:
         return False
+
+
+def parse_cutoffs(text: str) -> tuple[int, ...]:
+    """'10,20' as (10, 20), in rising order.
+
+    Raises:
+        InputError: an entry that is no whole number above 0.
+    """
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    wrong = [entry for entry in entries if not entry.isdecimal() or not int(entry)]
+    if wrong:
+        raise InputError(f"--cutoffs={text}: '{wrong[0]}' is no whole number above 0")
+    return tuple(sorted(set(map(int, entries))))
 
 
 def nearest(name: str, names: Iterable[str], otherwise: str | None = None) -> str:

@@ -5,23 +5,25 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mfrec import losses, memory, optimizers, reporting
+from mfrec import losses, memory, objectives, optimizers, reporting, significance
 from mfrec.config import Config, parse_arguments, settings
 from mfrec.data import loading, splits
-from mfrec.data.interactions import Interactions
+from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.loading import Source
 from mfrec.data.splits import Split
 from mfrec.defaults import adapt
 from mfrec.errors import InputError
-from mfrec.evaluation import Evaluator
 from mfrec.files import replacing
-from mfrec.model import MatrixFactorization
+from mfrec.measuring import Measured, Yardstick
+from mfrec.metrics import ERRORS
+from mfrec.ranking_evaluation import RankingResult
 from mfrec.reporting import say
 from mfrec.runs import RunFolder, build_model
 from mfrec.summaries import Summaries
@@ -62,7 +64,7 @@ def run(
         _announce(chosen, config, source, split)
         folder.save_config(config, {})
         fits: list[_Fit] = []
-        test, baselines, evaluation_seconds = {}, {}, 0.0
+        test, evaluation_seconds = Measured(), 0.0
         stopped = None
         try:
             with Summaries(folder.path, config.training.tensorboard) as summaries:
@@ -76,31 +78,34 @@ def run(
                     history = fits[1].train(summaries)
 
                 evaluation_started = time.perf_counter()
-                if split.test is not None:
-                    evaluator = Evaluator(split.train)
-                    test = evaluator.evaluate(fits[-1].model, split.test)
-                    baselines = evaluator.baselines(split.test)
+                if fits[-1].test:
+                    test = fits[-1].test.measure(fits[-1].model)
                 evaluation_seconds = time.perf_counter() - evaluation_started
-                summaries.end(fits[-1].model, split, test, history.steps)
+                last = fits[-1]
+                summaries.end(last.model, split, test.metrics, history.steps, last.predicts_ratings)
         except KeyboardInterrupt as stop:
             stopped = stop
             fits = [fit for fit in fits if fit.history.steps]
             if not fits:
                 raise type(stop)("stopped before training began; nothing was written") from None
         first, last, digest = fits[0].history, fits[-1].history, fits[0].split.digest
-        metrics = {"validation": first.best_validation, "test": test}
+        metrics = {"validation": first.best_validation, "test": test.metrics}
+        if fits[-1].best_on_test:
+            metrics["test_best_epoch"] = fits[-1].best_on_test
         results = {
             "dataset": source.name,
             "split": loading.describe(config),
             "model": f"{loss.name} d={config.model.embedding_dim}",
-            "protocol": _protocol(fits[-1].model),
+            "protocol": fits[0].protocols() | fits[-1].protocols(),
             "epochs": last.best_epoch,
             "steps": last.steps,
             "parameters": sum(int(np.prod(v.shape)) for v in fits[-1].model.trainable_variables),
             "metrics": {part: measured for part, measured in metrics.items() if measured},
-            "baselines": baselines,
+            "intervals": {"test": test.intervals},
+            "baselines": test.baselines,
+            "warnings": test.warnings,
             "held_out": {part: digest(part) for part in metrics if part in fits[0].split.raw},
-            "counts": fits[-1].split.counts,
+            "counts": fits[-1].split.counts | {"ranked": test.counts},
             "timing": {
                 "load_seconds": load_seconds,
                 "compile_seconds": sum(fit.history.compile_seconds for fit in fits),
@@ -162,20 +167,35 @@ def cross_validate(
     return combined
 
 
+@dataclass(frozen=True)
+class Remeasuring:
+    """What to measure of a finished run.
+
+    Attributes:
+        part: "test" or "validation" of the run's own split.
+        ratings: a file of ratings to measure on instead, as the "test" part.
+        data_dir: where the named data sets are, if no longer where training found them.
+        cutoffs: k of the ranking metrics, if not those of training.
+    """
+
+    part: str = "test"
+    ratings: str | None = None
+    data_dir: str | None = None
+    cutoffs: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.part == "validation" and self.ratings:
+            raise InputError("--part=validation is the run's own; leave out --ratings or --part")
+
+
 def evaluate_run(
-    run_dir: str | Path,
-    part: str = "test",
-    ratings: str | None = None,
-    data_dir: str | None = None,
-    predictions: str | None = None,
+    run_dir: str | Path, what: Remeasuring = Remeasuring(), predictions: str | None = None
 ) -> dict[str, Any]:
     """Measures a finished run again.
 
     Args:
-        run_dir: the run folder, of one training.
-        part: "test" or "validation" of the run's own split.
-        ratings: a file of ratings to measure on instead, as the "test" part.
-        data_dir: where the named data sets are, if no longer where training found them.
+        run_dir: the run folder, of one training or of a cross-validation.
+        what: the part, and what is different from training.
         predictions: file to write raw user, raw item, rating, prediction and error of every
             row to, separated by tabs.
 
@@ -185,47 +205,76 @@ def evaluate_run(
     Raises:
         InputError: the folder, the data or the file cannot be used.
     """
-    if part == "validation" and ratings:
-        raise InputError("--part=validation is the run's own; leave out --ratings or --part")
     folds = sorted(Path(run_dir).glob("fold-*"), key=lambda fold: (len(fold.name), fold.name))
-    if folds:
-        if not (Path(run_dir) / "results.json").is_file():
-            raise InputError(
-                f"{run_dir}: a cross-validation that did not come to its end; measure the folds "
-                f"that did, such as {folds[0]}"
-            )
-        if predictions:
-            raise InputError(f"--predictions needs one fold of {run_dir}, such as {folds[0]}")
-        results = [evaluate_run(fold, part, ratings, data_dir) for fold in folds]
-        split = f"all of {ratings}" if ratings else RunFolder(run_dir).load_results()["split"]
-        return _over_folds(results, split)
+    if not folds:
+        return _remeasure(RunFolder(run_dir), what, predictions)[0]
+    if not (Path(run_dir) / "results.json").is_file():
+        raise InputError(
+            f"{run_dir}: a cross-validation that did not come to its end; measure the folds "
+            f"that did, such as {folds[0]}"
+        )
+    if predictions:
+        raise InputError(f"--predictions needs one fold of {run_dir}, such as {folds[0]}")
+    results = [evaluate_run(fold, what) for fold in folds]
+    of = what.ratings
+    return _over_folds(
+        results, f"all of {of}" if of else RunFolder(run_dir).load_results()["split"]
+    )
 
-    folder = RunFolder(run_dir)
+
+def compare_runs(
+    first: str | Path, second: str | Path, what: Remeasuring = Remeasuring()
+) -> significance.Comparison:
+    """Compares the rankings of two finished runs user by user.
+
+    Raises:
+        InputError: a run cannot be measured or ranks nothing, or they have no user in common.
+    """
+    measured = []
+    for run_dir in (first, second):
+        _, ranking, users = _remeasure(RunFolder(run_dir), what, None)
+        if ranking is None:
+            raise InputError(f"{run_dir}: the run was measured by errors alone; add --cutoffs=10")
+        names = users.take(ranking.user_ids).raw_ids
+        measured.append(significance.PerUser(names, ranking.per_user))
+    return significance.compare(*measured)
+
+
+def _remeasure(
+    folder: RunFolder, what: Remeasuring, predictions: str | None
+) -> tuple[dict[str, Any], RankingResult | None, Vocabulary]:
+    """The run's results measured anew, its rankings user by user, and who its users are."""
     config, _ = folder.load_config()
-    if data_dir:
-        config = config.replace({"data_dir": os.path.abspath(data_dir)})
+    changes = {"data_dir": what.data_dir and os.path.abspath(what.data_dir)}
+    changes |= {"cutoffs": what.cutoffs}
+    config = config.replace({name: value for name, value in changes.items() if value})
     results = folder.load_results()
     saved = folder.load_data()
-    train = saved["train"]
+    train, part = saved["train"], what.part
     loss = _loss(config)
     model = folder.load_model(config, loss, (train.num_users, train.num_items))
-    if ratings:
-        split = splits.assemble(train, None, loading.read(ratings, config.data).without_repeats())
-        results["split"] = f"all of {ratings}"
+    if what.ratings:
+        held_out = loading.read_held_out(what.ratings, config)
+        split = splits.assemble(train, saved.get("validation"), held_out, catalogue=train.items)
+        results["split"] = f"all of {what.ratings}"
     else:
         split = _same_split(config, saved, folder)
     held_out = split.validation if part == "validation" else split.test
     if held_out is None:
         raise InputError(f"{folder.path}: the run has no {part} part; give --ratings=FILE")
 
-    evaluator = Evaluator(split.train)
-    results["metrics"] = {part: evaluator.evaluate(model, held_out)}
-    results["baselines"] = evaluator.baselines(held_out) if part == "test" else {}
+    yardstick = Yardstick(config, loss, split, part)
+    measured = yardstick.measure(model)
+    results["metrics"] = {part: measured.metrics}
+    results["intervals"] = {part: measured.intervals}
+    results["baselines"] = measured.baselines if part == "test" else {}
+    results["protocol"] = {part: yardstick.protocol}
+    results["warnings"] = measured.warnings
     results["held_out"] = {part: split.digest(part)}
-    results["counts"] = split.counts
+    results["counts"] = split.counts | {"ranked": measured.counts}
     if predictions:
         _write_predictions(predictions, split, part, model.predict_interactions(held_out))
-    return results
+    return results, measured.ranking, train.users
 
 
 def _loss(config: Config) -> losses.Loss:
@@ -236,6 +285,12 @@ def _loss(config: Config) -> losses.Loss:
 def _prepare(config: Config, source: Source) -> tuple[losses.Loss, Split, Config]:
     """Loss, split and resolved settings: all that can be wrong before anything is written."""
     loss = _loss(config)
+    objectives.check(loss, config)
+    if loss.traits.kind == "rating" and not source.has_ratings:
+        raise InputError(
+            f"{source.name} has no ratings, which loss '{loss.name}' learns; take a loss of "
+            "rankings, such as --loss=bpr"
+        )
     split = loading.split(source, config)
     config = adapt(config, statistics(split.train, loss))
     rows = split.train.num_users + split.train.num_items
@@ -267,30 +322,60 @@ class _Fit:
         self._config = config
         self._folder = folder
         self._refit_epochs = refit_epochs
-        self._trainer = Trainer(self.model, config.optimizer, loss, config.training)
+        self._loss = loss
+        self._trainer = Trainer(self.model, config.optimizer, loss, config.training, config.sampler)
+        self.validation, self.test = (
+            getattr(split, part) and Yardstick(config, loss, split, part)
+            for part in ("validation", "test")
+        )
+        self.best_on_test: dict[str, float] = {}
         self._data_saved = False
 
     @property
     def history(self) -> History:
         return self._trainer.history
 
+    @property
+    def predicts_ratings(self) -> bool:
+        """Whether the model's scores are ratings, not just ranks."""
+        return self._loss.traits.kind == "rating"
+
     def train(self, summaries: Summaries) -> History:
+        is_refit = self._refit_epochs is not None
+        test_every = self._config.evaluation.test_every
+
         def on_epoch(log: EpochLog) -> None:
             report.epoch(log)
-            is_refit = self._refit_epochs is not None
-            summaries.epoch(log, self.model, self.split.validation, is_refit)
+            rated = self.split.validation if self.predicts_ratings else None
+            summaries.epoch(log, self.model, rated, is_refit)
             if log.is_best:
                 self.save()
+            is_due = test_every and (log.epoch % test_every == 0 or log.epoch == log.epochs)
+            if self.test and is_due:
+                self._offer_on_test(log, self.test.metrics(self.model))
 
         with reporting.TrainingReport() as report:
             return self._trainer.fit(
                 self.split.train,
                 self.split.validation,
                 stop_after=self._refit_epochs,
+                evaluate=self.validation and (lambda: self.validation.metrics(self.model)),
                 on_loop=report.loop,
                 on_epoch=on_epoch,
                 gradient_norm=self._config.training.tensorboard == "full",
             )
+
+    def protocols(self) -> dict[str, str]:
+        """What the metrics of each part mean that was measured."""
+        parts = {"validation": self.validation, "test": self.test}
+        return {part: of.protocol for part, of in parts.items() if of and of.protocol}
+
+    def _offer_on_test(self, log: EpochLog, metrics: dict[str, float]) -> None:
+        """Keeps the test metrics of the epoch that is best on the test part itself."""
+        sign = -1 if log.metric in ERRORS else 1
+        best = self.best_on_test
+        if not best or sign * metrics[log.metric] > sign * best[log.metric]:
+            self.best_on_test = metrics | {"epoch": log.epoch}
 
     def save(self) -> None:
         """Writes the model; the first time also the data that it belongs to."""
@@ -311,8 +396,9 @@ class _Fit:
         """Which weights the model holds after it was stopped, in words."""
         best, validation = self.history.best_epoch, self.history.best_validation
         if validation:
-            rmse = validation["rmse"]
-            return f"the best so far (epoch {best}, validation RMSE {rmse:.4f}) is kept"
+            name = self.history.epochs[-1].metric
+            value = f"validation {name.upper()} {validation[name]:.4f}"
+            return f"the best so far (epoch {best}, {value}) is kept"
         if best:
             return f"the weights of epoch {best} are kept"
         return "the weights are kept as they were then"
@@ -358,12 +444,6 @@ def _announce(chosen: dict[str, Any], config: Config, source: Source, split: Spl
         say(f"chosen from the data: {' '.join(values)}")
 
 
-def _protocol(model: MatrixFactorization) -> str:
-    low, high = model.rating_range.numpy()
-    clipped = f"clipped to [{low:g}, {high:g}]" if model.clip_predictions else "not clipped"
-    return f"errors over every held-out rating; ids unknown to training fall back; {clipped}"
-
-
 def _versions() -> dict[str, str]:
     packages = ("mfrec", "tensorflow", "keras", "numpy")
     return {name: metadata.version(name) for name in packages} | {
@@ -378,6 +458,9 @@ def _over_folds(results: list[dict[str, Any]], split: str) -> dict[str, Any]:
         combined[name] = _combine([result[name] for result in results], np.mean)
     metrics = [result["metrics"] for result in results]
     combined["split"] = split
+    # of single folds: the means have none
+    combined["intervals"] = {}
+    combined["warnings"] = sorted({line for result in results for line in result["warnings"]})
     combined["std"] = _combine(metrics, lambda values: np.std(values, ddof=1))
     combined["folds"] = metrics
     combined["held_out"] = {
@@ -422,6 +505,7 @@ def _same_split(config: Config, saved: dict[str, Interactions], folder: RunFolde
         and np.array_equal(again.user_ids, train.user_ids)
         and np.array_equal(again.item_ids, train.item_ids)
         and np.array_equal(again.ratings, train.ratings)
+        and np.array_equal(again.weights_or_ones(), train.weights_or_ones())
     ):
         raise InputError(
             f"{folder.path}: its ratings have changed since training, so its test part cannot be "

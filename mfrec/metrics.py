@@ -31,6 +31,9 @@ import numpy as np
 
 SHOWN = ("ndcg", "recall", "precision", "hr", "map", "mrr", "auc", "coverage")
 
+# Metrics of which less is better.
+ERRORS = ("rmse", "mae")
+
 
 def rating_errors(ratings: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
     """Root mean squared and mean absolute error over all rows, in units of the rating.

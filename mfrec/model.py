@@ -7,8 +7,12 @@ regularizer is
     mean 1
 
 over the training examples, n_u being the user's number of training ratings (items likewise). ν
-= 1 charges every example alike, ν = 0 every row once. R charges the user and the item of each
-example.
+= 1 charges every example alike, ν = 0 every row once. R charges the user and the (positive) item
+of each example, not sampled negatives.
+
+For ranking, the biases fold into the vectors, so that a plain inner product ranks as the score
+does: user_vectors = [p_u, b_u, 1], item_vectors = [q_i, 1, b_i]. With cosine scores
+(`normalize`) p_u and q_i are divided by their lengths first.
 """
 
 import numpy as np
@@ -32,6 +36,7 @@ class MatrixFactorization(tf.keras.Model):
         num_items: rows of the item tables.
         embedding_dim: length of an embedding.
         use_bias: False keeps both biases at 0.
+        normalize: divide the embeddings by their lengths: <p_u, q_i> becomes their cosine.
         init_stddev: embeddings start at N(0, init_stddev/√embedding_dim), biases at 0.
         regularization: λ; None lets it follow from the training data.
         bias_regularization: λ_b; None lets it follow from the training data.
@@ -48,10 +53,11 @@ class MatrixFactorization(tf.keras.Model):
         embedding_dim: int = ModelConfig.embedding_dim,
         *,
         use_bias: bool = True,
+        normalize: bool = False,
         init_stddev: float = 0.1,
         regularization: float | None = None,
         bias_regularization: float | None = None,
-        frequency_exponent: float = ModelConfig.frequency_exponent,
+        frequency_exponent: float = 0.5,
         clip_predictions: bool = True,
         link: str = "identity",
         seed: int = 0,
@@ -60,6 +66,8 @@ class MatrixFactorization(tf.keras.Model):
         self.num_users = num_users
         self.num_items = num_items
         self.embedding_dim = embedding_dim
+        self.use_bias = use_bias
+        self.normalize = normalize
         self.regularization = regularization
         self.bias_regularization = bias_regularization
         self.frequency_exponent = frequency_exponent
@@ -106,10 +114,43 @@ class MatrixFactorization(tf.keras.Model):
         user_ids, item_ids = inputs
         user_known, item_known = (tf.cast(ids >= 0, tf.float32) for ids in inputs)
         users, items = tf.maximum(user_ids, 0), tf.maximum(item_ids, 0)
-        p_u, b_u = tf.gather(self.user_embedding, users), tf.gather(self.user_bias, users)
-        q_i, b_i = tf.gather(self.item_embedding, items), tf.gather(self.item_bias, items)
+        p_u, b_u = self._scaled(self.user_embedding, users), tf.gather(self.user_bias, users)
+        q_i, b_i = self._scaled(self.item_embedding, items), tf.gather(self.item_bias, items)
         interaction = user_known * item_known * tf.reduce_sum(p_u * q_i, axis=1)
         return self.global_bias + user_known * b_u + item_known * b_i + interaction
+
+    def user_vectors(self, user_ids: tf.Tensor | None = None) -> tf.Tensor:
+        """[p_u, b_u, 1], or p_u without biases: float32 [..., dim] of int32 [...], or of all.
+
+        score − μ = <user_vectors(u), item_vectors(i)>.
+        """
+        vectors = self._scaled(self.user_embedding, user_ids)
+        if not self.use_bias:
+            return vectors
+        biases = _rows(self.user_bias, user_ids)[..., tf.newaxis]
+        return tf.concat([vectors, biases, tf.ones_like(biases)], axis=-1)
+
+    def item_vectors(self, item_ids: tf.Tensor | None = None) -> tf.Tensor:
+        """[q_i, 1, b_i], or q_i without biases: float32 [..., dim] of int32 [...], or of all."""
+        vectors = self._scaled(self.item_embedding, item_ids)
+        if not self.use_bias:
+            return vectors
+        biases = _rows(self.item_bias, item_ids)[..., tf.newaxis]
+        return tf.concat([vectors, tf.ones_like(biases), biases], axis=-1)
+
+    def score_catalogue(self, user_ids: tf.Tensor) -> tf.Tensor:
+        """Scores ŷ of every item for these users, float32 [B, num_items].
+
+        Args:
+            user_ids: int32 [B], all known.
+        """
+        scores = tf.matmul(self.user_vectors(user_ids), self.item_vectors(), transpose_b=True)
+        return self.global_bias + scores
+
+    def _scaled(self, table: tf.Variable, ids: tf.Tensor | None) -> tf.Tensor:
+        """These rows of a table of embeddings, of length 1 where scores are cosines."""
+        rows = _rows(table, ids)
+        return tf.math.l2_normalize(rows, axis=-1) if self.normalize else rows
 
     def targets(self, ratings: tf.Tensor) -> tf.Tensor:
         """Ratings on the scale on which the loss compares them with scores, float32 [B]."""
@@ -169,3 +210,7 @@ class MatrixFactorization(tf.keras.Model):
         return charge(user_charges, self.user_embedding, self.user_bias) + charge(
             item_charges, self.item_embedding, self.item_bias
         )
+
+
+def _rows(table: tf.Variable, ids: tf.Tensor | None) -> tf.Tensor:
+    return tf.convert_to_tensor(table) if ids is None else tf.gather(table, ids)

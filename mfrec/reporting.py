@@ -1,15 +1,17 @@
 """What a person reads: progress on standard error while training, a table at the end."""
 
+import math
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 from mfrec.config import Config, settings
+from mfrec.metrics import ERRORS, SHOWN
 from mfrec.progress import Progress
 from mfrec.significance import Comparison
 from mfrec.training import EpochLog, LoopLog
 
-_NAMES = {"biases": "damped biases", "global_mean": "global mean", "oracle": "oracle"}
+_NAMES = {"biases": "damped biases", "global_mean": "global mean"}
 
 
 class TrainingReport:
@@ -18,7 +20,7 @@ class TrainingReport:
     def __init__(self) -> None:
         self._progress = Progress("compiling the training loop …")
         self._is_training = False
-        self._rmse = ""
+        self._measured = ""
 
     def __enter__(self) -> "TrainingReport":
         self._progress.update(0)
@@ -32,17 +34,17 @@ class TrainingReport:
         if not self._is_training:
             self._progress = Progress("training", log.loops_in_all)
             self._is_training = True
-        parts = [f"epoch {log.epoch}", f"loss {log.loss:.4f}", self._rmse]
+        parts = [f"epoch {log.epoch}", f"loss {log.loss:.4f}", self._measured]
         parts.append(f"{_speed(log.examples_per_second)}/s")
         self._progress.update(log.loops_done, "  ".join(filter(None, parts)))
 
     def epoch(self, log: EpochLog) -> None:
         """Prints the epoch's line where standard error is no terminal."""
         if log.validation:
-            self._rmse = f"RMSE {log.validation['rmse']:.4f}"
+            self._measured = f"{log.metric.upper()} {log.validation[log.metric]:.4f}"
         if sys.stderr.isatty():
             return
-        measured = f"  validation {self._rmse}" if log.validation else ""
+        measured = f"  validation {self._measured}" if log.validation else ""
         best = " *" if log.validation and log.is_best else ""
         print(
             f"epoch {log.epoch:>{len(str(log.epochs))}}/{log.epochs}"
@@ -58,11 +60,26 @@ def table(results: dict[str, Any], part: str = "test") -> str:
 
     Args:
         results: the object of results.json.
-        part: "test" or "validation".
+        part: "test", "validation" or "test_best_epoch".
     """
     stopped = results.get("stopped")
     notes = [f"training was stopped {stopped}"] if stopped else []
-    return _table({f"mfrec {results['model']}": results}, part, notes)
+    if part == "test_best_epoch":
+        epoch = results["metrics"][part]["epoch"]
+        notes.append(f"optimistic: of epoch {epoch:g}, the best on this very test part")
+    lines = [_table({f"mfrec {results['model']}": results}, part, notes)]
+    intervals = results["intervals"].get(part, {})
+    shown = [name for name in _columns(results["metrics"][part]) if name in intervals]
+    if shown:
+        ranges = (
+            f"{name.upper()} {low:.4f}–{high:.4f}"
+            for name in shown
+            for low, high in [intervals[name]]
+        )
+        lines.append(f"95 % intervals over users: {', '.join(ranges)}")
+    if part == "test":
+        lines += [f"warning: {warning}" for warning in results["warnings"]]
+    return "\n".join(lines)
 
 
 def comparison(
@@ -104,16 +121,23 @@ def comparison(
 def _table(runs: Mapping[str, dict[str, Any]], part: str, notes: list[str]) -> str:
     """One table of runs, by label, that were measured on the same rows; notes below its heading."""
     first = next(iter(runs.values()))
-    names = list(first["metrics"][part])
+    names = _columns(first["metrics"][part])
     rows = [(label, results["metrics"][part], results) for label, results in runs.items()]
-    baselines = first["baselines"] if part == "test" else {}
-    rows += [(_NAMES[name], values, {}) for name, values in baselines.items()]
-    rows.sort(key=lambda row: -row[1][names[0]])
+    baselines = first["baselines"] if part != "validation" else {}
+    rows += [(_NAMES.get(name, name), values, {}) for name, values in baselines.items()]
+    sign = -1 if names[0] in ERRORS else 1
+    rows.sort(key=lambda row: sign * row[1].get(names[0], -sign * math.inf))
     width = max(len(label) for label, *_ in rows)
-    header = " " * width + "".join(f"{name.upper():>10}" for name in names)
+    widths = [max(10, len(name) + 2) for name in names]
+    header = " " * width + "".join(
+        f"{name.upper():>{wide}}" for name, wide in zip(names, widths, strict=True)
+    )
     lines = [_heading(first, part), *notes, "", header]
     for label, values, results in rows:
-        line = f"{label:<{width}}" + "".join(f"{values[name]:10.4f}" for name in names)
+        cells = (f"{values[name]:.4f}" if name in values else "-" for name in names)
+        line = f"{label:<{width}}" + "".join(
+            f"{cell:>{wide}}" for cell, wide in zip(cells, widths, strict=True)
+        )
         if "std" in results:
             deviations = (f" ± {results['std'][part][name]:.4f}" for name in names)
             line += f"  {''.join(deviations)} over {len(results['folds'])} folds"
@@ -123,8 +147,26 @@ def _table(runs: Mapping[str, dict[str, Any]], part: str, notes: list[str]) -> s
 
 def _heading(results: dict[str, Any], part: str) -> str:
     """What was measured on what and how, in two lines."""
-    data = f"{results['dataset']} · {results['split']}"
-    return f"{data} · {part}: {results['counts'][part]:,.0f} ratings\n{results['protocol']}"
+    part = "test" if part == "test_best_epoch" else part
+    rows = "ratings" if "rmse" in results["metrics"][part] else "interactions"
+    return (
+        f"{results['dataset']} · {results['split']} · {part}: {results['counts'][part]:,.0f} {rows}"
+        f"\n{results['protocol'][part]}"
+    )
+
+
+def _columns(metrics: Mapping[str, float]) -> list[str]:
+    """Those of the metrics that a table shows: of the larger cutoffs ndcg and recall alone."""
+    cutoffs = [name.partition("@")[2] for name in metrics if "@" in name]
+    columns = []
+    for name in metrics:
+        kind, _, cutoff = name.partition("@")
+        shown = SHOWN if cutoff in ("", *cutoffs[:1]) else ("ndcg", "recall")
+        if kind in (*ERRORS, *shown):
+            columns.append(name)
+    return sorted(
+        columns, key=lambda name: (name not in ERRORS, "@" not in name and name not in ERRORS)
+    )
 
 
 def _differences(configs: Mapping[str, Config]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 config.json         every setting, resolved, with the constants derived from the data
 users.tsv items.tsv raw id, label and perhaps genres of every row
-interactions.npz    training and validation ratings in rows, checksums of the raw ids
+interactions.npz    training and validation ratings and weights in rows, checksums of the raw ids
 checkpoints/        the best weights, as a TensorFlow checkpoint
 train/ validation/ test/ summary/   event files for TensorBoard
 results.json        metrics, baselines, counts, timing, versions
@@ -35,7 +35,7 @@ _RESULTS = {
     *("dataset", "split", "model", "protocol", "epochs", "steps", "parameters", "metrics"),
     *("baselines", "counts", "timing"),
 }
-_COLUMNS = ("user_ids", "item_ids", "ratings")
+_COLUMNS = ("user_ids", "item_ids", "ratings", "weights")
 
 
 class RunFolder:
@@ -121,6 +121,7 @@ class RunFolder:
                     for part, rows in parts.items()
                     if rows is not None
                     for column in _COLUMNS
+                    if getattr(rows, column) is not None
                 },
             )
 
@@ -177,7 +178,13 @@ class RunFolder:
                 }
                 parts = {
                     part: Interactions(
-                        *(arrays[f"{part}_{column}"] for column in _COLUMNS), None, users, items
+                        arrays[f"{part}_user_ids"],
+                        arrays[f"{part}_item_ids"],
+                        arrays[f"{part}_ratings"],
+                        None,
+                        users,
+                        items,
+                        weights=arrays.get(f"{part}_weights"),
                     )
                     for part in _PARTS
                     if f"{part}_ratings" in arrays
@@ -265,6 +272,7 @@ def build_model(config: Config, loss: Loss, rows: tuple[int, int]) -> MatrixFact
         *rows,
         settings.embedding_dim,
         use_bias=settings.use_bias,
+        normalize=settings.normalize,
         init_stddev=settings.init_stddev,
         regularization=settings.regularization,
         bias_regularization=settings.bias_regularization,

@@ -136,7 +136,8 @@ class Summaries:
         Args:
             log: its scalars; the best validation metrics so far are also the run's own.
             model: whose embedding norms (and, at "full", variables' histograms) are written.
-            validation: the ratings whose errors' histogram is written at "full".
+            validation: the ratings whose errors' histogram is written at "full"; None where the
+                model predicts none.
             refit: whether this is the refit, which starts again at step 0 and so draws curves
                 of its own.
         """
@@ -150,7 +151,7 @@ class Summaries:
         is_due = log.epoch in (1, log.epochs) or log.epoch % -(-log.epochs // _HISTOGRAMS) == 0
         if self._level == "full" and is_due:
             train += [_histogram(name, values) for name, values in variables.items()]
-            if log.validation:
+            if log.validation and validation is not None:
                 errors = model.predict_interactions(validation) - validation.ratings
                 measured.append(_histogram("prediction_error", errors))
         self._write("refit" if refit else "train", log.step, train)
@@ -160,7 +161,12 @@ class Summaries:
 
     @_unless_off
     def end(
-        self, model: MatrixFactorization, split: Split, test: dict[str, float], step: int
+        self,
+        model: MatrixFactorization,
+        split: Split,
+        test: dict[str, float],
+        step: int,
+        predicts_ratings: bool = True,
     ) -> None:
         """The test metrics and, at "full", what can be seen of the trained model.
 
@@ -169,6 +175,7 @@ class Summaries:
             split: what it was trained, validated and tested on.
             test: the test metrics; empty where there is no test part.
             step: optimizer steps of its training.
+            predicts_ratings: whether its scores are ratings, to be drawn beside the true ones.
         """
         self._write("test", step, _scalars(test))
         self._final("test", test, step)
@@ -176,7 +183,7 @@ class Summaries:
             return
         for part in ("validation", "test"):
             held_out = getattr(split, part)
-            if held_out is None:
+            if held_out is None or not predicts_ratings:
                 continue
             predictions = model.predict_interactions(held_out)
             picture = Calibration.of(predictions, held_out.ratings).png(

@@ -16,14 +16,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mfrec import losses, optimizers
-from mfrec.config import ModelConfig, OptimizerConfig, TrainingConfig
+from mfrec.config import ModelConfig, OptimizerConfig, SamplerConfig, TrainingConfig, nearest
 from mfrec.data.interactions import Interactions
 from mfrec.data.pipelines import EpochShape, Examples, Loop, training_examples, training_loops
-from mfrec.defaults import Statistics, adapt_model, adapt_optimizer, adapt_training
+from mfrec.defaults import Statistics, adapt_model, adapt_optimizer, adapt_sampler, adapt_training
 from mfrec.errors import InputError
-from mfrec.metrics import rating_errors
+from mfrec.metrics import ERRORS, rating_errors
 from mfrec.model import MatrixFactorization
+from mfrec.objectives import Objective
 from mfrec.quiet_tensorflow import tf
+from mfrec.ranking_evaluation import RankingEvaluator
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,10 @@ class EpochLog:
             at its end; "examples_per_second" over all loops so far; "gradient_norm" where asked
             for.
         validation: what evaluate() returned; empty where nothing was evaluated.
-        is_best: whether the model now holds its best weights so far: those of the lowest
-            validation RMSE, or the latest where nothing is ever evaluated.
+        is_best: whether the model now holds its best weights so far: those of the best value of
+            that metric, or the latest where nothing is ever evaluated.
         seconds: spent in loops since the start.
+        metric: name of the validation metric that picks the best epoch.
     """
 
     epoch: int
@@ -69,6 +72,7 @@ class EpochLog:
     validation: dict[str, float]
     is_best: bool
     seconds: float
+    metric: str = "rmse"
 
 
 @dataclass
@@ -86,7 +90,8 @@ class History:
         evaluation_seconds: evaluating between epochs.
         gradient_seconds: measuring the gradient norm between epochs.
         seconds_to_best: train_seconds up to the best epoch.
-        examples_per_second: training examples / train_seconds.
+        examples_per_epoch: training examples.
+        examples_per_second: training examples of all epochs / train_seconds.
     """
 
     epochs: list[EpochLog] = field(default_factory=list)
@@ -98,6 +103,7 @@ class History:
     evaluation_seconds: float = 0.0
     gradient_seconds: float = 0.0
     seconds_to_best: float = 0.0
+    examples_per_epoch: int = 0
     examples_per_second: float = 0.0
 
     @property
@@ -119,6 +125,7 @@ class Trainer:
         loss: a registered name, FILE.py:function, a function (ratings [B], predictions [B]) ->
             [B], or a losses.Loss.
         config: the loop's settings; what is None there follows from the training data.
+        sampler: how negatives are drawn, for ranking losses; None there follows from the loss.
 
     Attributes:
         history: what `fit` has done, up to date also where it was interrupted.
@@ -130,11 +137,13 @@ class Trainer:
         optimizer: str | OptimizerConfig = "adam",
         loss: "str | Callable | losses.Loss" = "mse",
         config: TrainingConfig | None = None,
+        sampler: SamplerConfig | None = None,
     ) -> None:
         self.model = model
         self.loss = losses.get(loss)
         self.config = config or TrainingConfig()
         self.history = History()
+        self.sampler_config = sampler or SamplerConfig()
         is_name = isinstance(optimizer, str)
         self.optimizer_config = OptimizerConfig(optimizer) if is_name else optimizer
 
@@ -150,7 +159,7 @@ class Trainer:
         on_epoch: Callable[[EpochLog], None] | None = None,
         gradient_norm: bool = False,
     ) -> History:
-        """Trains for so many epochs, or until the validation RMSE no longer improves.
+        """Trains for so many epochs, or until the validation metric no longer improves.
 
         With a validation part the model ends with the weights of its best evaluated epoch,
         without one with those of the last. That also holds where an exception ends it, such as
@@ -162,8 +171,8 @@ class Trainer:
             epochs: passes over the ratings, which the learning-rate schedule spans; by default
                 the config's.
             stop_after: ends after this epoch of the schedule.
-            evaluate: returns the validation metrics, "rmse" among them; by default the errors
-                on `validation`.
+            evaluate: returns the validation metrics, the one that picks the epoch among them; by
+                default errors, or for losses of rankings the ranking metrics, on `validation`.
             on_loop: called after every loop.
             on_epoch: called after every epoch, while the model holds the weights that were
                 evaluated (their moving average, where the optimizer keeps one).
@@ -175,14 +184,16 @@ class Trainer:
                 weights of the epochs before.
             InputError: XLA cannot compile the loss, or the loss is not per example.
         """
-        history = self.history = History()
+        history = self.history = History(examples_per_epoch=len(train))
         config, optimizer_config = self._adapt(train)
         epochs = epochs or config.epochs
         last_epoch = history.last_epoch = min(stop_after or epochs, epochs)
         if validation is not None and evaluate is None:
-            evaluate = self._errors_on(validation)
-        shape = EpochShape.fit(len(train), config.batch_size, config.steps_per_loop)
-        best = _BestWeights(self.model)
+            evaluate = self._measure_on(train, validation, config.eval_metric)
+        num_rows = self._examples.user_ids.shape[0] - 1
+        rows = max(config.batch_size // config.positives_per_row, 1)
+        shape = EpochShape.fit(num_rows, rows, config.steps_per_loop)
+        best = _BestWeights(self.model, config.eval_metric)
         history.compile_seconds = self._prepare(train, shape, optimizer_config, epochs)
         if gradient_norm:
             history.compile_seconds += self._prepare_gradient_norm(shape)
@@ -215,6 +226,7 @@ class Trainer:
                         metrics,
                         is_best,
                         history.train_seconds,
+                        config.eval_metric,
                     )
                     history.epochs.append(log)
                     if is_best:
@@ -228,12 +240,16 @@ class Trainer:
             best.restore()
         return history
 
-    def _errors_on(self, validation: Interactions) -> Callable[[], dict[str, float]]:
-        def evaluate() -> dict[str, float]:
-            predictions = self.model.predict_interactions(validation)
-            return rating_errors(validation.ratings, predictions)
-
-        return evaluate
+    def _measure_on(
+        self, train: Interactions, validation: Interactions, metric: str
+    ) -> Callable[[], dict[str, float]]:
+        if self.loss.traits.kind == "rating":
+            return lambda: rating_errors(
+                validation.ratings, self.model.predict_interactions(validation)
+            )
+        cutoff = int(metric.partition("@")[2] or 10)
+        evaluator = RankingEvaluator(train, cutoffs=(cutoff,))
+        return lambda: evaluator.evaluate(self.model.score_catalogue, validation).metrics
 
     def _adapt(self, train: Interactions) -> tuple[TrainingConfig, OptimizerConfig]:
         """The settings with what follows from the training data; fills in the model's, too."""
@@ -246,6 +262,9 @@ class Trainer:
             self.model.regularization = derived.regularization
         if self.model.bias_regularization is None:
             self.model.bias_regularization = derived.bias_regularization
+        sampling = adapt_sampler(self.sampler_config, data)
+        self._objective = Objective.of(self.model, self.loss, train, sampling)
+        self._examples = training_examples(train, config.positives_per_row, config.seed)
         return config, adapt_optimizer(self.optimizer_config, data, config.batch_size)
 
     def _prepare(
@@ -256,13 +275,7 @@ class Trainer:
         epochs: int,
     ) -> float:
         """Builds all that the compiled loop refers to, compiles it, and returns the seconds."""
-        user_counts = np.bincount(train.user_ids, minlength=self.model.num_users)
-        item_counts = np.bincount(train.item_ids, minlength=self.model.num_items)
-        self._examples = training_examples(train)
-        self._counts = [tf.constant(c, tf.float32) for c in (user_counts, item_counts)]
-        self._charges = [
-            tf.constant(self.model.row_charges(counts)) for counts in (user_counts, item_counts)
-        ]
+        self._charges = self._row_charges(train)
         self.optimizer = optimizers.build(optimizer_config, shape.steps, epochs)
         self.optimizer.build(self.model.trainable_variables)
         self._compiled_loop = self._loop
@@ -270,7 +283,7 @@ class Trainer:
             self._compiled_loop = tf.function(self._loop, jit_compile=self.config.jit_compile)
         # an InputError raised while the loop is traced would reach nobody as such
         first = self._examples.take(tf.zeros(shape.batch_size, tf.int32))
-        self._example_losses(first, self.model((first.user_ids, first.item_ids)))
+        self._objective.example_losses(first, self._seed())
         started = time.perf_counter()
         block = (shape.steps_per_loop, shape.batch_size)
         try:
@@ -303,6 +316,23 @@ class Trainer:
         self._gradient_norm()
         return time.perf_counter() - started
 
+    def _row_charges(self, train: Interactions) -> list[tf.Tensor]:
+        """The frequency weights w of users and items in R, float32 [rows] each."""
+        model = self.model
+        counts = [
+            np.bincount(train.user_ids, minlength=model.num_users),
+            np.bincount(train.item_ids, minlength=model.num_items),
+        ]
+        if self.loss.row_charges is None:
+            charges = [model.row_charges(of_table) for of_table in counts]
+        else:
+            exponent, parameters = model.frequency_exponent, self.loss.parameters
+            charges = [
+                self.loss.row_charges(of_table, len(others), exponent, **parameters)
+                for of_table, others in zip(counts, reversed(counts), strict=True)
+            ]
+        return [tf.constant(of_table, tf.float32) for of_table in charges]
+
     def _train_epoch(
         self,
         loops: "tf.data.Iterator[Loop]",
@@ -324,8 +354,11 @@ class Trainer:
                     f"{shape.loops}; lower --learning_rate or set --clip_norm"
                 )
             history.steps = int(self.optimizer.iterations)
-            examples = (epoch - 1) * shape.num_examples + sums[2]
-            history.examples_per_second = examples / history.train_seconds
+            seen = min(number * shape.steps_per_loop * shape.batch_size, shape.num_examples)
+            epochs_done = epoch - 1 + seen / shape.num_examples
+            history.examples_per_second = (
+                epochs_done * history.examples_per_epoch / history.train_seconds
+            )
             if on_loop:
                 done = (epoch - 1) * shape.loops + number
                 loss = float(sums[0] / sums[2])
@@ -354,60 +387,56 @@ class Trainer:
     def _gradients(self, batch: Examples) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         """Loss and R of a batch, float32 [] each, and the dense gradients of their sum."""
         total_weight = tf.reduce_sum(batch.weights)
-        user_charges, item_charges = (
-            tf.math.unsorted_segment_sum(
-                tf.gather(charges, ids) * batch.weights, ids, charges.shape[0]
-            )
-            / total_weight
-            for charges, ids in zip(self._charges, batch[:2], strict=True)
-        )
         variables = [variable.value for variable in self.model.trainable_variables]
         with tf.GradientTape() as tape:
-            scores = self.model((batch.user_ids, batch.item_ids))
-            example_losses = self._example_losses(batch, scores)
+            example_losses = self._objective.example_losses(batch, self._seed())
             loss = tf.reduce_sum(batch.weights * example_losses) / total_weight
-            regularization = self.model.regularizer(user_charges, item_charges)
+            regularization = self._regularization(batch, total_weight)
             objective = loss + regularization
         gradients = [tf.convert_to_tensor(g) for g in tape.gradient(objective, variables)]
         return loss, regularization, gradients
 
-    def _example_losses(self, batch: Examples, scores: tf.Tensor) -> tf.Tensor:
-        """The loss of every example, float32 [B]."""
-        user_counts, item_counts = self._counts
-        values = self.loss(
-            self.model.targets(batch.ratings),
-            scores,
-            {
-                "weights": batch.weights,
-                "user_counts": tf.gather(user_counts, batch.user_ids),
-                "item_counts": tf.gather(item_counts, batch.item_ids),
-                "num_users": self.model.num_users,
-                "num_items": self.model.num_items,
-            },
-        )
-        if values.shape != scores.shape:
-            raise InputError(
-                f"loss '{self.loss.name}' returned shape {values.shape} for a batch of "
-                f"{scores.shape[0]}; a loss returns one value an example and is never reduced"
-            )
-        return values
+    def _regularization(self, batch: Examples, total_weight: tf.Tensor) -> tf.Tensor:
+        """The mean of R over the batch's examples, float32 []."""
+        if not (self.model.regularization or self.model.bias_regularization):
+            return tf.constant(0.0)
+        weights = batch.weights
+        if len(weights.shape) > 1:
+            by_user = (batch.user_ids, tf.reduce_sum(weights, axis=1))
+            by_item = (tf.reshape(batch.item_ids, [-1]), tf.reshape(weights, [-1]))
+        else:
+            by_user, by_item = (batch.user_ids, weights), (batch.item_ids, weights)
+        charges = [
+            tf.math.unsorted_segment_sum(tf.gather(charges, ids) * of_rows, ids, charges.shape[0])
+            for charges, (ids, of_rows) in zip(self._charges, (by_user, by_item), strict=True)
+        ]
+        return self.model.regularizer(*(of_table / total_weight for of_table in charges))
+
+    def _seed(self) -> tf.Tensor:
+        """The seed of the next step's draws, int32 [2]."""
+        return tf.stack([self.config.seed, tf.cast(self.optimizer.iterations, tf.int32)])
 
 
 def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
     """What the defaults are derived from.
 
-    Gradient and curvature are those of the loss's mean at the score that serves the mean
-    rating. A loss without curvature there (mae) is taken to spread as the ratings do.
+    For losses of ratings, gradient and curvature are those of the loss's mean at the score that
+    serves the mean rating. A loss without curvature there (mae) is taken to spread as the ratings
+    do. Other losses compare scores with each other, on a scale of their own.
 
     Raises:
         InputError: the loss or its gradient is not finite there.
     """
+    sizes = (len(train), train.num_users, train.num_items)
+    if loss.traits.kind != "rating":
+        return Statistics(*sizes, gradient=1.0, spread=1.0, noise=1.0, traits=loss.traits)
     ratings = tf.constant(train.ratings)
     link = losses.LINKS[loss.link]
     low, high = float(train.ratings.min()), float(train.ratings.max())
     ones = tf.ones_like(ratings)
     batch = {
         "weights": ones,
+        "user_weights": ones,
         "user_counts": ones,
         "item_counts": ones,
         "num_users": train.num_users,
@@ -418,7 +447,7 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
         outer.watch(score)
         with tf.GradientTape() as inner:
             inner.watch(score)
-            values = loss(link.to_target(ratings, low, high), score, batch)
+            values = loss(link.to_target(ratings, low, high), score, batch=batch)
         gradients = inner.gradient(values, score)
     curvatures = outer.gradient(gradients, score)
     gradient = float(tf.math.reduce_std(gradients))
@@ -431,12 +460,7 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
     values = gradients.numpy().astype(np.float64)
     noise = [_noise_ratio(ids, values) for ids in (train.user_ids, train.item_ids)]
     return Statistics(
-        len(train),
-        train.num_users,
-        train.num_items,
-        gradient or 1.0,
-        spread or 1.0,
-        math.sqrt(math.prod(noise)),
+        *sizes, gradient or 1.0, spread or 1.0, math.sqrt(math.prod(noise)), loss.traits
     )
 
 
@@ -457,27 +481,38 @@ def _noise_ratio(ids: np.ndarray, values: np.ndarray) -> float:
 
 
 class _BestWeights:
-    """The weights of the lowest validation RMSE, or the latest where nothing is evaluated."""
+    """The weights of the best validation metric, or the latest where nothing is evaluated."""
 
-    def __init__(self, model: MatrixFactorization) -> None:
+    def __init__(self, model: MatrixFactorization, metric: str) -> None:
         self._model = model
-        self._rmse = math.inf
+        self._metric = metric
+        self._sign = -1 if metric in ERRORS else 1
+        self._value = -math.inf
         self._weights: list[np.ndarray] | None = None
         self.waited = 0
 
     def offer(self, epoch: int, metrics: dict[str, float]) -> bool:
-        """Keeps the model's weights if they are the best so far, and says so."""
-        rmse = metrics.get("rmse")
-        if rmse is not None and not rmse < self._rmse:
-            self.waited += 1
-            return False
+        """Keeps the model's weights if they are the best so far, and says so.
+
+        Raises:
+            InputError: the metric is none of those that were measured.
+        """
+        value = -math.inf
+        if metrics:
+            if self._metric not in metrics:
+                names = nearest(self._metric, metrics)
+                raise InputError(f"--eval_metric={self._metric} is not measured{names}")
+            value = self._sign * metrics[self._metric]
+            if not value > self._value:
+                self.waited += 1
+                return False
         weights = self._model.get_weights()
         if not all(np.isfinite(values).all() for values in weights):
             raise NonFiniteLoss(
                 f"the weights became NaN or infinite at the end of epoch {epoch}; "
                 "lower --learning_rate or set --clip_norm"
             )
-        self._rmse, self._weights, self.waited = rmse, weights, 0
+        self._value, self._weights, self.waited = value, weights, 0
         return True
 
     def restore(self) -> None:

@@ -79,12 +79,25 @@ def test_a_named_data_set_replaces_the_files_of_the_config(tmp_path):
 
 def test_another_set_drops_what_was_said_about_files(tmp_path):
     data = {"ratings": "/a", "user_column": "who", "delimiter": "tab", "item_labels": "/b"}
-    data |= {"ratings_format": "table"}
-    file = write(tmp_path / "config.json", {"data": data})
-    assert resolve({"dataset": "toy"}, None, file).data == DataConfig(dataset="toy")
+    data |= {"ratings_format": "table", "weight_column": "n"}
+    others = {"positives": {"weight_transform": "log1p"}, "evaluation": {"candidates": "/c"}}
+    file = write(tmp_path / "config.json", {"data": data} | others)
+    toy = resolve({"dataset": "toy"}, None, file)
+    assert toy.data == DataConfig(dataset="toy")
+    assert (toy.positives, toy.evaluation) == (Config().positives, Config().evaluation)
     # another file has its own labels, but perhaps the same columns
     other = resolve({"ratings": "/c"}, None, file).data
     assert (other.item_labels, other.user_column, other.delimiter) == (None, "who", "tab")
+
+
+def test_a_set_takes_its_own_split_with_it(tmp_path):
+    own = write(tmp_path / "own.json", {"data": {"dataset": "gowalla"}, "split": {"split": "u1"}})
+    common = write(tmp_path / "common.json", {"split": {"split": "temporal"}})
+    assert resolve({}, None, own).split.split == "u1"
+    for flag in ("dataset", "ratings", "train_ratings"):
+        assert resolve({flag: "toy"}, None, own).split.split is None
+        assert resolve({flag: "toy"}, None, common).split.split == "temporal"
+    assert resolve({"dataset": "toy", "split": "u2"}, None, own).split.split == "u2"
 
 
 def test_paths_become_absolute(tmp_path, monkeypatch):
@@ -92,6 +105,8 @@ def test_paths_become_absolute(tmp_path, monkeypatch):
     data = resolve({"ratings": "r.csv", "data_dir": "d", "item_labels": "i"}).data
     assert (data.ratings, data.data_dir) == (str(tmp_path / "r.csv"), str(tmp_path / "d"))
     assert data.item_labels == str(tmp_path / "i")
+    assert resolve({"candidates": "c"}).evaluation.candidates == str(tmp_path / "c")
+    assert resolve({"candidates": "none"}).evaluation.candidates == "none"
     assert resolve({"loss": "mine.py:f"}).loss.loss == f"{tmp_path / 'mine.py'}:f"
     assert resolve({"loss": "package.module:f"}).loss.loss == "package.module:f"
 
@@ -226,7 +241,15 @@ def test_adapt_fills_every_gap_and_changes_nothing_that_was_given():
     assert adapted.model.regularization == pytest.approx(1.254 / row_ratings**0.6, rel=5e-3)
     assert adapted.model.bias_regularization == pytest.approx(2 / row_ratings, rel=5e-3)
     given = {"regularization": 0.5, "bias_regularization": 0.25, "learning_rate": 0.125}
-    given |= {"batch_size": 17, "epochs": 3, "init_stddev": 0.75, "optimizer_args": "beta_1=0.5"}
+    given |= {"use_bias": False, "normalize": False, "frequency_exponent": 0.25, "cutoffs": "5"}
+    given |= {
+        "positives_per_row": 1,
+        "eval_metric": "mae",
+        "batch_size": 17,
+        "epochs": 3,
+        "init_stddev": 0.75,
+        "optimizer_args": "beta_1=0.5",
+    }
     config = Config().replace(given)
     assert adapt(config, data) == config
     # what adapt chooses passes the checks of a flag

@@ -17,7 +17,11 @@ def test_eleven_folds_are_measured_in_their_order(tmp_path, monkeypatch):
     def of_one_fold(run_dir, *_):
         fold = int(run_dir.name.removeprefix("fold-"))
         names = ("epochs", "steps", "parameters", "baselines", "counts", "timing", "held_out")
-        return dict.fromkeys(names, {}) | {"metrics": {"test": {"rmse": 10.0**fold}}}
+        return (
+            dict.fromkeys(names, {})
+            | {"warnings": []}
+            | {"metrics": {"test": {"rmse": 10.0**fold}}}
+        )
 
     monkeypatch.setattr(experiment, "evaluate_run", of_one_fold)
     results = evaluate_run(tmp_path)

@@ -10,7 +10,9 @@ RESULTS = {
     "dataset": "toy",
     "split": "random 80/10/10, seed 0",
     "model": "mse d=2",
-    "protocol": "errors over every held-out rating",
+    "protocol": dict.fromkeys(("validation", "test"), "errors over every held-out rating"),
+    "intervals": {},
+    "warnings": [],
     "epochs": 3,
     "parameters": 12_345,
     "metrics": {

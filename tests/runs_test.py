@@ -73,6 +73,15 @@ def test_data_come_back_with_raw_ids_and_labels(folder):
     assert loaded["validation"].user_ids.tolist() == [1, -1]
 
 
+def test_weights_come_back_where_there_are_some(tmp_path, folder):
+    assert folder.load_data()["train"].weights is None
+    train = Interactions.from_arrays(["a", "b"], ["x", "y"], weights=[0.5, 3])
+    folder = RunFolder(tmp_path)
+    folder.save_data(assemble(train.take([0]), train.take([1]), None))
+    parts = folder.load_data()
+    assert parts["train"].weights.tolist() == [0.5] and parts["validation"].weights.tolist() == [3]
+
+
 def test_data_without_a_validation_part(tmp_path):
     folder = RunFolder(tmp_path)
     folder.save_data(assemble(interactions([0], [0], [1]), None, None))

@@ -140,7 +140,7 @@ def test_results_json_has_the_agreed_keys(trained, place):
     results = results_of(place, "first")
     assert set(results) == {
         *("dataset", "split", "model", "protocol", "epochs", "steps", "parameters", "metrics"),
-        *("baselines", "held_out", "counts", "timing", "versions"),
+        *("intervals", "baselines", "warnings", "held_out", "counts", "timing", "versions"),
     }
     assert (results["dataset"], results["split"]) == ("ratings", "random 80/10/10, seed 0")
     assert results["model"] == "mse d=3"
@@ -217,9 +217,11 @@ def test_eval_repeats_the_numbers_to_the_last_digit(trained, run, place):
     assert (code, err) == (0, "")
     repeated, results = json.loads(out), results_of(place, "first")
     assert repeated["metrics"] == {"test": results["metrics"]["test"]}
-    for name in set(results) - {"metrics", "held_out"}:
+    by_part = ("metrics", "held_out", "protocol")
+    for name in set(results) - set(by_part):
         assert repeated[name] == results[name]
-    assert repeated["held_out"] == {"test": results["held_out"]["test"]}
+    for name in by_part:
+        assert repeated[name] == {"test": results[name]["test"]}
     code, out, _ = run("eval.py", "--run_dir=first", "--output=json", "--part=validation")
     assert code == 0
     assert json.loads(out)["metrics"] == {"validation": results["metrics"]["validation"]}
@@ -306,9 +308,7 @@ def test_ready_made_parts_are_counted(ready_made, place):
     assert counts["unknown_items"] == len({i for _, i, _ in test} - items) == 2
     assert counts["unknown_rows"] == 3 and counts["overlap"] == 1
     assert "warning: 1 test pair also in the training part" in err
-    assert (
-        "test has 1 user and 2 items unknown to training (3 ratings, predicted by fallback)" in err
-    )
+    assert "test has 1 user and 2 items unknown to training (3 rows)" in err
     assert "train · ready-made · test: 204 ratings" in out
 
 

@@ -1,0 +1,103 @@
+"""What a run is measured by: errors where it predicts ratings, rankings where it ranks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mfrec.config import Config, parse_cutoffs
+from mfrec.data.splits import Split
+from mfrec.evaluation import Evaluator
+from mfrec.losses import Loss
+from mfrec.model import MatrixFactorization
+from mfrec.ranking_evaluation import RankingEvaluator, RankingResult
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What one held-out part says of a model.
+
+    Attributes:
+        metrics: by name, in the order in which they are printed.
+        baselines: metrics of what needs no training, by name.
+        intervals: 95 % bootstrap intervals over users, of the ranking metrics.
+        counts: of users and items that were ranked.
+        warnings: one line for each thing that smells.
+        ranking: the rankings user by user; None where nothing was ranked.
+    """
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    ranking: RankingResult | None = None
+
+
+class Yardstick:
+    """Measures models on one held-out part of a split.
+
+    Args:
+        config: the settings, resolved.
+        loss: what the models are trained on.
+        split: whose part it is. At test time the items of the validation part are masked as well.
+        part: "validation" or "test".
+
+    Attributes:
+        protocol: what the latest metrics mean, a line each for errors and rankings.
+    """
+
+    def __init__(self, config: Config, loss: Loss, split: Split, part: str) -> None:
+        self._held_out = split.validation if part == "validation" else split.test
+        self._errors = self._rankings = None
+        self.protocol = ""
+        if loss.traits.kind == "rating":
+            self._errors = Evaluator(split.train)
+        cutoffs = parse_cutoffs(config.evaluation.cutoffs)
+        if cutoffs:
+            self._rankings = RankingEvaluator(
+                split.train,
+                seen=split.validation if part == "test" else None,
+                cutoffs=cutoffs,
+                mask_seen=config.evaluation.mask_seen,
+                candidates=split.candidates if part == "test" else None,
+                seed=config.training.seed,
+            )
+
+    def metrics(self, model: MatrixFactorization) -> dict[str, float]:
+        """The model's metrics alone."""
+        return self._evaluate(model)[0]
+
+    def measure(self, model: MatrixFactorization) -> Measured:
+        """All that there is to say about the model."""
+        metrics, ranking = self._evaluate(model)
+        baselines = self._errors.baselines(self._held_out) if self._errors else {}
+        if ranking is None:
+            return Measured(metrics, baselines)
+        others = self._rankings.baselines(self._held_out)
+        return Measured(
+            metrics,
+            baselines | {name: result.metrics for name, result in others.items()},
+            ranking.intervals,
+            ranking.counts,
+            ranking.warnings + ranking.below(others["popularity"]),
+            ranking,
+        )
+
+    def _evaluate(
+        self, model: MatrixFactorization
+    ) -> tuple[dict[str, float], RankingResult | None]:
+        metrics, ranking, protocols = {}, None, []
+        if self._errors:
+            metrics |= self._errors.evaluate(model, self._held_out)
+            protocols.append(_protocol_of_errors(model))
+        if self._rankings:
+            ranking = self._rankings.evaluate(model.score_catalogue, self._held_out)
+            metrics |= ranking.metrics
+            protocols.append(ranking.protocol)
+        self.protocol = "\n".join(protocols)
+        return metrics, ranking
+
+
+def _protocol_of_errors(model: MatrixFactorization) -> str:
+    low, high = model.rating_range.numpy()
+    clipped = f"clipped to [{low:g}, {high:g}]" if model.clip_predictions else "not clipped"
+    return f"errors over every held-out rating; ids unknown to training fall back; {clipped}"
