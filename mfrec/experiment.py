@@ -440,7 +440,7 @@ def _announce(chosen: dict[str, Any], config: Config, source: Source, split: Spl
     for note in split.notes:
         say(note)
     if chosen:
-        values = (f"{name}={value}" for name, value in chosen.items())
+        values = (f"{name}={value}" for name, value in chosen.items() if value != "")
         say(f"chosen from the data: {' '.join(values)}")
 
 
