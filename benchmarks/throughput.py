@@ -6,7 +6,8 @@
 
 With --loss=mse all train the same biased factorization of the same ratings. With --loss=bpr they
 rank: positives are ratings of 4 and more, 80 % of each user's, with one uniform negative each,
-which Keras reads from numpy, new ones for every epoch; nobody but implicit has biases.
+which Keras reads from numpy, new ones for every epoch; nobody but implicit has biases. "Rows of 8":
+up to eight positives of one user share their negative (--positives_per_row=8).
 
 mfrec's figure is that of its table: the loops alone, pipeline included. Keras: Model.fit of a
 functional model, on numpy arrays and on from_tensor_slices().shuffle().batch(), a whole epoch
@@ -44,12 +45,16 @@ EPOCHS = flags.DEFINE_integer("epochs", 10, "epochs of mfrec's measurement")
 Examples = Callable[[], tuple[list[np.ndarray], np.ndarray]]
 
 
-def mfrec(ratings: Interactions, dim: int) -> float:
-    """mfrec's loop at batches of 8,192."""
-    rates = LOSS.value == "mse"
-    model = MatrixFactorization(ratings.num_users, ratings.num_items, dim, use_bias=rates)
-    config = TrainingConfig(batch_size=8192, epochs=EPOCHS.value)
-    return Trainer(model, "adam", LOSS.value, config).fit(ratings).examples_per_second
+def mfrec(batch_size: int, **settings: int) -> Callable[[Interactions, int], float]:
+    """mfrec's loop at this batch size."""
+
+    def measure(ratings: Interactions, dim: int) -> float:
+        rates = LOSS.value == "mse"
+        model = MatrixFactorization(ratings.num_users, ratings.num_items, dim, use_bias=rates)
+        config = TrainingConfig(batch_size=batch_size, epochs=EPOCHS.value, **settings)
+        return Trainer(model, "adam", LOSS.value, config).fit(ratings).examples_per_second
+
+    return measure
 
 
 def keras(batch_size: int, pipeline: bool) -> Callable[[Interactions, int], float]:
@@ -164,7 +169,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 TRAINERS: dict[str, Callable[[Interactions, int], float]] = {
-    "mfrec, batch 8,192": mfrec,
+    "mfrec, batch 8,192": mfrec(8192),
     "Keras, arrays, 1,024": keras(1024, pipeline=False),
     "Keras, arrays, 8,192": keras(8192, pipeline=False),
     "Keras, tf.data, 1,024": keras(1024, pipeline=True),
@@ -172,7 +177,10 @@ TRAINERS: dict[str, Callable[[Interactions, int], float]] = {
 }
 LIBRARIES = {
     "mse": {"Surprise SVD": surprise, "cornac MF": cornac, "libmf": libmf},
-    "bpr": {"implicit BPR": implicit},
+    "bpr": {
+        "implicit BPR": implicit,
+        "mfrec, rows of 8, 16,384": mfrec(16384, positives_per_row=8),
+    },
 }
 
 

@@ -133,7 +133,11 @@ class Objective:
             tf.reshape(ids, (rows, -1)) for ids in (batch.item_ids, negative_ids)
         )
         items = self.model.item_vectors(tf.concat([positives, negatives], axis=1))
-        scores = tf.einsum("bd,bnd->bn", self.model.user_vectors(batch.user_ids), items)
+        users = self.model.user_vectors(batch.user_ids)[:, tf.newaxis]
+        # summed by a product with ones, for which XLA uses vector registers
+        ones = tf.ones((users.shape[-1], 1))
+        scores = tf.matmul(tf.reshape(users * items, (-1, len(ones))), ones)
+        scores = tf.reshape(scores, (rows, -1))
         of_positives, of_negatives = tf.split(scores, [positives.shape[1], negatives.shape[1]], 1)
         return (
             tf.reshape(of_positives, batch.item_ids.shape),
