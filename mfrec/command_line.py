@@ -14,6 +14,7 @@ import dataclasses
 import inspect
 import math
 import os
+import re
 import shutil
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -150,7 +151,7 @@ class CommandLine:
 
     def _parse(self, argv: Sequence[str]) -> None:
         try:
-            rest = self._values(list(argv))
+            rest = self._values([_plainly_negated(argument) for argument in argv])
         except flags.UnrecognizedFlagError as error:
             name, script = error.flagname, os.path.basename(argv[0])
             hint = nearest(name, list(self._values), f"; see {script} --help")
@@ -160,6 +161,11 @@ class CommandLine:
             raise InputError(" ".join(message.split())) from None
         if len(rest) > 1:
             raise InputError(f"'{rest[1]}' is no flag; flags are --name=value")
+
+
+def _plainly_negated(argument: str) -> str:
+    """--no_name as --noname: who reads flags with underscores types one there as well."""
+    return re.sub("^(--?no)_", r"\1", argument)
 
 
 class _Parser(flags.ArgumentParser):

@@ -26,7 +26,7 @@ RANKING_LOSSES = (
 OPTIMIZERS = ("adam", "adamw", "adagrad", "sgd", "nadam")
 SCHEDULES = ("constant", "exponential", "cosine")
 TENSORBOARD_LEVELS = ("off", "basic", "full")
-SPLITS = ("random", "per_user", "leave_last_out", "temporal")
+SPLITS = ("random", "per_user", "leave_last_out", "temporal", "held_out_items")
 # What these splits hold out for validation, and for the test, where nobody says how much.
 HELD_OUT = 0.1
 RATINGS_FORMATS = ("auto", "table", "matrix", "adjacency")
@@ -76,6 +76,12 @@ class DataConfig:
     item_labels: str | None = _setting(
         None, "text file of item id, title and perhaps genres (default: those of a named set)"
     )
+    user_features: str | None = _setting(
+        None, "text file of what is known of users besides: user id, and a column a feature"
+    )
+    item_features: str | None = _setting(
+        None, "likewise of items, such as genres (a|b); items without ratings join the catalogue"
+    )
     data_dir: str | None = _setting(
         None, "folder of the named sets (default: $MFREC_DATA_DIR, else ~/.cache/mfrec)"
     )
@@ -114,7 +120,8 @@ class SplitConfig:
     validation_fraction: float | None = _setting(
         None,
         "share held out for validation: of all ratings (random, temporal), of each user's "
-        "(per_user), of the training part (folds, a set's own split, ready-made parts); "
+        "(per_user), of all items (held_out_items), of the training part (folds, a set's own, "
+        "ready-made parts); "
         f"0: none; leave_last_out takes one rating of each user (default: {HELD_OUT}; of the "
         "training part 0)",
         minimum=0,
@@ -123,7 +130,7 @@ class SplitConfig:
     test_fraction: float | None = _setting(
         None,
         "share held out for the test: of all ratings (random, temporal), of each user's (per_user, "
-        f"--fold_by=users) (default: {HELD_OUT})",
+        f"--fold_by=users), of all items (held_out_items) (default: {HELD_OUT})",
         minimum=0,
         below=1,
     )
@@ -164,6 +171,15 @@ class ModelConfig:
         "ν: 1 charges every example alike, 0 every row once (default: by loss)",
         minimum=0,
         maximum=1,
+    )
+    user_ids: bool = _setting(
+        True, "users have embeddings of their own beside those of their --user_features"
+    )
+    item_ids: bool = _setting(
+        True, "likewise items; --noitem_ids (or --no_item_ids) is a model of their features alone"
+    )
+    feature_regularization: float = _setting(
+        6.0, "features are charged so many times as much as a row with their examples", minimum=0
     )
     clip_predictions: bool = _setting(True, "clip predictions to the training ratings' range")
 
@@ -466,7 +482,7 @@ def resolve(
 
 _FILES = (
     *("ratings", "train_ratings", "validation_ratings", "test_ratings", "item_labels"),
-    "candidates",
+    *("user_features", "item_features", "candidates"),
 )
 
 # How text files of ratings are read.

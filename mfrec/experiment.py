@@ -1,5 +1,6 @@
 """One experiment from settings to results: config -> data -> Trainer -> Evaluator -> run folder."""
 
+import dataclasses
 import hashlib
 import os
 import platform
@@ -15,6 +16,7 @@ import numpy as np
 from mfrec import losses, memory, objectives, optimizers, reporting, significance
 from mfrec.config import Config, parse_arguments, settings
 from mfrec.data import loading, splits
+from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.loading import Source
 from mfrec.data.splits import Split
@@ -69,12 +71,14 @@ def run(
         try:
             with Summaries(folder.path, config.training.tensorboard) as summaries:
                 summaries.settings(config, chosen)
-                fits.append(_Fit(config, loss, split, folder))
+                features = source.features_of(split.train)
+                fits.append(_Fit(config, loss, split, features, folder))
                 history = fits[0].train(summaries)
                 if config.training.refit:
                     split = split.with_validation_in_training()
                     say(f"refit: {history.best_epoch} epochs on {len(split.train):,} ratings")
-                    fits.append(_Fit(config, loss, split, folder, history.best_epoch))
+                    features = source.features_of(split.train)
+                    fits.append(_Fit(config, loss, split, features, folder, history.best_epoch))
                     history = fits[1].train(summaries)
 
                 evaluation_started = time.perf_counter()
@@ -293,7 +297,8 @@ def _prepare(config: Config, source: Source) -> tuple[losses.Loss, Split, Config
         )
     split = loading.split(source, config)
     config = adapt(config, statistics(split.train, loss))
-    rows = split.train.num_users + split.train.num_items
+    features = source.features_of(split.train).values()
+    rows = split.train.num_users + split.train.num_items + sum(len(f.names) for f in features)
     memory.check_tables(config.model.embedding_dim, rows, optimizers.copies(config.optimizer))
     return loss, split, config
 
@@ -305,6 +310,7 @@ class _Fit:
         config: the settings, resolved.
         loss: what is minimised.
         split: what is learnt from and validated on.
+        features: of the split's "user" and "item" rows, where they have any.
         folder: where the model is saved whenever it is the best so far.
         refit_epochs: how many epochs a refit has; None where this is none.
     """
@@ -314,11 +320,14 @@ class _Fit:
         config: Config,
         loss: losses.Loss,
         split: Split,
+        features: dict[str, Features],
         folder: RunFolder,
         refit_epochs: int | None = None,
     ) -> None:
         self.split = split
-        self.model = build_model(config, loss, (split.train.num_users, split.train.num_items))
+        rows = (split.train.num_users, split.train.num_items)
+        self.model = build_model(config, loss, rows, features)
+        self._features = features
         self._config = config
         self._folder = folder
         self._refit_epochs = refit_epochs
@@ -382,7 +391,7 @@ class _Fit:
         # not before: the model of a fit that a refit follows is kept until there is another
         if not self._data_saved:
             self._folder.save_config(self._config, _derived(self.split.train))
-            self._folder.save_data(self.split)
+            self._folder.save_data(self.split, self._features)
             self._data_saved = True
         self._folder.save_model(self.model, self.history.steps)
 
@@ -437,7 +446,7 @@ def _announce(chosen: dict[str, Any], config: Config, source: Source, split: Spl
         f"train {counts['train']:,} · validation {counts['validation']:,} · test "
         f"{counts['test']:,} ratings"
     )
-    for note in split.notes:
+    for note in (*split.notes, *source.notes_on_features(split.train)):
         say(note)
     if chosen:
         values = (f"{name}={value}" for name, value in chosen.items() if value != "")
@@ -494,10 +503,14 @@ def _same_split(config: Config, saved: dict[str, Interactions], folder: RunFolde
     Raises:
         InputError: the source no longer yields the training part that the run saved.
     """
-    split = loading.split(loading.load(config.data), config)
+    train = saved["train"]
+    # the features are the run's own by now, and so are the items that they brought
+    ratings = dataclasses.replace(config.data, user_features=None, item_features=None)
+    split = loading.split(loading.load(ratings), config)
     if config.training.refit:
         split = split.with_validation_in_training()
-    train = saved["train"]
+    if config.data.item_features:
+        split = split.with_catalogue(train.items, split.raw.get("candidates"))
     again = split.train
     if not (
         again.users.raw_ids == train.users.raw_ids

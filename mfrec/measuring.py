@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from mfrec.config import Config, parse_cutoffs
+from mfrec.data.interactions import UNKNOWN
 from mfrec.data.splits import Split
 from mfrec.evaluation import Evaluator
 from mfrec.losses import Loss
@@ -53,8 +56,10 @@ class Yardstick:
             self._errors = Evaluator(split.train)
         cutoffs = parse_cutoffs(config.evaluation.cutoffs)
         if cutoffs:
+            held_out_items = np.unique(self._held_out.item_ids[self._held_out.item_ids != UNKNOWN])
             self._rankings = RankingEvaluator(
                 split.train,
+                candidate_items=held_out_items if split.ranks_held_out_items else None,
                 seen=split.validation if part == "test" else None,
                 cutoffs=cutoffs,
                 mask_seen=config.evaluation.mask_seen,

@@ -3,6 +3,7 @@
 config.json         every setting, resolved, with the constants derived from the data
 users.tsv items.tsv raw id, label and perhaps genres of every row
 interactions.npz    training and validation ratings and weights in rows, checksums of the raw ids
+{user,item}_features.npz   features of every row, where there are any
 checkpoints/        the best weights, as a TensorFlow checkpoint
 train/ validation/ test/ summary/   event files for TensorBoard
 results.json        metrics, baselines, counts, timing, versions
@@ -14,7 +15,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy as np
 
 from mfrec import memory
 from mfrec.config import Config, read_settings
+from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.splits import Split
 from mfrec.errors import InputError, first_line
@@ -100,8 +102,8 @@ class RunFolder:
         """Writes config.json."""
         self._write_json("config.json", config.as_dict() | {"derived": derived})
 
-    def save_data(self, split: Split) -> None:
-        """Writes the vocabularies and the interactions; a checkpoint for others goes."""
+    def save_data(self, split: Split, features: Mapping[str, Features] = {}) -> None:
+        """Writes vocabularies, interactions and features; a checkpoint for others goes."""
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
         with replacing(self.path / "users.tsv") as path:
             split.train.users.save(path)
@@ -124,6 +126,11 @@ class RunFolder:
                     if getattr(rows, column) is not None
                 },
             )
+
+        for role, of_rows in features.items():
+            path = self.path / f"{role}_features.npz"
+            with replacing(path) as target, target.open("wb") as file:
+                np.savez(file, **(vars(of_rows) | {"names": np.array(of_rows.names)}))
 
     def save_model(self, model: MatrixFactorization, step: int) -> None:
         """Writes the weights; the checkpoint before goes only once the new one is complete.
@@ -212,7 +219,7 @@ class RunFolder:
             InputError: no checkpoint, a broken one, or one of another shape.
         """
         memory.check_tables(config.model.embedding_dim, sum(rows), copies=1)
-        model = build_model(config, loss, rows)
+        model = build_model(config, loss, rows, self._load_features(config, rows))
         path = self.path / "checkpoints"
         try:
             path = tf.train.latest_checkpoint(str(path))
@@ -242,6 +249,31 @@ class RunFolder:
             raise InputError(f"{path}: no {sorted(missing)[0]!r}; the file is incomplete")
         return results
 
+    def _load_features(self, config: Config, rows: tuple[int, int]) -> dict[str, Features]:
+        """The features that the run was trained with, by "user" and "item".
+
+        Raises:
+            InputError: a file is missing or does not fit the vocabularies.
+        """
+        features = {}
+        files = {"user": config.data.user_features, "item": config.data.item_features}
+        for (role, given), num_rows in zip(files.items(), rows, strict=True):
+            if given is None:
+                continue
+            path = self.path / f"{role}_features.npz"
+            try:
+                with np.load(path) as arrays:
+                    names = tuple(arrays["names"].tolist())
+                    features[role] = Features(names, arrays["ids"], arrays["values"])
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
+            if len(features[role].ids) != num_rows:
+                raise InputError(
+                    f"{path}: features of {len(features[role].ids):,} rows, the run has "
+                    f"{num_rows:,}; restore the file"
+                )
+        return features
+
     def _load_vocabulary(self, name: str) -> Vocabulary:
         try:
             return Vocabulary.load(self.path / name)
@@ -265,8 +297,17 @@ def _remove(entries: Iterable[Path]) -> None:
             entry.unlink(missing_ok=True)
 
 
-def build_model(config: Config, loss: Loss, rows: tuple[int, int]) -> MatrixFactorization:
-    """An untrained model of the configured kind for so many users and items."""
+def build_model(
+    config: Config, loss: Loss, rows: tuple[int, int], features: Mapping[str, Features] = {}
+) -> MatrixFactorization:
+    """An untrained model of the configured kind for so many users and items.
+
+    Args:
+        config: the settings.
+        loss: what it is trained on.
+        rows: users and items.
+        features: of "user" and "item" rows, where they have any.
+    """
     settings = config.model
     return MatrixFactorization(
         *rows,
@@ -280,4 +321,9 @@ def build_model(config: Config, loss: Loss, rows: tuple[int, int]) -> MatrixFact
         clip_predictions=settings.clip_predictions,
         link=loss.link,
         seed=config.training.seed,
+        user_features=features.get("user"),
+        item_features=features.get("item"),
+        user_ids=settings.user_ids,
+        item_ids=settings.item_ids,
+        feature_regularization=settings.feature_regularization,
     )

@@ -193,7 +193,8 @@ class Summaries:
             if part == "test":
                 summaries.append(_histogram("prediction_error", predictions - held_out.ratings))
             self._write(part, step, summaries)
-        projector.write(self._path / "summary", model.item_embedding.numpy(), split.train)
+        embedding = model.item_vectors()[:, : model.embedding_dim].numpy()
+        projector.write(self._path / "summary", embedding, split.train)
 
     def _final(self, part: str, metrics: dict[str, float], step: int) -> None:
         """Metrics that stand for the run as a whole."""

@@ -275,7 +275,7 @@ class Trainer:
         epochs: int,
     ) -> float:
         """Builds all that the compiled loop refers to, compiles it, and returns the seconds."""
-        self._charges = self._row_charges(train)
+        self._charges, self._feature_charges = self._row_and_feature_charges(train)
         self.optimizer = optimizers.build(optimizer_config, shape.steps, epochs)
         self.optimizer.build(self.model.trainable_variables)
         self._compiled_loop = self._loop
@@ -316,22 +316,45 @@ class Trainer:
         self._gradient_norm()
         return time.perf_counter() - started
 
-    def _row_charges(self, train: Interactions) -> list[tf.Tensor]:
-        """The frequency weights w of users and items in R, float32 [rows] each."""
+    def _row_and_feature_charges(
+        self, train: Interactions
+    ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        """The frequency weights w of users and items in R, float32 [rows] each; and what an
+        example is charged for each of their features, float32 [features] each, none without.
+
+        A feature is charged as a row that had all the examples of the rows with it, and that
+        by every example alike, whether the batch has the feature or not: over an epoch it is
+        the same, and needs no look at the batch.
+        """
         model = self.model
-        counts = [
-            np.bincount(train.user_ids, minlength=model.num_users),
-            np.bincount(train.item_ids, minlength=model.num_items),
-        ]
+        by_user = np.bincount(train.user_ids, minlength=model.num_users)
+        by_item = np.bincount(train.item_ids, minlength=model.num_items)
+        of_rows, of_features = [], []
+        for counts, others, features in (
+            (by_user, len(by_item), model.user_features),
+            (by_item, len(by_user), model.item_features),
+        ):
+            of_rows.append(tf.constant(self._weights(counts, counts, others), tf.float32))
+            charges = np.zeros(0)
+            if features is not None:
+                examples = features.counts(counts)
+                pairs = others * features.counts(np.ones(len(counts)))
+                charges = examples * self._weights(counts, examples, pairs) / counts.sum()
+            of_features.append(tf.constant(charges, tf.float32))
+        return of_rows, of_features
+
+    def _weights(self, counts: np.ndarray, of: np.ndarray, others: np.ndarray | int) -> np.ndarray:
+        """w of what has so many examples and could have been paired with so many others.
+
+        Args:
+            counts: examples of each row of the table, int [rows].
+            of: examples of what is charged.
+            others: rows of the other table, for each of the rows that are charged together.
+        """
         if self.loss.row_charges is None:
-            charges = [model.row_charges(of_table) for of_table in counts]
-        else:
-            exponent, parameters = model.frequency_exponent, self.loss.parameters
-            charges = [
-                self.loss.row_charges(of_table, len(others), exponent, **parameters)
-                for of_table, others in zip(counts, reversed(counts), strict=True)
-            ]
-        return [tf.constant(of_table, tf.float32) for of_table in charges]
+            return self.model.row_charges(counts, of)
+        exponent = self.model.frequency_exponent
+        return self.loss.row_charges(of, others, exponent, **self.loss.parameters)
 
     def _train_epoch(
         self,
@@ -410,7 +433,8 @@ class Trainer:
             tf.math.unsorted_segment_sum(tf.gather(charges, ids) * of_rows, ids, charges.shape[0])
             for charges, (ids, of_rows) in zip(self._charges, (by_user, by_item), strict=True)
         ]
-        return self.model.regularizer(*(of_table / total_weight for of_table in charges))
+        of_rows = self.model.regularizer(*(of_table / total_weight for of_table in charges))
+        return of_rows + self.model.feature_regularizer(*self._feature_charges)
 
     def _seed(self) -> tf.Tensor:
         """The seed of the next step's draws, int32 [2]."""
@@ -427,7 +451,8 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
     Raises:
         InputError: the loss or its gradient is not finite there.
     """
-    sizes = (len(train), train.num_users, train.num_items)
+    rows = [np.count_nonzero(np.bincount(ids)) for ids in (train.user_ids, train.item_ids)]
+    sizes = (len(train), *rows)
     if loss.traits.kind != "rating":
         return Statistics(*sizes, gradient=1.0, spread=1.0, noise=1.0, traits=loss.traits)
     ratings = tf.constant(train.ratings)

@@ -3,7 +3,10 @@
 import dataclasses
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from mfrec.config import (
     COLUMNS,
@@ -17,12 +20,13 @@ from mfrec.config import (
 )
 from mfrec.data import arrays, cache, datasets, items, positives, splits
 from mfrec.data.candidates import read_candidates
+from mfrec.data.features import FeatureFile, Features, read_features
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.splits import Split
 from mfrec.errors import InputError
 from mfrec.progress import waiting
 
-_TAKE_TEST_FRACTION = ("random", "per_user", "temporal", "folds of users")
+_TAKE_TEST_FRACTION = ("random", "per_user", "temporal", "held_out_items", "folds of users")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,17 +39,38 @@ class Source:
         catalogue: all items of a set that came as parts, for its published split; None where
             the training part decides which items there are.
         candidates: the fixed negatives that a set brings for its published split, see `Split`.
+        features: the files about "user" and "item", where there are any.
     """
 
     name: str
     parts: dict[str, Interactions]
     catalogue: Vocabulary | None = None
     candidates: Interactions | None = None
+    features: Mapping[str, FeatureFile] = field(default_factory=dict)
 
     @property
     def has_ratings(self) -> bool:
         """Whether every part has ratings, and not just pairs."""
         return all(part.has_ratings for part in self.parts.values())
+
+    def features_of(self, train: Interactions) -> dict[str, Features]:
+        """The features of the rows of a training part, by "user" and "item".
+
+        Raises:
+            InputError: no row of it has any.
+        """
+        return {
+            role: file.of(*_rows_and_counts(train, role)) for role, file in self.features.items()
+        }
+
+    def notes_on_features(self, train: Interactions) -> list[str]:
+        """What became of the files of features, one line each, for people."""
+        features = self.features_of(train)
+        return [
+            line
+            for role, file in self.features.items()
+            for line in file.describe(*_rows_and_counts(train, role), features[role])
+        ]
 
 
 def choose(config: Config) -> Config:
@@ -75,6 +100,11 @@ def choose(config: Config) -> Config:
         config = config.replace({"dataset": name})
     _check_split(config)
     _check_positives(config)
+    for role in ("user", "item"):
+        if not getattr(config.model, f"{role}_ids") and not getattr(data, f"{role}_features"):
+            raise InputError(
+                f"--no{role}_ids leaves {role}s nothing but features; add --{role}_features=FILE"
+            )
     if _kind(config) in _known_splits(config):
         config = config.replace({"split": _kind(config)})
     return config
@@ -92,15 +122,16 @@ def load(data: DataConfig) -> Source:
         parts = {part: read(file, data) for part, file in _files(data).items() if file}
     if data.item_labels:
         parts = _labelled(parts, data.item_labels)
+    features = _features(data, parts)
     if not data.dataset:
         file = data.ratings or data.train_ratings
-        return Source(os.path.splitext(os.path.basename(file))[0], parts)
+        return Source(os.path.splitext(os.path.basename(file))[0], parts, features=features)
     catalogue, candidates = None, datasets.load_candidates(data.dataset, data.data_dir)
     if datasets.PUBLISHED in datasets.predefined_splits(data.dataset):
         catalogue = parts["all"].items
     if candidates is not None:
         catalogue = catalogue.extended(candidates.items)
-    return Source(data.dataset, parts, catalogue, candidates)
+    return Source(data.dataset, parts, catalogue, candidates, features)
 
 
 def read(path: str, data: DataConfig) -> Interactions:
@@ -173,7 +204,30 @@ def _catalogue_and_candidates(
         held_out, candidates = read_candidates(path)
         for listed in (held_out.items, candidates.items):
             catalogue = listed if catalogue is None else catalogue.extended(listed)
+    if "item" in source.features:
+        described = source.features["item"].rows
+        catalogue = described if catalogue is None else catalogue.extended(described)
     return catalogue, candidates
+
+
+def _features(data: DataConfig, parts: dict[str, Interactions]) -> dict[str, FeatureFile]:
+    """The files of features that the settings name, by what they describe."""
+    features = {}
+    if data.user_features:
+        known = [part.users for part in parts.values()]
+        features["user"] = read_features(data.user_features, "user", known)
+    if data.item_features:
+        known = [part.items for part in parts.values()]
+        features["item"] = read_features(data.item_features, "item", known)
+    return features
+
+
+def _rows_and_counts(train: Interactions, role: str) -> tuple[Vocabulary, np.ndarray]:
+    """The vocabulary of a role, and the training rows of each of its rows, int [rows]."""
+    vocabulary, ids = (
+        (train.users, train.user_ids) if role == "user" else (train.items, train.item_ids)
+    )
+    return vocabulary, np.bincount(ids, minlength=len(vocabulary))
 
 
 def _cut(parts: dict[str, Interactions], config: Config) -> Split:
@@ -193,6 +247,8 @@ def _cut(parts: dict[str, Interactions], config: Config) -> Split:
         return splits.random_split(ratings, seed, validation, test)
     if kind == "per_user":
         return splits.per_user_split(ratings, seed, validation, test)
+    if kind == "held_out_items":
+        return splits.held_out_items_split(ratings, seed, validation, test)
     if kind == "leave_last_out":
         return splits.leave_last_out_split(ratings, with_validation=validation > 0)
     return splits.temporal_split(ratings, validation, test)
@@ -332,6 +388,11 @@ def _check_split(config: Config) -> None:
             f"--split={cut.split}: {what} has no such split{nearest(cut.split, known)}"
         )
     kind = _kind(config)
+    if kind == "held_out_items" and not data.item_features:
+        raise InputError(
+            "--split=held_out_items holds out every rating of some items: only features can tell "
+            "these apart; add --item_features=FILE"
+        )
     if cut.fold_by == "users" and kind != "folds of users":
         raise InputError("--fold_by=users needs folds; add --cross_validate or --fold=0")
     if cut.validation_fraction and kind == "leave_last_out":

@@ -37,6 +37,8 @@ class Split:
         candidates: rows (user, item) that tell which items are ranked beside a user's test
             items; None where all are.
         catalogue: the items that may be recommended; None where those are that training has.
+        ranks_held_out_items: whether the items of each held-out part are ranked among
+            themselves alone, as where training knows none of them.
     """
 
     train: Interactions
@@ -47,6 +49,7 @@ class Split:
     cut_notes: tuple[str, ...] = ()
     candidates: Interactions | None = None
     catalogue: Vocabulary | None = None
+    ranks_held_out_items: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -109,7 +112,8 @@ class Split:
             self.catalogue,
             self.raw.get("candidates"),
         )
-        return replace(split, counts=split.counts | {"validation": self.counts["validation"]})
+        counts = split.counts | {"validation": self.counts["validation"]}
+        return replace(split, counts=counts, ranks_held_out_items=self.ranks_held_out_items)
 
     def with_catalogue(
         self, catalogue: Vocabulary | None, candidates: Interactions | None = None
@@ -122,7 +126,8 @@ class Split:
         """
         parts = (self.raw.get(part) for part in ("train", "validation", "test"))
         repeated = self.counts["repeated_pairs"]
-        return assemble(*parts, repeated, self.cut_notes, catalogue, candidates)
+        split = assemble(*parts, repeated, self.cut_notes, catalogue, candidates)
+        return replace(split, ranks_held_out_items=self.ranks_held_out_items)
 
 
 def assemble(
@@ -281,6 +286,36 @@ def temporal_split(
         together = "ratings of one time stay together, on the earlier side of a cut"
         notes = (f"{together}: {' and '.join(off)}",)
     return assemble(train, validation, test, len(interactions) - len(rows), notes)
+
+
+def held_out_items_split(
+    interactions: Interactions,
+    seed: int,
+    validation_fraction: float = 0.1,
+    test_fraction: float = 0.1,
+) -> Split:
+    """Draws items; every rating of theirs is held out, as if they came out tomorrow.
+
+    Fractions are of the items with ratings, rounded to whole items. The items of the test part
+    stay the same whatever the validation fraction. Each part's items are to be ranked among
+    themselves.
+
+    Raises:
+        InputError: fractions out of range, or no training rows left.
+    """
+    _check_fractions(validation_fraction=validation_fraction, test_fraction=test_fraction)
+    rows = interactions.without_repeats()
+    order = np.random.default_rng(seed).permutation(np.unique(rows.item_ids))
+    num_test = round(len(order) * test_fraction)
+    num_validation = round(len(order) * validation_fraction)
+    is_test, is_validation = (
+        np.isin(rows.item_ids, items)
+        for items in (order[:num_test], order[num_test : num_test + num_validation])
+    )
+    parts = _parts(rows, is_validation, is_test)
+    notes = (f"{num_validation:,} items held out for validation, {num_test:,} for the test",)
+    split = assemble(*parts, len(interactions) - len(rows), notes)
+    return replace(split, ranks_held_out_items=True)
 
 
 def fold_split(

@@ -1,0 +1,269 @@
+"""Files of what is known of items or users besides ratings, into features of rows.
+
+A feature is something that several rows share, with a name such as "genres=Comedy", and its own
+row in the model. A column of the file becomes
+
+    texts         a feature a text
+    lists         texts with "|" between several, such as genres: a feature an entry
+    flags         0 and 1: one feature, which rows with 1 have
+    numbers       of more than 32 different ones: one feature, standardised; fewer are texts
+
+RecBole's types in a header, such as "year:token" or "tags:token_seq", overrule what a column looks
+like. What one row alone has is no feature, as it says no more than the row's id; and a column that
+is mostly so, such as titles, is left out and said to be.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mfrec.data import tables
+from mfrec.data.interactions import UNKNOWN, Vocabulary
+from mfrec.data.readers import USUAL_NAMES, plain_name
+from mfrec.data.tables import Table, short
+from mfrec.errors import InputError
+
+_NONE = -1
+_MISSING = {"", "nan", "na", "?"}
+_MOST_CATEGORIES = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Which features every row has, and how much of each.
+
+    Attributes:
+        names: of the features, such as "genres=Comedy".
+        ids: int32 [rows, width], features; the last ones of a row are padding.
+        values: float32 [rows, width], how much each counts; 0 for padding.
+    """
+
+    names: tuple[str, ...]
+    ids: np.ndarray
+    values: np.ndarray
+
+    def counts(self, counts: np.ndarray) -> np.ndarray:
+        """How many examples have each feature, float64 [features], from those of each row."""
+        weights = np.where(self.values != 0, counts[:, np.newaxis], 0).ravel()
+        return np.bincount(self.ids.ravel(), weights, minlength=len(self.names))
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A column of a file of features.
+
+    Attributes:
+        names: of its features.
+        ids: int32 [rows, width], the features of every row of the file; −1 for none.
+        numbers: float64 [rows], NaN for none, where the column is one feature that counts as
+            much; None where it counts alike.
+    """
+
+    names: tuple[str, ...]
+    ids: np.ndarray
+    numbers: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureFile:
+    """What a file says of the users or the items that stand in it.
+
+    Attributes:
+        path: of the file.
+        role: "user" or "item".
+        rows: who stands in it.
+        columns: what it says.
+        notes: what was left out and why, one line each, for people.
+    """
+
+    path: str
+    role: str
+    rows: Vocabulary
+    columns: tuple[Column, ...]
+    notes: tuple[str, ...]
+
+    def of(self, vocabulary: Vocabulary, counts: np.ndarray) -> Features:
+        """The features of a vocabulary's rows, as far as training rows have them.
+
+        Each of a list of n counts 1/√n, so that long lists spread no wider than short ones.
+        Numbers are standardised by mean and standard deviation over the training rows.
+
+        Args:
+            vocabulary: the rows; those that are not in the file have no features.
+            counts: training ratings of each row, int [rows].
+
+        Raises:
+            InputError: no row of training has a feature.
+        """
+        at, is_trained = self.rows.lookup(vocabulary.raw_ids), counts > 0
+        is_there = (at != UNKNOWN)[:, np.newaxis]
+        names: list[str] = []
+        ids, values = [], []
+        for column in self.columns:
+            of_rows = np.where(is_there, column.ids[at], _NONE)
+            trained = of_rows[is_trained]
+            seen = np.flatnonzero(np.bincount(trained[trained != _NONE], minlength=1))
+            new_ids = np.full(len(column.names) + 1, _NONE, np.int32)
+            new_ids[seen] = len(names) + np.arange(len(seen))
+            # the last one answers for _NONE
+            of_rows = new_ids[of_rows]
+            names += [column.names[feature] for feature in seen.tolist()]
+            ids.append(of_rows)
+            amount = np.maximum((of_rows != _NONE).sum(axis=1, keepdims=True), 1) ** -0.5
+            if column.numbers is not None:
+                amount = _standardised(column.numbers[at], is_trained & (of_rows[:, 0] != _NONE))
+            values.append(np.where(of_rows != _NONE, amount, 0))
+        if not names:
+            raise InputError(f"{self.path}: no {self.role} of training has a feature in it")
+        return _packed(tuple(names), np.concatenate(ids, axis=1), np.concatenate(values, axis=1))
+
+    def describe(self, vocabulary: Vocabulary, counts: np.ndarray, features: Features) -> list[str]:
+        """What became of the file, one line each, for people; arguments as for and from `of`."""
+        is_missing = self.rows.lookup(vocabulary.raw_ids) == UNKNOWN
+        missing = int((is_missing & (counts > 0)).sum())
+        lines = [f"{self.role} features: {len(features.names):,} from {self.path}", *self.notes]
+        if missing:
+            lines.append(f"{missing:,} {self.role}s of training are not in it: no features")
+        return lines
+
+
+def read_features(
+    path: str, role: str, vocabularies: Sequence[Vocabulary], delimiter: str | None = None
+) -> FeatureFile:
+    """Reads a text file of one user or item a line: raw id and features.
+
+    The first line is a header, unless an id stands where the first column's name would: one of
+    the ratings, or a number. The ids' column is known by its usual names, or else is the first.
+
+    Args:
+        path: UTF-8, or else Latin-1, as MovieLens has it; raw ids have to be ASCII then.
+        role: "user" or "item".
+        vocabularies: who occurs in the ratings.
+        delimiter: between fields; guessed by default.
+
+    Raises:
+        InputError: the file is missing or empty, a line cannot be read or repeats an id, no
+            column is a feature, or no id occurs in the ratings.
+    """
+    table = tables.read(path, delimiter, latin1=True)
+    if table.num_fields < 2:
+        table.refuse(0, f"1 field, 2 expected ({role} id, feature); check the delimiter")
+    names = [f"column {number}" for number in range(table.num_fields)]
+    id_column, first = 0, table.text(0, 0)
+    if not first.isdecimal() and all(known.lookup([first]) == UNKNOWN for known in vocabularies):
+        names = table.row(0)
+        usual = USUAL_NAMES[role] | {"id"}
+        id_column = next((n for n, name in enumerate(names) if plain_name(name) in usual), 0)
+        table = table.take(slice(1, None))
+        if not len(table):
+            raise InputError(f"{path}: holds a header alone; give it a line for every {role}")
+    rows = _rows(table, id_column, role)
+    if all((known.lookup(rows.raw_ids) == UNKNOWN).all() for known in vocabularies):
+        raise InputError(
+            f"{path}: none of its {role} ids is one of the ratings; check its columns and which "
+            "file it is"
+        )
+    columns, notes = [], []
+    for number, name in enumerate(names):
+        if number == id_column:
+            continue
+        column, reason = _column(table, number, name)
+        if reason:
+            notes.append(f"{name.partition(':')[0]!r} of {path} is no feature: {reason}")
+        else:
+            columns.append(column)
+    if not columns:
+        raise InputError(f"{path}: no column is a feature of several {role}s; {notes[0]}")
+    return FeatureFile(path, role, rows, tuple(columns), tuple(notes))
+
+
+def _rows(table: Table, id_column: int, role: str) -> Vocabulary:
+    """The ids in the order of their lines; refuses one that comes again."""
+    codes, raw_ids = table.texts(id_column)
+    repeated = np.flatnonzero(codes != np.arange(len(codes)))
+    if len(repeated):
+        row = repeated[0]
+        earlier = table.lines[np.flatnonzero(codes == codes[row])[0]]
+        name = short(raw_ids[codes[row]])
+        table.refuse(row, f"{role} {name} has line {earlier} already; drop one of them")
+    for row, raw_id in enumerate(raw_ids):
+        if not raw_id:
+            table.refuse(row, f"no {role} id; fill it in or drop the line")
+        if table.encoding != "utf-8" and not raw_id.isascii():
+            table.refuse(row, f"the {role} id {short(raw_id)} is not UTF-8; convert the file")
+    return Vocabulary(tuple(raw_ids))
+
+
+def _column(table: Table, number: int, name: str) -> tuple[Column | None, str]:
+    """A column's features; or None, and why it has none."""
+    name, _, kind = name.partition(":")
+    codes, texts = table.texts(number)
+    texts = ["" if text.strip().lower() in _MISSING else text for text in texts]
+    numbers = _numbers(texts)
+    distinct = set() if numbers is None else {value for value in numbers if value == value}
+    is_many = len(distinct) > _MOST_CATEGORIES
+    if numbers is not None and (kind.startswith("float") or (not kind and is_many)):
+        if len(distinct) < 2:
+            return None, "the same everywhere"
+        ids = np.where(np.isnan(numbers), np.int32(_NONE), np.int32(0))[codes]
+        return Column((name,), ids[:, np.newaxis], np.array(numbers)[codes]), ""
+    if not kind and distinct <= {0.0, 1.0} and numbers is not None:
+        entries = [[name] if value == 1 else [] for value in numbers]
+    else:
+        between = " " if kind.endswith("_seq") else "|"
+        if kind == "token":
+            split = ([text] for text in texts)
+        else:
+            split = (text.split(between) for text in texts)
+        entries = [
+            [f"{name}={entry.strip()}" for entry in dict.fromkeys(of_text) if entry.strip()]
+            for of_text in split
+        ]
+    ids, names = _numbered(entries)
+    ids = ids[codes]
+    counts = np.bincount(ids[ids != _NONE], minlength=len(names))
+    is_shared = counts > 1
+    if not counts.any():
+        return None, "empty everywhere"
+    if counts[is_shared].sum() < counts.sum() / 2:
+        return None, "most rows have values of their own"
+    new_ids = np.full(len(names) + 1, _NONE, np.int32)
+    new_ids[np.flatnonzero(is_shared)] = np.arange(is_shared.sum())
+    shared = tuple(name for name, keep in zip(names, is_shared, strict=True) if keep)
+    return Column(shared, new_ids[ids]), ""
+
+
+def _numbers(texts: list[str]) -> list[float] | None:
+    """Texts as numbers, NaN for empty ones; None where one is no finite number."""
+    try:
+        numbers = [float(text or "nan") for text in texts]
+    except ValueError:
+        return None
+    return None if np.isinf(numbers).any() else numbers
+
+
+def _numbered(entries: list[list[str]]) -> tuple[np.ndarray, list[str]]:
+    """Lists of names as int32 [lists, width] of ids, −1 behind them, and the names by id."""
+    ids: dict[str, int] = {}
+    table = np.full((len(entries), max(map(len, entries)) or 1), _NONE, np.int32)
+    for row, names in enumerate(entries):
+        table[row, : len(names)] = [ids.setdefault(name, len(ids)) for name in names]
+    return table, list(ids)
+
+
+def _standardised(numbers: np.ndarray, is_known: np.ndarray) -> np.ndarray:
+    """(x − mean) / standard deviation over the known ones, [rows, 1]; 0 where these are equal."""
+    known = numbers[is_known]
+    deviation = known.std() if len(known) else 0.0
+    scaled = (numbers - known.mean()) / deviation if deviation > 0 else np.zeros_like(numbers)
+    return scaled[:, np.newaxis]
+
+
+def _packed(names: tuple[str, ...], ids: np.ndarray, values: np.ndarray) -> Features:
+    """The features of every row moved to its front, and no wider than the longest row."""
+    order = np.argsort(ids == _NONE, axis=1, kind="stable")
+    width = max(int((ids != _NONE).sum(axis=1).max()), 1)
+    ids = np.take_along_axis(ids, order, axis=1)[:, :width]
+    values = np.take_along_axis(values, order, axis=1)[:, :width]
+    return Features(names, np.maximum(ids, 0), values.astype(np.float32))
