@@ -258,7 +258,7 @@ class MatrixFactorization(tf.keras.Model):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Rows as they score: with their features, and of length 1 where scores are cosines."""
         if features is not None and ids is not None:
-            number = ids.shape.num_elements()
+            number = tf.TensorShape(ids.shape).num_elements()
             if number is not None and number >= embedding.shape[0]:
                 # as in a training step: every row once is less than every id by itself
                 rows = self._effective(embedding, bias, features, None)

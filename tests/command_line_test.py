@@ -54,6 +54,10 @@ def test_a_bool_takes_a_value_too(command, text, value):
     assert values(command, f"--wet={text}")["wet"] is value
 
 
+def test_a_bool_is_negated_with_an_underscore_too(command):
+    assert values(command, "--no_wet")["wet"] is False
+
+
 def test_flags_from_a_file(command, tmp_path):
     (tmp_path / "flags").write_text("--count=7\n# a remark\n--nowet\n")
     found = values(command, f"--flagfile={tmp_path / 'flags'}", "--color=green")

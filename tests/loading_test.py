@@ -106,6 +106,9 @@ def test_the_data_folder_is_written_down(monkeypatch, capsys):
             "--min_item_interactions=2 would take rows out of a split that is made already (u1)",
         ),
         ({"dataset": "gowalla", "min_item_interactions": 2}, "made already (published)"),
+        ({"dataset": "toy", "split": "held_out_items"}, "add --item_features=FILE"),
+        ({"dataset": "toy", "item_ids": False}, "--noitem_ids leaves items nothing but features"),
+        ({"dataset": "toy", "user_ids": False}, "add --user_features=FILE"),
     ],
 )
 def test_contradictions_are_refused(values, message):

@@ -3,6 +3,7 @@ import pytest
 
 from helpers import interactions
 from mfrec.data import pipelines
+from mfrec.data.features import Features
 from mfrec.data.interactions import UNKNOWN
 from mfrec.model import MatrixFactorization
 
@@ -188,3 +189,92 @@ def test_regularizer_by_row_is_the_mean_of_r_by_example(exponent):
         model.row_charges(item_counts) * np.bincount(item_ids, minlength=7) / np.float32(10),
     )
     assert float(by_row) == pytest.approx(np.mean(by_example), rel=1e-5)
+
+
+# ------------------------------------------------------------------ features of users and items
+
+
+def with_features(**settings):
+    """by_hand with two features of items, and one of users which only user 1 has."""
+    of_items = Features(
+        ("f", "g"),
+        np.array([[0, 1], [1, 0], [0, 0]], np.int32),
+        np.array([[0.5, 2], [1, 0], [0, 0]], np.float32),
+    )
+    of_users = Features(("h",), np.array([[0], [0]], np.int32), np.array([[0.0], [1]], np.float32))
+    model = by_hand(item_features=of_items, user_features=of_users, **settings)
+    model.item_feature_embedding.assign([[2, 0], [0, -1]])
+    model.item_feature_bias.assign([1, 10])
+    model.user_feature_embedding.assign([[4, 4]])
+    model.user_feature_bias.assign([-3])
+    return model
+
+
+# q_0 = [1, 0] + 0.5·[2, 0] + 2·[0, −1], b_0 = 0.125 + 0.5·1 + 2·10; q_1 and b_1 have g once
+P, P_BIAS = [[1, 2], [4, 3]], [0.5, -3.25]
+Q, Q_BIAS = [[2, -2], [0, 0], [-1, 1]], [20.625, 10, -2]
+
+
+@pytest.mark.parametrize("repeats", [1, 5])
+def test_rows_are_the_sum_of_their_own_and_their_features(repeats):
+    """By the rows that are asked for, and where these are more than there are by all."""
+    model = with_features()
+    users, items = (np.tile(ids, repeats).astype(np.int32) for ids in ([1, 0, -1], [0, 2, 1]))
+    expected = [3 - 3.25 + 20.625 + 4 * 2 - 3 * 2, 3 + 0.5 - 2 - 1 + 2, 3 + 10]
+    assert model((users, items)).numpy().tolist() == expected * repeats
+    ids = np.tile(np.array([[2, 0]], np.int32), (repeats, 1))
+    found = model.item_vectors(ids).numpy().tolist()
+    assert found == repeats * [[[*Q[2], 1, Q_BIAS[2]], [*Q[0], 1, Q_BIAS[0]]]]
+    assert model.item_vectors().numpy().tolist() == [
+        [*q, 1, b] for q, b in zip(Q, Q_BIAS, strict=True)
+    ]
+    assert model.user_vectors().numpy().tolist() == [
+        [*p, b, 1] for p, b in zip(P, P_BIAS, strict=True)
+    ]
+    scores = 3 + np.array(P) @ np.transpose(Q) + np.array(P_BIAS)[:, None] + Q_BIAS
+    np.testing.assert_allclose(model.score_catalogue(np.array([0, 1])), scores, rtol=1e-6)
+
+
+def test_cosines_are_of_the_sums():
+    found = with_features(normalize=True, use_bias=False).item_vectors().numpy()
+    np.testing.assert_allclose(found[0], np.array([1, -1]) / 2**0.5, rtol=1e-6)
+
+
+def test_rows_that_training_has_not_seen_are_their_features_alone():
+    model = with_features()
+    model.adapt(interactions([1, 1], [1, 2], [3, 5], 2, 3))
+    assert model.item_vectors().numpy()[0].tolist() == [1, -2, 1, 20.5]
+    assert model.item_vectors().numpy()[1].tolist() == [0, 0, 1, 10]
+    assert model.user_vectors().numpy()[0].tolist() == [0, 0, 0, 1]
+
+
+def test_without_ids_rows_are_their_features_alone():
+    of_items = Features(("f",), np.zeros((3, 1), np.int32), np.ones((3, 1), np.float32))
+    model = MatrixFactorization(2, 3, 2, item_features=of_items, item_ids=False)
+    names = [variable.name for variable in model.trainable_variables]
+    assert names == [
+        *("user_embedding", "user_bias", "item_feature_embedding", "item_feature_bias"),
+    ]
+    vectors = model.item_vectors().numpy()
+    assert vectors.any() and (vectors == vectors[0]).all()
+
+
+def test_tables_of_features_start_apart_and_like_rows():
+    features = Features(
+        tuple(map(str, range(3_000))), np.zeros((2, 1), np.int32), np.ones((2, 1), np.float32)
+    )
+    model = MatrixFactorization(
+        2, 2, 16, init_stddev=0.4, user_features=features, item_features=features
+    )
+    tables = [model.user_feature_embedding.numpy(), model.item_feature_embedding.numpy()]
+    assert [table.std() for table in tables] == pytest.approx([0.1, 0.1], rel=0.02)
+    assert abs(np.corrcoef(tables[0].ravel(), tables[1].ravel())[0, 1]) < 0.02
+    assert not model.user_feature_bias.numpy().any()
+
+
+def test_features_are_charged_so_many_times():
+    model = with_features(regularization=0.5, bias_regularization=2, feature_regularization=3)
+    # 3·(0.5·4 + 2·1)·0.25 and 3·(0.5·1 + 2·100)·1; 3·(0.5·32 + 2·9)·0.5
+    expected = 3 * (4 * 0.25 + 200.5) + 3 * 34 * 0.5
+    charged = model.feature_regularizer(np.array([0.5], np.float32), np.array([0.25, 1], "f4"))
+    assert float(charged) == pytest.approx(expected)

@@ -9,6 +9,7 @@ from mfrec.data.splits import (
     assemble,
     cut_validation,
     fold_split,
+    held_out_items_split,
     leave_last_out_split,
     per_user_split,
     random_split,
@@ -299,6 +300,7 @@ CUTS = {
     "random": random_split,
     "per_user": per_user_split,
     "leave_last_out": lambda data, seed, validation=0.1: leave_last_out_split(data, validation > 0),
+    "held_out_items": held_out_items_split,
     "temporal": lambda data, seed, validation=0.1: temporal_split(data, validation),
     "fold": lambda data, seed, validation=0.1: fold_split(data, seed, 1, 4, validation),
     "user_fold": lambda data, seed, validation=0.1: user_fold_split(data, seed, 1, 4, validation),
@@ -471,3 +473,23 @@ def test_notes_say_what_repeats_come_to():
     added = "1 repeated pair dropped: their weights are added up"
     assert notes(pairs, weights=[1, 2, 3]) == (implicit, added)
     assert notes(pairs, weights=[1, 2, 3], ratings=[1, 2, 3]) == (added,)
+
+
+def test_held_out_items_are_held_out_whole():
+    random = np.random.default_rng(0)
+    data = make([(f"u{u}", f"i{i}", 1) for u, i in random.integers(0, 40, (900, 2))])
+    split = held_out_items_split(data, 3, validation_fraction=0.1, test_fraction=0.25)
+    items = [set(split.raw_pairs(part)[1]) for part in ("train", "validation", "test")]
+    assert [len(of_part) for of_part in items] == [26, 4, 10]
+    assert len(set.union(*items)) == 40
+    assert sum(split.counts[part] for part in ("train", "validation", "test")) == len(
+        data.without_repeats()
+    )
+    assert split.ranks_held_out_items and split.with_catalogue(data.items).ranks_held_out_items
+    assert "4 items held out for validation, 10 for the test" in split.notes
+    refit = split.with_validation_in_training()
+    assert refit.ranks_held_out_items and refit.counts["items"] == 30
+    again = held_out_items_split(data, 3, validation_fraction=0, test_fraction=0.25)
+    assert again.digest("test") == split.digest("test")
+    other = held_out_items_split(data, 4, validation_fraction=0, test_fraction=0.25)
+    assert other.digest("test") != split.digest("test")

@@ -11,6 +11,7 @@ import pytest
 from helpers import interactions, planted
 from mfrec import training
 from mfrec.config import OptimizerConfig, TrainingConfig
+from mfrec.data.features import Features
 from mfrec.data.pipelines import EpochShape, training_loops
 from mfrec.errors import InputError
 from mfrec.evaluation import Evaluator
@@ -565,3 +566,50 @@ def test_a_planted_low_rank_matrix_is_recovered():
     assert 0.28 < rmse < 0.36
     assert evaluator.baselines(test)["biases"]["rmse"] > 2.5 * rmse
     assert history.epochs[-1].train["loss"] < 0.1 * history.epochs[0].train["loss"]
+
+
+# ------------------------------------------------------------------ features of users and items
+
+
+def test_features_are_charged_as_rows_with_all_their_examples():
+    """Five ratings: items 0, 1 and 2 have 2, 1 and 2; feature f is of items 0 and 2, g of 1."""
+    train = interactions([0, 1, 0, 1, 2], [0, 0, 1, 2, 2], [5, 4, 3, 2, 1])
+    features = Features(
+        ("f", "g"), np.array([[0], [1], [0]], np.int32), np.ones((3, 1), np.float32)
+    )
+    model = MatrixFactorization(3, 3, 2, item_features=features, frequency_exponent=0.5)
+    trainer = Trainer(model)
+    _, (of_users, of_items) = trainer._row_and_feature_charges(train)
+    # items are charged n^-0.5 · scale with mean 1 over the examples: scale = 5 / Σ n^0.5
+    scale = 5 / (2 * 2**0.5 + 1)
+    expected = [4 / 5 * 4**-0.5 * scale, 1 / 5 * 1 * scale]
+    assert of_users.shape == (0,)
+    np.testing.assert_allclose(of_items, expected, rtol=1e-6)
+    # iALS: (n + α·others), each feature paired with 3 users for each of its rows
+    trainer = Trainer(
+        MatrixFactorization(3, 3, 2, item_features=features, frequency_exponent=1.0),
+        loss="implicit_squared",
+    )
+    _, (_, of_items) = trainer._row_and_feature_charges(train)
+    np.testing.assert_allclose(of_items, [(4 + 0.1 * 6) / 5, (1 + 0.1 * 3) / 5], rtol=1e-6)
+
+
+def test_features_learn_what_their_rows_share_and_tell_new_rows_apart():
+    """Items 0 and 1 are new: 1 is of the sort that everybody likes, 0 of the other."""
+    random = np.random.default_rng(0)
+    users, items = np.divmod(random.permutation(40 * 30)[:600], 30)
+    ratings = 3 + 2 * (items % 2) + random.normal(0, 0.3, 600)
+    items = items + 2
+    train = interactions(users, items, ratings, 40, 32)
+    features = Features(
+        ("odd", "even"),
+        1 - (np.arange(32) % 2)[:, None].astype(np.int32),
+        np.ones((32, 1), np.float32),
+    )
+    model = MatrixFactorization(40, 32, 4, item_features=features)
+    Trainer(model, config=TrainingConfig(batch_size=60, jit_compile=False)).fit(train, epochs=20)
+    odd, even = model.predict_ratings([0, 0], [1, 0]).numpy()
+    # their means, 5 and 3, shrunk towards that of all
+    assert 4.3 < odd < 5 and 3 < even < 3.7
+    fixed = model.item_vectors().numpy()[:2, :4]
+    np.testing.assert_allclose(fixed, model.item_feature_embedding.numpy()[[1, 0]], rtol=1e-6)
