@@ -9,7 +9,7 @@ Users go through in blocks of some megabytes of scores, on the training device:
 
 1. `score` fills a matrix [block, num_items], compiled together with what cleans it.
 2. Masked items become −∞.
-3. `tf.math.top_k`, compiled, finds the lists, lower ids first among equal scores.
+3. `best_items` finds the lists, lower ids first among equal scores.
 4. One pass over each row counts who stands before the held-out items.
 
 Users come in order of their number of held-out items, so that a block has little padding.
@@ -26,15 +26,12 @@ from mfrec import metrics, significance
 from mfrec.data.interactions import UNKNOWN, Interactions
 from mfrec.errors import InputError
 from mfrec.quiet_tensorflow import tf
+from mfrec.top_items import CHUNK, ItemsByUser, best_items, users_per_block
 
 Score = Callable[[tf.Tensor], tf.Tensor]
 
-_BLOCK_BYTES = 1 << 25
-_BLOCK_USERS = 1024
 # Held-out items of a user that one pass over the scores counts for.
 _ITEMS_PER_PASS = 4
-# Scores that lie together and are reduced first, see `_count` and `_best_items`.
-_CHUNK = 32
 _HALF = 1 << 16
 
 # So many users' lists are compared before masking, and so large a share of equal ones smells.
@@ -133,19 +130,18 @@ class RankingEvaluator:
         self._cutoffs = sorted(set(cutoffs))
         self._seed = seed
         self._longest = min(self._cutoffs[-1], train.num_items)
-        fitting = min(_BLOCK_USERS, max(1, _BLOCK_BYTES // (4 * train.num_items)))
-        self._block_users = block_users or fitting
-        self._seen = _items_by_user(train, [train] if seen is None else [train, seen])
+        self._block_users = block_users or users_per_block(train.num_items)
+        self._seen = ItemsByUser.of_parts(train, [train] if seen is None else [train, seen])
         self._masks = "training and validation" if seen is not None else "training"
         if not mask_seen or candidates is not None:
             self._masks = ""
-        self._negatives = None if candidates is None else _items_by_user(train, [candidates])
+        self._negatives = None if candidates is None else ItemsByUser.of_parts(train, [candidates])
         self._is_candidate = np.full(train.num_items, candidate_items is None)
         if candidate_items is not None:
             self._is_candidate[candidate_items] = True
         if not self._is_candidate.any():
             raise InputError("no item may be recommended; name at least one candidate")
-        had = _items_by_user(train, [train])
+        had = ItemsByUser.of_parts(train, [train])
         self._users_of_item = np.bincount(had.item_ids, minlength=train.num_items)
         self._num_training_users = np.count_nonzero(had.counts)
         self._compiled: dict[Score, Callable[..., tuple[tf.Tensor, tf.Tensor]]] = {}
@@ -164,7 +160,7 @@ class RankingEvaluator:
                 negatives, or a score is not finite.
         """
         held_out = held_out.encode(self._train.users, self._train.items)
-        positives = _items_by_user(self._train, [held_out])
+        positives = ItemsByUser.of_parts(self._train, [held_out])
         unknown = held_out.user_ids[held_out.item_ids == UNKNOWN]
         unknown = np.bincount(unknown[unknown != UNKNOWN], minlength=self._train.num_users)
         num_positives = positives.counts + unknown
@@ -178,7 +174,7 @@ class RankingEvaluator:
             num_candidates = self._num_candidates(user_ids)
         else:
             self._check_negatives(user_ids)
-            listed = _ItemsByUser.from_pairs(
+            listed = ItemsByUser.from_pairs(
                 np.concatenate([self._negatives.pairs, positives.pairs]),
                 self._train.num_users,
                 self._train.num_items,
@@ -261,8 +257,8 @@ class RankingEvaluator:
         self,
         score: Score,
         user_ids: np.ndarray,
-        positives: "_ItemsByUser",
-        listed: "_ItemsByUser | None",
+        positives: ItemsByUser,
+        listed: ItemsByUser | None,
     ) -> "_Ranking":
         """Ranks the held-out items and lists the best items of every user.
 
@@ -281,14 +277,14 @@ class RankingEvaluator:
             rows = order[start : start + size]
             block = user_ids[rows]
             scores = self._masked_scores(score, np.resize(block, size), listed)
-            lists[rows] = _best_items(scores, self._longest).numpy()[: len(rows)]
+            lists[rows] = best_items(scores, self._longest)[0].numpy()[: len(rows)]
             owners, item_ids = positives.of(block)
             parts.append((rows[owners], *_standing(scores, owners, item_ids)))
         owners, ranks, better = map(np.concatenate, zip(*parts, strict=True))
         return _Ranking(owners, ranks, better, lists)
 
     def _masked_scores(
-        self, score: Score, user_ids: np.ndarray, listed: "_ItemsByUser | None"
+        self, score: Score, user_ids: np.ndarray, listed: ItemsByUser | None
     ) -> tf.Tensor:
         """Scores of these users, −∞ where an item is no candidate, float32 [B, n · chunk].
 
@@ -312,7 +308,7 @@ class RankingEvaluator:
     def _compile(self, score: Score) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
         """A function from user_ids [B] and (row, item) pairs [n, 2] to clean, masked scores."""
         num_items = self._train.num_items
-        filling = -num_items % _CHUNK
+        filling = -num_items % CHUNK
 
         @tf.function(jit_compile=True)
         def clean_scores(user_ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -344,7 +340,7 @@ class RankingEvaluator:
         size = min(self._block_users, len(user_ids))
         some = user_ids[:: -(-len(user_ids) // min(_LISTS_COMPARED, size))]
         scores = self._masked_scores(score, np.resize(some, size), None)
-        lists = _best_items(scores, self._longest).numpy()[: len(some)]
+        lists = best_items(scores, self._longest)[0].numpy()[: len(some)]
         return np.unique(lists, axis=0, return_counts=True)[1].max() / len(some)
 
     def _warnings(self, counts: dict[str, int], equal_lists: float) -> list[str]:
@@ -410,76 +406,6 @@ class _Ranking:
     lists: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class _ItemsByUser:
-    """Distinct items of every user.
-
-    Attributes:
-        item_ids: int64 [n], user by user, each in rising order.
-        counts: items of each user, int64 [num_users].
-        num_items: of the catalogue.
-    """
-
-    item_ids: np.ndarray
-    counts: np.ndarray
-    num_items: int
-
-    @classmethod
-    def from_pairs(cls, pairs: np.ndarray, num_users: int, num_items: int) -> "_ItemsByUser":
-        """Takes pairs user · num_items + item, int64 [n], in any order and repeated."""
-        users, item_ids = np.divmod(np.unique(pairs), num_items)
-        return cls(item_ids, np.bincount(users, minlength=num_users), num_items)
-
-    @cached_property
-    def pairs(self) -> np.ndarray:
-        """user · num_items + item, int64 [n], rising."""
-        users = np.repeat(np.arange(len(self.counts)), self.counts)
-        return users * self.num_items + self.item_ids
-
-    @cached_property
-    def _ends(self) -> np.ndarray:
-        return np.cumsum(self.counts)
-
-    def of(self, user_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns owners, positions in `user_ids`, and item ids of these users, int64 [n]."""
-        counts = self.counts[user_ids]
-        owners = np.repeat(np.arange(len(user_ids)), counts)
-        # the last item of a user stands at the end of that user's part
-        behind = np.cumsum(counts)[owners] - np.arange(len(owners))
-        return owners, self.item_ids[self._ends[user_ids][owners] - behind]
-
-
-def _items_by_user(train: Interactions, parts: Sequence[Interactions]) -> _ItemsByUser:
-    """The items of the parts' rows in the training vocabularies, unknown ids left out."""
-    pairs = []
-    for part in parts:
-        part = part.encode(train.users, train.items)
-        known = (part.user_ids != UNKNOWN) & (part.item_ids != UNKNOWN)
-        pairs.append(part.user_ids[known] * np.int64(train.num_items) + part.item_ids[known])
-    return _ItemsByUser.from_pairs(np.concatenate(pairs), train.num_users, train.num_items)
-
-
-@functools.partial(tf.function, jit_compile=True)
-def _best_items(scores: tf.Tensor, k: int) -> tf.Tensor:
-    """The items with the k best scores, int32 [B, k]; UNKNOWN from where only −∞ is left.
-
-    They all lie in the k chunks with the highest maxima, earlier chunks first among equal ones: if
-    an item's chunk is not among these, each of them has an item that comes before it.
-
-    Args:
-        scores: float32 [B, n · chunk].
-        k: length of the lists.
-    """
-    chunks = tf.reshape(scores, (scores.shape[0], -1, _CHUNK))
-    places = tf.math.top_k(tf.reduce_max(chunks, axis=2), min(k, chunks.shape[1])).indices
-    # in the order of the ids again, for top_k puts the first of equal scores first
-    places = tf.sort(places, axis=1)
-    candidates = tf.reshape(tf.gather(chunks, places, batch_dims=1), (scores.shape[0], -1))
-    best = tf.math.top_k(candidates, k)
-    items = tf.gather(places, best.indices // _CHUNK, batch_dims=1) * _CHUNK
-    return tf.where(best.values == -np.inf, UNKNOWN, items + best.indices % _CHUNK)
-
-
 def _standing(
     scores: tf.Tensor, owners: np.ndarray, item_ids: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -520,8 +446,8 @@ def _count(scores: tf.Tensor, item_ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
     """
     own_scores = tf.gather(scores, item_ids, batch_dims=1)
     own_score, own_id = (x[:, :, None, None] for x in (own_scores, item_ids))
-    chunks = tf.reshape(scores, (scores.shape[0], 1, -1, _CHUNK))
-    ids = tf.reshape(tf.range(scores.shape[1]), (-1, _CHUNK))
+    chunks = tf.reshape(scores, (scores.shape[0], 1, -1, CHUNK))
+    ids = tf.reshape(tf.range(scores.shape[1]), (-1, CHUNK))
     if_equal = tf.where(ids < own_id, _HALF + 1, 1)
     counts = tf.where(chunks > own_score, _HALF + 2, tf.where(chunks == own_score, if_equal, 0))
     counts = tf.reduce_sum(counts, axis=3)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from helpers import interactions
-from mfrec import ranking_evaluation
+from mfrec import top_items
 from mfrec.data.candidates import read_candidates
 from mfrec.data.interactions import UNKNOWN, Interactions
 from mfrec.data.readers import read_ratings
@@ -503,23 +503,8 @@ def test_ranks_whatever_the_number_of_items(num_items):
         assert found.per_user["mrr"][user] == 1 / (order.index(7 + user) + 1)
 
 
-@pytest.mark.parametrize("k", [1, 5, 32, 40])
-def test_best_items_in_the_order_of_ids_where_scores_are_equal(k):
-    random = np.random.default_rng(k)
-    scores = random.integers(0, 40, (20, 32 * 32)).astype(np.float32)
-    scores[random.random(scores.shape) < 0.3] = -np.inf
-    scores[0] = 0
-    scores[1] = -np.inf
-    scores[1, [700, 3, 1000]] = 1
-    expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    expected[1, 3:] = UNKNOWN
-    found = ranking_evaluation._best_items(tf.constant(scores), k).numpy()
-    assert found.tolist() == expected.tolist()
-    assert found[1, :3].tolist() == [3, 700, 1000][:k]
-
-
 def test_memory_bounds_the_block(monkeypatch):
-    monkeypatch.setattr(ranking_evaluation, "_BLOCK_BYTES", 4 * 37 * 5 + 1)
+    monkeypatch.setattr(top_items, "_BLOCK_BYTES", 4 * 37 * 5 + 1)
     train, _, held_out, scores = random_data(10)
     evaluator = RankingEvaluator(train)
     assert evaluator._block_users == 5

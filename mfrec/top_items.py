@@ -1,0 +1,107 @@
+"""The best items of each user: what is left out, and how the rest is selected.
+
+Evaluation, recommending and export share it: highest scores first, lower ids first among equal
+ones. Nothing here is compiled by XLA, which would take as long as a whole answer to one user and
+gains next to nothing for many.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mfrec.data.interactions import UNKNOWN, Interactions
+from mfrec.quiet_tensorflow import tf
+
+# Scores that lie together and are reduced first.
+CHUNK = 32
+
+_BLOCK_BYTES = 1 << 25
+_BLOCK_USERS = 1024
+
+
+def users_per_block(num_items: int) -> int:
+    """As many users as fit 32 MB of scores, at most 1,024."""
+    return min(_BLOCK_USERS, max(1, _BLOCK_BYTES // (4 * num_items)))
+
+
+def best_items(scores: tf.Tensor, k: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The items with the k best scores, in order, and these scores.
+
+    They all lie in the k chunks with the highest maxima, earlier chunks first among equal ones: if
+    an item's chunk is not among these, each of them has an item that comes before it.
+
+    Args:
+        scores: float32 [B, num_items], −∞ where an item may not be listed.
+        k: length of the lists, at most num_items.
+
+    Returns:
+        Item ids, int32 [B, k], UNKNOWN from where only −∞ is left; their scores, float32 [B, k].
+    """
+    filling = -scores.shape[1] % CHUNK
+    if filling:
+        scores = tf.pad(scores, [[0, 0], [0, filling]], constant_values=-np.inf)
+    num_chunks = scores.shape[1] // CHUNK
+    chunks = tf.reshape(scores, (-1, num_chunks, CHUNK))
+    places = tf.math.top_k(tf.reduce_max(chunks, axis=2), tf.minimum(k, num_chunks)).indices
+    # in the order of the ids again, for top_k puts the first of equal scores first
+    places = tf.sort(places, axis=1)
+    candidates = tf.gather(chunks, places, batch_dims=1)
+    candidates = tf.reshape(candidates, (-1, tf.shape(places)[1] * CHUNK))
+    best = tf.math.top_k(candidates, k)
+    items = tf.gather(places, best.indices // CHUNK, batch_dims=1) * CHUNK + best.indices % CHUNK
+    return tf.where(best.values == -np.inf, UNKNOWN, items), best.values
+
+
+@dataclass(frozen=True, eq=False)
+class ItemsByUser:
+    """Distinct items of every user.
+
+    Attributes:
+        item_ids: int64 [n], user by user, each in rising order.
+        counts: items of each user, int64 [num_users].
+        num_items: of the catalogue.
+    """
+
+    item_ids: np.ndarray
+    counts: np.ndarray
+    num_items: int
+
+    @classmethod
+    def of_parts(cls, train: Interactions, parts: Sequence[Interactions]) -> "ItemsByUser":
+        """The items of the parts' rows in the training vocabularies, unknown ids left out."""
+        pairs = []
+        for part in parts:
+            part = part.encode(train.users, train.items)
+            known = (part.user_ids != UNKNOWN) & (part.item_ids != UNKNOWN)
+            pairs.append(part.user_ids[known] * np.int64(train.num_items) + part.item_ids[known])
+        return cls.from_pairs(np.concatenate(pairs), train.num_users, train.num_items)
+
+    @classmethod
+    def from_pairs(cls, pairs: np.ndarray, num_users: int, num_items: int) -> "ItemsByUser":
+        """Takes pairs user · num_items + item, int64 [n], in any order and repeated."""
+        # rows often come user by user, which this sort makes use of; np.unique would hash them
+        pairs = np.sort(pairs, kind="stable")
+        is_first = np.ones(len(pairs), bool)
+        is_first[1:] = pairs[1:] != pairs[:-1]
+        users, item_ids = np.divmod(pairs[is_first], num_items)
+        return cls(item_ids, np.bincount(users, minlength=num_users), num_items)
+
+    @cached_property
+    def pairs(self) -> np.ndarray:
+        """user · num_items + item, int64 [n], rising."""
+        users = np.repeat(np.arange(len(self.counts)), self.counts)
+        return users * self.num_items + self.item_ids
+
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        return np.cumsum(self.counts)
+
+    def of(self, user_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns owners, positions in `user_ids`, and item ids of these users, int64 [n]."""
+        counts = self.counts[user_ids]
+        owners = np.repeat(np.arange(len(user_ids)), counts)
+        # the last item of a user stands at the end of that user's part
+        behind = np.cumsum(counts)[owners] - np.arange(len(owners))
+        return owners, self.item_ids[self._ends[user_ids][owners] - behind]
