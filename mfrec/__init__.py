@@ -16,6 +16,7 @@ _HOMES = {
     "ModelConfig": "mfrec.config",
     "OptimizerConfig": "mfrec.config",
     "RankingEvaluator": "mfrec.ranking_evaluation",
+    "Recommender": "mfrec.recommender",
     "Trainer": "mfrec.training",
     "TrainingConfig": "mfrec.config",
     "Vocabulary": "mfrec.data.interactions",
