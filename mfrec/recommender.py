@@ -395,29 +395,22 @@ def _ids(vocabulary: Vocabulary, names: Iterable[Any], what: str, on_unknown: st
     names = [str(name) for name in names]
     ids = vocabulary.lookup(names)
     for position in np.flatnonzero(ids == UNKNOWN).tolist():
-        labelled = _labelled(vocabulary, names[position], exactly=True)
-        if len(labelled) == 1:
-            ids[position] = labelled[0]
-        elif on_unknown == "error":
-            raise InputError(
-                f"the run knows no {what} '{names[position]}'"
-                + _suggestion(vocabulary, names[position], labelled)
-            )
+        name = names[position]
+        ids[position] = vocabulary.row(name)
+        if ids[position] == UNKNOWN and on_unknown == "error":
+            hint = _suggestion(vocabulary, name)
+            raise InputError(f"the run knows no {what} '{name}'{hint}")
     return ids
 
 
-def _labelled(vocabulary: Vocabulary, name: str, exactly: bool) -> list[int]:
-    """Rows whose label is, or else holds, this text in whatever case."""
-    wanted = name.casefold()
-    labels = enumerate(vocabulary.labels or ())
-    if exactly:
-        return [row for row, label in labels if label.casefold() == wanted]
-    return [row for row, label in labels if wanted in label.casefold()]
-
-
-def _suggestion(vocabulary: Vocabulary, name: str, labelled: list[int]) -> str:
+def _suggestion(vocabulary: Vocabulary, name: str) -> str:
     """'; did you mean …?', or nothing."""
-    rows = labelled or (_labelled(vocabulary, name, exactly=False) if name else [])
+    wanted = name.casefold()
+    rows = vocabulary.labelled(name) or [
+        row
+        for row, label in enumerate(vocabulary.labels or ())
+        if wanted and wanted in label.casefold()
+    ]
     if not rows:
         return nearest(name, vocabulary.raw_ids[:_SPELLINGS], otherwise="")
     shown = (f"{vocabulary.raw_ids[row]} ({vocabulary.label(row)})" for row in rows[:_SHOWN])

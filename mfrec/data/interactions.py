@@ -56,6 +56,22 @@ class Vocabulary:
         """Returns the label of a row, or its raw id where it has none."""
         return (self.labels and self.labels[row]) or self.raw_ids[row]
 
+    @cached_property
+    def _rows_by_label(self) -> dict[str, list[int]]:
+        rows: dict[str, list[int]] = {}
+        for row, label in enumerate(self.labels or ()):
+            rows.setdefault(label.casefold(), []).append(row)
+        return rows
+
+    def labelled(self, label: str) -> list[int]:
+        """Returns the rows with this label, in whatever case."""
+        return self._rows_by_label.get(label.casefold(), []) if label else []
+
+    def row(self, name: str) -> int:
+        """Returns the row with this raw id or, without one, the only row with this label."""
+        row, labelled = self._rows.get(name, UNKNOWN), self.labelled(name)
+        return labelled[0] if row == UNKNOWN and len(labelled) == 1 else row
+
     def take(self, rows: Iterable[int]) -> "Vocabulary":
         """Returns the vocabulary of these rows, in this order."""
         rows = np.asarray(rows).tolist()
