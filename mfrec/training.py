@@ -254,7 +254,8 @@ class Trainer:
     def _adapt(self, train: Interactions) -> tuple[TrainingConfig, OptimizerConfig]:
         """The settings with what follows from the training data; fills in the model's, too."""
         self.model.link = self.loss.link
-        self.model.adapt(train)
+        if self.loss.traits.kind == "rating":
+            self.model.adapt(train)
         data = statistics(train, self.loss)
         config = adapt_training(self.config, data)
         derived = adapt_model(ModelConfig(), data)

@@ -613,3 +613,11 @@ def test_features_learn_what_their_rows_share_and_tell_new_rows_apart():
     assert 4.3 < odd < 5 and 3 < even < 3.7
     fixed = model.item_vectors().numpy()[:2, :4]
     np.testing.assert_allclose(fixed, model.item_feature_embedding.numpy()[[1, 0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("loss", "mean"), [("mse", 3.0), ("bpr", 0.0)])
+def test_scores_hold_the_mean_rating_only_where_ratings_are_predicted(loss, mean):
+    train = interactions([0, 0, 1], [0, 1, 2], [1, 3, 5])
+    model = MatrixFactorization(2, 3, 2)
+    Trainer(model, loss=loss, config=TrainingConfig(jit_compile=False)).fit(train, epochs=1)
+    assert model.global_bias.numpy() == mean
