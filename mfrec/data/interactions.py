@@ -133,15 +133,17 @@ class Vocabulary:
         # Not splitlines(): raw ids may hold the other characters that it takes for line ends.
         with open(path, encoding="utf-8", newline="\n") as file:
             lines = file.read().split("\n")[:-1]
-        rows = [line.split("\t") for line in lines]
-        wanted = 3 if rows and len(rows[0]) == 3 else 2
-        for number, fields in enumerate(rows, start=1):
-            if len(fields) != wanted:
+        wanted = 3 if lines and lines[0].count("\t") == 2 else 2
+        for number, line in enumerate(lines, start=1):
+            found = line.count("\t") + 1
+            if found != wanted:
                 raise InputError(
-                    f"{path}:{number}: {len(fields)} fields where raw id and label"
+                    f"{path}:{number}: {found} fields where raw id and label"
                     f"{' and genres' if wanted == 3 else ''} should be; restore the file"
                 )
-        columns = [tuple(map(_unescape, column)) for column in zip(*rows, strict=True)]
+        # all at once: a list a line would wake the garbage collector many times
+        fields = "\t".join(lines).split("\t") if lines else []
+        columns = [tuple(map(_unescape, fields[column::wanted])) for column in range(wanted)]
         raw_ids, labels, genres = (*columns, *[()] * 3)[:3]
         return cls(raw_ids, labels if any(labels) else None, genres if any(genres) else None)
 
@@ -527,4 +529,6 @@ def _as_timestamps(values: Any) -> np.ndarray:
 
 
 def _unescape(text: str) -> str:
+    if "\\" not in text:
+        return text
     return re.sub(r"\\.", lambda match: _UNESCAPE.get(match[0], match[0]), text)
