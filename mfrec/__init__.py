@@ -20,6 +20,7 @@ _HOMES = {
     "Trainer": "mfrec.training",
     "TrainingConfig": "mfrec.config",
     "Vocabulary": "mfrec.data.interactions",
+    "export": "mfrec",
     "losses": "mfrec",
 }
 __all__ = sorted(_HOMES)

@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from mfrec.errors import InputError
@@ -30,3 +31,49 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         if is_replaceable:
             target.unlink(missing_ok=True)
+
+
+def check_new_folder(path: str | Path, overwrite: bool) -> None:
+    """Whether `new_folder` may make this folder.
+
+    Raises:
+        InputError: it exists and `overwrite` is False, or it is a file.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is no folder; name another --output_dir")
+    if path.is_dir() and not overwrite and any(path.iterdir()):
+        raise InputError(f"{path} exists; name another --output_dir or add --overwrite")
+
+
+@contextlib.contextmanager
+def new_folder(path: str | Path, overwrite: bool, made_of: Collection[str]) -> Iterator[Path]:
+    """Within, a folder to write to, which takes its place under `path` at the end.
+
+    Args:
+        path: the folder; those above it are made.
+        overwrite: whether an earlier one may be replaced.
+        made_of: all names that an earlier one may hold, so that nothing else is ever lost.
+
+    Raises:
+        InputError: see `check_new_folder`; or it holds something else, or cannot be written.
+    """
+    path = Path(path)
+    check_new_folder(path, overwrite)
+    others = sorted(entry.name for entry in path.glob("*") if entry.name not in made_of)
+    if others:
+        raise InputError(f"{path} holds {others[0]}, so --overwrite leaves it alone")
+    part, aside = (path.with_name(f".{path.name}.{state}") for state in ("part", "old"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        yield part
+        if path.exists():
+            os.replace(path, aside)
+        os.replace(part, path)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)

@@ -281,8 +281,12 @@ class MatrixFactorization(tf.keras.Model):
             user_ids: int32 [B], UNKNOWN (−1) allowed.
             item_ids: int32 [B], UNKNOWN (−1) allowed.
         """
-        low, high = self.rating_range[0], self.rating_range[1]
         scores = self((tf.convert_to_tensor(user_ids), tf.convert_to_tensor(item_ids)))
+        return self.to_ratings(scores)
+
+    def to_ratings(self, scores: tf.Tensor) -> tf.Tensor:
+        """What scores, float32 [B], mean as ratings: through the link, then clipped."""
+        low, high = self.rating_range[0], self.rating_range[1]
         ratings = LINKS[self.link].from_score(scores, low, high)
         return tf.clip_by_value(ratings, low, high) if self.clip_predictions else ratings
 

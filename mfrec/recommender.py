@@ -200,7 +200,7 @@ class Recommender:
             InputError: k below 1 or an unknown user.
         """
         k, row = _checked(k), self.user_ids([user])[0]
-        vectors = _finite(self.model.user_vectors())
+        vectors = finite(self.model.user_vectors())
         return _ranked(RankedUser, self.users, *self._neighbours(vectors, row, k))
 
     def predict(self, user: Any, item: Any, fall_back: bool = False) -> float:
@@ -275,10 +275,10 @@ class Recommender:
 
     @cached_property
     def _item_vectors(self) -> tf.Tensor:
-        return _finite(self.model.item_vectors())
+        return finite(self.model.item_vectors())
 
     def _user_vectors(self, user_ids: np.ndarray) -> tf.Tensor:
-        return _finite(self.model.user_vectors(tf.constant(user_ids)))
+        return finite(self.model.user_vectors(tf.constant(user_ids)))
 
     def _scores_of_pairs(self, user_ids: np.ndarray, item_ids: np.ndarray) -> tf.Tensor:
         return self.model((tf.constant(user_ids), tf.constant(item_ids)))
@@ -360,7 +360,8 @@ def _checked(k: int) -> int:
     return k
 
 
-def _finite(vectors: tf.Tensor) -> tf.Tensor:
+def finite(vectors: tf.Tensor) -> tf.Tensor:
+    """These vectors; raises InputError where a diverged training left some that are not finite."""
     if not tf.reduce_all(tf.math.is_finite(vectors)):
         raise InputError("the model has diverged: its weights are not finite; train it again")
     return vectors

@@ -54,7 +54,7 @@ def test_every_public_name_is_there():
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h", "--helpfull"])
-@pytest.mark.parametrize("script", ["train.py", "eval.py"])
+@pytest.mark.parametrize("script", ["train.py", "eval.py", "export.py"])
 def test_help_goes_to_standard_output_at_once(script, flag):
     # even beside flags that are wrong
     done = run_without_tensorflow(script, "--epochs=many", flag)
@@ -80,6 +80,8 @@ WRONG = [
     ("train.py", ["--ratings=/nowhere.csv"], "/nowhere.csv: no such file"),
     ("eval.py", [], "--run_dir=FOLDER is needed"),
     ("eval.py", ["--part=train"], "--part=train: unknown; there are: validation, test"),
+    ("export.py", [], "--run_dir=FOLDER is needed: the run to export"),
+    ("export.py", ["--run_dir=/nowhere"], "--run_dir=/nowhere: no run folder"),
 ]
 
 

@@ -1,0 +1,299 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import helpers
+from mfrec import export, losses
+from mfrec.config import Config
+from mfrec.data.interactions import Interactions, Vocabulary
+from mfrec.data.splits import assemble
+from mfrec.errors import InputError
+from mfrec.recommender import Recommender
+from mfrec.runs import RunFolder, build_model
+
+NUM_USERS, NUM_ITEMS = 6, 40
+USERS = ["ann", "Jörg", "ü ser", "u3", "u4", "u5"]
+CONFIG = Config().replace(
+    {
+        **{"dataset": "toy", "loss": "logistic", "embedding_dim": 3, "use_bias": True},
+        **{"normalize": False, "init_stddev": 0.1, "regularization": 0.1},
+    }
+)
+
+
+def make_run(path):
+    """A run folder with a model of random tables, biases and all; items 7 and 8 are alike."""
+    random = np.random.default_rng(0)
+    pairs = random.permutation(NUM_USERS * NUM_ITEMS)[:60]
+    user_ids, item_ids = np.divmod(pairs, NUM_ITEMS)
+    # every row once, so that the vocabularies are whole and in order
+    user_ids = np.concatenate([np.arange(NUM_ITEMS) % NUM_USERS, user_ids]).tolist()
+    item_ids = np.concatenate([np.arange(NUM_ITEMS), item_ids]).tolist()
+    data = Interactions.from_arrays(
+        [USERS[user] for user in user_ids],
+        [f"i {item}" for item in item_ids],
+        random.integers(1, 6, len(user_ids)),
+    )
+    labels = {"i 0": "The first", "i 39": "The läst"}
+    items = data.items.with_labels(labels)
+    data = Interactions(data.user_ids, data.item_ids, data.ratings, None, data.users, items)
+    split = assemble(data.take(range(90)), data.take(range(90, 100)), None)
+    model = build_model(CONFIG, losses.get("logistic"), (NUM_USERS, NUM_ITEMS))
+    for table in (model.user_embedding, model.item_embedding, model.user_bias, model.item_bias):
+        values = random.normal(size=table.shape)
+        values[8:9] = values[7:8]
+        table.assign(values)
+    model.adapt(split.train)
+    folder = RunFolder(path)
+    folder.path.mkdir()
+    folder.save_config(CONFIG, {})
+    folder.save_data(split)
+    folder.save_model(model, step=1)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with the run folder `run`."""
+    folder = tmp_path_factory.mktemp("place")
+    make_run(folder / "run")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recommender(place):
+    return Recommender.load(place / "run")
+
+
+def columns(instances):
+    """The same request in the column format."""
+    return {name: [instance[name] for instance in instances] for name in instances[0]}
+
+
+EVERYBODY = [
+    {"user_ids": user, "k": 1 + 12 * row, "exclude": exclude, "include": include}
+    for row, (user, exclude, include) in enumerate(
+        [
+            ("ann", ["", ""], ["", "", ""]),
+            ("Jörg", ["i 3", "i 7"], ["", "", ""]),
+            ("ü ser", ["", "unheard of"], ["", "", ""]),
+            ("u3", ["i 1", ""], ["i 1", "i 30", "i 31"]),
+            ("u4", ["", ""], ["unheard of", "", ""]),
+            ("nobody", ["i 2", ""], ["", "", ""]),
+        ]
+    )
+]
+PAIRS = [("ann", "i 3"), ("Jörg", "unheard of"), ("nobody", "i 30"), ("nobody", "no item")]
+REQUESTS = {
+    "rows": {"signature_name": "recommend", "instances": EVERYBODY},
+    "columns": {"signature_name": "recommend", "inputs": columns(EVERYBODY)},
+    "without lists": {
+        "signature_name": "recommend",
+        "instances": [{"user_ids": "ann", "k": 1, "exclude": [], "include": []}],
+    },
+    "similar": {
+        "signature_name": "similar_items",
+        "instances": [{"item_ids": "i 7", "k": 100}, {"item_ids": "none", "k": 2}],
+    },
+    "scores": {
+        "signature_name": "score",
+        "inputs": {"user_ids": [u for u, _ in PAIRS], "item_ids": [i for _, i in PAIRS]},
+    },
+    "k = 0": {"signature_name": "recommend", "instances": [{**EVERYBODY[0], "k": 0}]},
+    "ragged": {
+        "signature_name": "recommend",
+        "instances": [EVERYBODY[0], {**EVERYBODY[1], "exclude": [""]}],
+    },
+    "incomplete": {"signature_name": "similar_items", "instances": [{"item_ids": "i 1"}]},
+}
+
+
+@pytest.fixture(scope="module")
+def answers(place):
+    """What the SavedModel answers to REQUESTS in a process without mfrec."""
+    code, out, err = helpers.run_script(
+        place, "export.py", "--run_dir=run", "--output_dir=models/mfrec/1"
+    )
+    assert (code, err) == (0, "") and out == "models/mfrec/1: 6 users, 40 items\n"
+    done = subprocess.run(
+        [sys.executable, "-I", helpers.ROOT / "tests" / "serving.py", "models/mfrec/1"],
+        input=json.dumps(list(REQUESTS.values())),
+        capture_output=True,
+        text=True,
+        cwd=place,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(zip(REQUESTS, json.loads(done.stdout), strict=True))
+
+
+def listed(prediction):
+    """The part of a row that is not filling."""
+    length = sum(item != "" for item in prediction["item_ids"])
+    filling = {"item_ids": "", "labels": "", "scores": 0}
+    for name, value in filling.items():
+        assert set(prediction[name][length:]) <= {value}
+    return [prediction[name][:length] for name in filling]
+
+
+def as_columns(found):
+    return [
+        [row.item for row in found],
+        [row.label for row in found],
+        pytest.approx([row.score for row in found], rel=1e-5),
+    ]
+
+
+def test_lists_are_those_of_the_recommender(answers, recommender):
+    predictions = answers["rows"]["predictions"]
+    for request, prediction in zip(EVERYBODY, predictions, strict=True):
+        wanted = [item for item in request["include"] if item]
+        # the recommender refuses to choose among unknown items alone
+        expected = (
+            []
+            if wanted == ["unheard of"]
+            else recommender.recommend(
+                request["user_ids"],
+                request["k"],
+                exclude=request["exclude"],
+                candidates=wanted or None,
+                on_unknown="popular",
+            )
+        )
+        assert listed(prediction) == as_columns(expected)
+        assert prediction["known"] == (request["user_ids"] != "nobody")
+        # k of the last row is 61, the catalogue has 40
+        assert len(prediction["item_ids"]) == 40
+    assert [len(listed(prediction)[0]) for prediction in predictions[:1]] == [1]
+    assert len(listed(predictions[3])[0]) <= 2 and len(listed(predictions[5])[0]) == 39
+
+
+def test_the_best_item_is_the_best_unseen_one(answers, place, recommender):
+    model = recommender.model
+    scores = model.item_embedding.numpy() @ model.user_embedding.numpy()[0]
+    scores += model.item_bias.numpy() + model.user_bias.numpy()[0] + model.global_bias.numpy()
+    for part in RunFolder(place / "run").load_data().values():
+        scores[part.item_ids[part.user_ids == 0]] = -np.inf
+    (best,) = answers["without lists"]["predictions"]
+    assert best["item_ids"] == [recommender.items.raw_ids[scores.argmax()]]
+    assert best["scores"] == pytest.approx([scores.max()], rel=1e-5)
+    assert best["known"] is True
+
+
+def test_both_formats_answer_alike(answers):
+    assert columns(answers["rows"]["predictions"]) == answers["columns"]["outputs"]
+
+
+def test_similar_items(answers, recommender):
+    found, stranger = answers["similar"]["predictions"]
+    assert listed(found) == as_columns(recommender.similar_items("i 7", k=100))
+    assert len(listed(found)[0]) == 39 and found["item_ids"][0] == "i 8"
+    assert found["scores"][0] == pytest.approx(1)
+    assert listed(stranger) == [[], [], []]
+    assert [found["known"], stranger["known"]] == [True, False]
+
+
+def test_scores_are_ratings_where_the_loss_has_some(answers, recommender):
+    outputs = answers["scores"]["outputs"]
+    expected = [recommender.predict(user, item, fall_back=True) for user, item in PAIRS]
+    assert outputs["scores"] == pytest.approx(expected, rel=1e-5)
+    # an unknown user and item leave μ, the mean rating through the link and back
+    mean = recommender.train.ratings.mean()
+    assert outputs["scores"][3] == pytest.approx(mean, rel=1e-5)
+    assert outputs["known_users"] == [True, True, False, False]
+    assert outputs["known_items"] == [True, False, True, False]
+
+
+def test_wrong_requests_are_told(answers):
+    assert "k: ask for at least 1" in answers["k = 0"]["error"]
+    assert "different lengths" in answers["ragged"]["error"]
+    assert "keys must be equal to item_ids,k" in answers["incomplete"]["error"]
+
+
+# ------------------------------------------------------------------------- bare vectors
+
+
+def test_arrays_score_as_the_model_does(tmp_path, recommender):
+    export.npy(recommender, tmp_path / "vectors")
+    users, items, bias = (
+        np.load(tmp_path / "vectors" / f"{name}.npy")
+        for name in ("user_vectors", "item_vectors", "global_bias")
+    )
+    assert users.dtype == items.dtype == bias.dtype == np.float32
+    expected = recommender.model.score_catalogue(np.arange(NUM_USERS, dtype=np.int32)).numpy()
+    np.testing.assert_allclose(bias + users @ items.T, expected, rtol=1e-5, atol=1e-6)
+    for name in ("users", "items"):
+        saved = Vocabulary.load(tmp_path / "vectors" / f"{name}.tsv")
+        assert saved == getattr(recommender, name)
+
+
+def test_text_gives_back_every_number_and_id(tmp_path, recommender):
+    export.text(recommender, tmp_path / "vectors")
+    for name, vocabulary, vectors in (
+        ("user", recommender.users, recommender.model.user_vectors()),
+        ("item", recommender.items, recommender.model.item_vectors()),
+    ):
+        first, *lines = (
+            (tmp_path / "vectors" / f"{name}_vectors.txt").read_text("utf-8").split("\n")
+        )
+        assert first == f"{len(vocabulary)} 5" and lines.pop() == ""
+        fields = [line.split(" ") for line in lines]
+        found = np.array([numbers for _, *numbers in fields], np.float32)
+        assert (found == vectors.numpy()).all()
+        names = [name.replace("%20", " ") for name, *_ in fields]
+        assert names == list(vocabulary.raw_ids)
+
+
+def test_ids_with_white_space_and_percent_signs_stay_apart(tmp_path):
+    path = tmp_path / "vectors.txt"
+    export._write_text(path, Vocabulary(("a b", "a%20b", "a\u00a0b")), np.zeros((3, 1), np.float32))
+    assert path.read_text("utf-8") == "3 1\na%20b 0.0\na%2520b 0.0\na%C2%A0b 0.0\n"
+
+
+# ---------------------------------------------------------------------------- bad input
+
+
+def refused(place, *flags):
+    code, out, err = helpers.run_script(place, "export.py", *flags)
+    assert (code, out) == (2, "") and err.count("\n") == 1
+    return err.removeprefix("export.py: ").strip()
+
+
+def test_an_earlier_export_is_replaced_only_if_asked_for(place, recommender):
+    flags = ["--run_dir=run", "--output_dir=again", "--format=npy"]
+    code, *_ = helpers.run_script(place, "export.py", *flags)
+    assert code == 0
+    assert refused(place, *flags) == "again exists; name another --output_dir or add --overwrite"
+    flags[2] = "--format=text"
+    code, *_ = helpers.run_script(place, "export.py", *flags, "--overwrite")
+    names = {path.name for path in (place / "again").iterdir()}
+    assert code == 0 and names == {"user_vectors.txt", "item_vectors.txt"}
+    assert not list(place.glob(".*"))
+
+
+def test_what_is_no_export_is_never_replaced(place):
+    (place / "mine").mkdir(exist_ok=True)
+    (place / "mine" / "diary").write_text("dear")
+    message = refused(place, "--run_dir=run", "--output_dir=mine", "--overwrite")
+    assert message == "mine holds diary, so --overwrite leaves it alone"
+    message = refused(place, "--run_dir=run", "--output_dir=mine/diary", "--overwrite")
+    assert message == "mine/diary is no folder; name another --output_dir"
+    assert (place / "mine" / "diary").read_text() == "dear"
+
+
+def test_runs_that_cannot_be_exported(place, tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.save_config(CONFIG, {})
+    message = refused(place, f"--run_dir={tmp_path}", "--output_dir=new")
+    assert message == f"{tmp_path} holds no checkpoint; the run has saved none yet"
+    assert not (place / "new").exists()
+
+
+def test_a_diverged_model_is_refused(tmp_path, place):
+    recommender = Recommender.load(place / "run")
+    recommender.model.item_bias.assign(np.full(NUM_ITEMS, np.nan))
+    with pytest.raises(InputError, match="the model has diverged"):
+        export.saved_model(recommender, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
