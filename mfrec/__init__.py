@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Evaluator": "mfrec.evaluation",
+    "FoldIn": "mfrec.fold_in",
     "InputError": "mfrec.errors",
     "Interactions": "mfrec.data.interactions",
     "MatrixFactorization": "mfrec.model",

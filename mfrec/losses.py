@@ -78,12 +78,12 @@ def _logit(ratings: tf.Tensor, low: float, high: float) -> tf.Tensor:
     return tf.math.log(share) - tf.math.log1p(-share)
 
 
+def _unchanged(values: tf.Tensor, low: float, high: float) -> tf.Tensor:
+    return values
+
+
 LINKS = {
-    "identity": Link(
-        from_score=lambda scores, low, high: scores,
-        to_target=lambda ratings, low, high: ratings,
-        to_score=lambda ratings, low, high: ratings,
-    ),
+    "identity": Link(_unchanged, _unchanged, _unchanged),
     # scores are logits of the rating's place between the lowest and the highest
     "sigmoid": Link(
         from_score=lambda scores, low, high: low + (high - low) * tf.sigmoid(scores),
@@ -93,7 +93,7 @@ LINKS = {
     # scores are logarithms: the log link of Poisson regression
     "exp": Link(
         from_score=lambda scores, low, high: tf.exp(scores),
-        to_target=lambda ratings, low, high: ratings,
+        to_target=_unchanged,
         to_score=lambda ratings, low, high: tf.math.log(tf.maximum(ratings, 1e-6)),
     ),
 }
@@ -113,6 +113,9 @@ class Loss:
         row_charges: its own frequency weights of the regularizer, instead of n^(ν−1): a function
             of (counts [rows], the number of rows of the other table, frequency_exponent and the
             loss's parameters) that returns w [rows].
+        quadratic: for a loss that adds up to Σ w(y − s)² + α Σ s² over a user's examples and over
+            all items: a function of (targets [B] of the ratings, and the loss's parameters) that
+            returns y [B] and α. Then new users are folded in by closed form.
         arguments: values of its parameters.
     """
 
@@ -122,6 +125,7 @@ class Loss:
     link: str = "identity"
     log_q: bool = False
     row_charges: Callable[..., np.ndarray] | None = None
+    quadratic: Callable[..., tuple[tf.Tensor, float]] | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, *inputs: tf.Tensor, batch: Mapping[str, Any]) -> tf.Tensor:
@@ -177,17 +181,22 @@ class Loss:
 REGISTRY: dict[str, Loss] = {}
 
 
-def rating(name: str, link: str = "identity") -> Callable[[Callable], Callable]:
+def rating(
+    name: str,
+    link: str = "identity",
+    quadratic: Callable[..., tuple[tf.Tensor, float]] | None = None,
+) -> Callable[[Callable], Callable]:
     """Registers a rating loss: (ratings [B], predictions [B]) -> [B], both float32.
 
     Args:
         name: what --loss takes; one name, one loss.
         link: how scores become ratings, a name in LINKS.
+        quadratic: what it is made of, if it is a sum of squares; see `Loss`.
     """
     if link not in LINKS:
         raise ValueError(f"unknown link '{link}'{nearest(link, LINKS)}")
 
-    return _registering(name, Traits("rating"), link=link)
+    return _registering(name, Traits("rating"), link=link, quadratic=quadratic)
 
 
 def ranking(name: str, *, log_q: bool = False, **traits: Any) -> Callable[[Callable], Callable]:
@@ -203,7 +212,11 @@ def ranking(name: str, *, log_q: bool = False, **traits: Any) -> Callable[[Calla
 
 
 def catalogue(
-    name: str, *, row_charges: Callable[..., np.ndarray] | None = None, **traits: Any
+    name: str,
+    *,
+    row_charges: Callable[..., np.ndarray] | None = None,
+    quadratic: Callable[..., tuple[tf.Tensor, float]] | None = None,
+    **traits: Any,
 ) -> Callable[[Callable], Callable]:
     """Registers a loss over every item at once, without a sampler.
 
@@ -213,9 +226,11 @@ def catalogue(
     Args:
         name: what --loss takes; one name, one loss.
         row_charges: its own frequency weights of the regularizer; see `Loss`.
+        quadratic: what it is made of, if it is a sum of squares; see `Loss`.
         traits: how it is usually trained; see `defaults.Traits`.
     """
-    return _registering(name, Traits("catalogue", **traits), row_charges=row_charges)
+    properties = {"row_charges": row_charges, "quadratic": quadratic}
+    return _registering(name, Traits("catalogue", **traits), **properties)
 
 
 def _registering(name: str, traits: Traits, **properties: Any) -> Callable[[Callable], Callable]:
@@ -299,7 +314,11 @@ def _imported(address: str) -> Loss:
 _MANY_SHARED = {"num_negatives": 1024, "shared_negatives": True, "positives_per_row": 16}
 
 
-@rating("mse")
+def _squared_errors(targets: tf.Tensor) -> tuple[tf.Tensor, float]:
+    return targets, 0.0
+
+
+@rating("mse", quadratic=_squared_errors)
 def mse(ratings, predictions):
     """Squared error: (r − ŷ)².
 
@@ -511,7 +530,17 @@ def _ials_charges(
     )
 
 
-@catalogue("implicit_squared", row_charges=_ials_charges, frequency_exponent=1.0)
+def _ials_parts(targets: tf.Tensor, unobserved_weight: float) -> tuple[tf.Tensor, float]:
+    """Positives are 1, everything counts as 0 besides."""
+    return tf.ones_like(targets), unobserved_weight
+
+
+@catalogue(
+    "implicit_squared",
+    row_charges=_ials_charges,
+    quadratic=_ials_parts,
+    frequency_exponent=1.0,
+)
 def implicit_squared(
     positive_scores, user_vectors, item_vectors, user_weights, unobserved_weight=0.1
 ):

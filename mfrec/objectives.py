@@ -102,13 +102,15 @@ class Objective:
 
     def _ranking(self, batch: Examples, seed: tf.Tensor) -> tf.Tensor:
         negatives = self._draw(batch, seed)
-        score = self._scores_shared if self._shared else self._scores
+        score = self._scores_shared if self.shares_negatives else self._scores
         positive_scores, scores = score(batch, negatives.item_ids)
         scores = self._corrected(scores, negatives, batch)
         counts = tf.gather(self.tables["item_counts"], negatives.item_ids)
         if self.sampling.hard_negatives > 1:
             # the highest score of each group; the others get no gradient
-            groups = (*scores.shape[:-1], -1, self.sampling.hard_negatives)
+            size = self.sampling.hard_negatives
+            groups = [scores.shape[-1] // size, size]
+            groups = tf.concat([tf.shape(scores)[:-1], groups], axis=0)
             scores = tf.reduce_max(tf.reshape(scores, groups), axis=-1)
         told = self._told(batch) | {"negative_counts": counts}
         return self.loss(positive_scores, scores, batch=told)
@@ -128,7 +130,7 @@ class Objective:
         Read together, positives and negatives cost one visit to the item table and one to its
         gradient: a quarter of the step where there is one negative.
         """
-        rows = batch.user_ids.shape[0]
+        rows = tf.shape(batch.user_ids)[0]
         positives, negatives = (
             tf.reshape(ids, (rows, -1)) for ids in (batch.item_ids, negative_ids)
         )
@@ -138,14 +140,15 @@ class Objective:
         ones = tf.ones((users.shape[-1], 1))
         scores = tf.matmul(tf.reshape(users * items, (-1, len(ones))), ones)
         scores = tf.reshape(scores, (rows, -1))
-        of_positives, of_negatives = tf.split(scores, [positives.shape[1], negatives.shape[1]], 1)
+        width = tf.shape(positives)[1]
         return (
-            tf.reshape(of_positives, batch.item_ids.shape),
-            tf.reshape(of_negatives, negative_ids.shape),
+            tf.reshape(scores[:, :width], tf.shape(batch.item_ids)),
+            tf.reshape(scores[:, width:], tf.shape(negative_ids)),
         )
 
     @property
-    def _shared(self) -> bool:
+    def shares_negatives(self) -> bool:
+        """Whether all examples of a batch see the same negatives."""
         return self.sampling.shared_negatives or self.sampling.negative_sampler == "in_batch"
 
     def _vectors(self, batch: Examples) -> tuple[tf.Tensor, tf.Tensor]:
@@ -156,7 +159,7 @@ class Objective:
     def _draw(self, batch: Examples, seed: tf.Tensor) -> samplers.Negatives:
         """Negatives [N] for the whole batch, or [B, N] or [B, 1, N] for each of its rows."""
         drawn = (self.sampling.num_negatives or 0) * self.sampling.hard_negatives
-        shape = (drawn,) if self._shared else (*_by_user(batch).shape, drawn)
+        shape = (drawn,) if self.shares_negatives else (*_by_user(batch).shape, drawn)
         batch_items = batch.item_ids
         if len(batch_items.shape) > 1:
             # of every row the first: the others are padding in some rows
@@ -199,6 +202,27 @@ def _by_user(batch: Examples) -> tf.Tensor:
     """User ids [B] of examples, [B, 1] of rows of positives."""
     is_row = len(batch.item_ids.shape) > 1
     return batch.user_ids[:, tf.newaxis] if is_row else batch.user_ids
+
+
+def row_charges(
+    model: MatrixFactorization,
+    loss: Loss,
+    counts: np.ndarray,
+    of: np.ndarray,
+    others: np.ndarray | int,
+) -> np.ndarray:
+    """w of R: the loss's own, or the model's, of what has so many examples.
+
+    Args:
+        model: whose table.
+        loss: what is minimised.
+        counts: training examples of each row of the table, int [rows].
+        of: examples of what is charged.
+        others: rows of the other table, for each of the rows that are charged together.
+    """
+    if loss.row_charges is None:
+        return model.row_charges(counts, of)
+    return loss.row_charges(of, others, model.frequency_exponent, **loss.parameters)
 
 
 def check(loss: Loss, config: Config) -> None:

@@ -23,7 +23,7 @@ from mfrec.defaults import Statistics, adapt_model, adapt_optimizer, adapt_sampl
 from mfrec.errors import InputError
 from mfrec.metrics import ERRORS, rating_errors
 from mfrec.model import MatrixFactorization
-from mfrec.objectives import Objective
+from mfrec.objectives import Objective, row_charges
 from mfrec.quiet_tensorflow import tf
 from mfrec.ranking_evaluation import RankingEvaluator
 
@@ -335,27 +335,16 @@ class Trainer:
             (by_user, len(by_item), model.user_features),
             (by_item, len(by_user), model.item_features),
         ):
-            of_rows.append(tf.constant(self._weights(counts, counts, others), tf.float32))
+            weights = row_charges(model, self.loss, counts, counts, others)
+            of_rows.append(tf.constant(weights, tf.float32))
             charges = np.zeros(0)
             if features is not None:
                 examples = features.counts(counts)
                 pairs = others * features.counts(np.ones(len(counts)))
-                charges = examples * self._weights(counts, examples, pairs) / counts.sum()
+                weights = row_charges(model, self.loss, counts, examples, pairs)
+                charges = examples * weights / counts.sum()
             of_features.append(tf.constant(charges, tf.float32))
         return of_rows, of_features
-
-    def _weights(self, counts: np.ndarray, of: np.ndarray, others: np.ndarray | int) -> np.ndarray:
-        """w of what has so many examples and could have been paired with so many others.
-
-        Args:
-            counts: examples of each row of the table, int [rows].
-            of: examples of what is charged.
-            others: rows of the other table, for each of the rows that are charged together.
-        """
-        if self.loss.row_charges is None:
-            return self.model.row_charges(counts, of)
-        exponent = self.model.frequency_exponent
-        return self.loss.row_charges(of, others, exponent, **self.loss.parameters)
 
     def _train_epoch(
         self,
