@@ -24,8 +24,8 @@ FORMAT = COMMAND.define(
     str,
     "savedmodel",
     "savedmodel: for TensorFlow and TensorFlow Serving; npy: vectors as numpy arrays; text: "
-    "vectors as word2vec writes them",
-    ["savedmodel", "npy", "text"],
+    "vectors as word2vec writes them; faiss: as npy, and an index of nearest neighbours",
+    ["savedmodel", "npy", "text", "faiss"],
 )
 OUTPUT_DIR = COMMAND.define(
     _OUTPUT,
@@ -49,6 +49,9 @@ def write() -> None:
     if not OUTPUT_DIR.value:
         raise InputError("--output_dir=FOLDER is needed: where to write")
     files.check_new_folder(OUTPUT_DIR.value, OVERWRITE.value)
+    if FORMAT.value == "faiss":
+        # tells where faiss is missing
+        from mfrec import ann  # noqa: F401
 
     # TensorFlow takes seconds to import: wrong flags are answered before
     with waiting("starting TensorFlow"):

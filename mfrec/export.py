@@ -38,6 +38,7 @@ from mfrec.data.interactions import Vocabulary
 from mfrec.files import new_folder
 from mfrec.quiet_tensorflow import tf
 from mfrec.recommender import Recommender, finite
+from mfrec.reporting import say
 from mfrec.top_items import best_items
 
 SIGNATURES = ("recommend", "similar_items", "score")
@@ -46,7 +47,7 @@ SIGNATURES = ("recommend", "similar_items", "score")
 FILES = (
     *("saved_model.pb", "fingerprint.pb", "variables", "assets"),
     *("user_vectors.npy", "item_vectors.npy", "global_bias.npy", "users.tsv", "items.tsv"),
-    *("user_vectors.txt", "item_vectors.txt"),
+    *("user_vectors.txt", "item_vectors.txt", "index.faiss"),
 )
 
 
@@ -78,13 +79,8 @@ def npy(recommender: Recommender, folder: str | Path, overwrite: bool = False) -
 
     Args and errors are those of `saved_model`.
     """
-    users, items = _vectors(recommender)
     with new_folder(folder, overwrite, FILES) as path:
-        np.save(path / "user_vectors.npy", users)
-        np.save(path / "item_vectors.npy", items)
-        np.save(path / "global_bias.npy", recommender.model.global_bias.numpy())
-        recommender.users.save(path / "users.tsv")
-        recommender.items.save(path / "items.tsv")
+        _write_arrays(recommender, path)
 
 
 def text(recommender: Recommender, folder: str | Path, overwrite: bool = False) -> None:
@@ -102,10 +98,25 @@ def text(recommender: Recommender, folder: str | Path, overwrite: bool = False) 
         _write_text(path / "item_vectors.txt", recommender.items, items)
 
 
+def faiss_index(recommender: Recommender, folder: str | Path, overwrite: bool = False) -> None:
+    """Writes what `npy` writes and index.faiss, of the item vectors; tells how good it is.
+
+    Args and errors are those of `saved_model`, and one where faiss is missing.
+    """
+    from mfrec import ann
+
+    index, quality = ann.build(*reversed(_vectors(recommender)))
+    say(f"index.faiss: {quality}")
+    with new_folder(folder, overwrite, FILES) as path:
+        _write_arrays(recommender, path)
+        (path / "index.faiss").write_bytes(ann.faiss.serialize_index(index))
+
+
 FORMATS: dict[str, Callable[[Recommender, str | Path, bool], None]] = {
     "savedmodel": saved_model,
     "npy": npy,
     "text": text,
+    "faiss": faiss_index,
 }
 
 
@@ -267,6 +278,15 @@ def _places(columns: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
     columns = tf.RaggedTensor.from_tensor(columns) if isinstance(columns, tf.Tensor) else columns
     rows = tf.cast(columns.value_rowids(), tf.int32)
     return tf.stack([rows, columns.values], axis=1)
+
+
+def _write_arrays(recommender: Recommender, path: Path) -> None:
+    users, items = _vectors(recommender)
+    np.save(path / "user_vectors.npy", users)
+    np.save(path / "item_vectors.npy", items)
+    np.save(path / "global_bias.npy", recommender.model.global_bias.numpy())
+    recommender.users.save(path / "users.tsv")
+    recommender.items.save(path / "items.tsv")
 
 
 def _write_text(path: Path, vocabulary: Vocabulary, vectors: np.ndarray) -> None:

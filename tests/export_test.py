@@ -252,6 +252,21 @@ def test_ids_with_white_space_and_percent_signs_stay_apart(tmp_path):
     assert path.read_text("utf-8") == "3 1\na%20b 0.0\na%2520b 0.0\na%C2%A0b 0.0\n"
 
 
+def test_an_index_of_the_items_lies_beside_the_arrays(tmp_path, recommender, capsys):
+    faiss = pytest.importorskip("faiss")
+    export.faiss_index(recommender, tmp_path / "vectors")
+    index = faiss.read_index(str(tmp_path / "vectors" / "index.faiss"))
+    users, items = (
+        np.load(tmp_path / "vectors" / f"{side}_vectors.npy") for side in ("user", "item")
+    )
+    scores, rows = index.search(users, NUM_ITEMS)
+    # one cell alone, as there are few items: the search is exact
+    exact = users @ items.T
+    np.testing.assert_allclose(scores, -np.sort(-exact, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(scores, np.take_along_axis(exact, rows, axis=1), rtol=1e-5)
+    assert "recall@10 1.0000 against exact search" in capsys.readouterr().err
+
+
 # ---------------------------------------------------------------------------- bad input
 
 
@@ -289,6 +304,14 @@ def test_runs_that_cannot_be_exported(place, tmp_path):
     message = refused(place, f"--run_dir={tmp_path}", "--output_dir=new")
     assert message == f"{tmp_path} holds no checkpoint; the run has saved none yet"
     assert not (place / "new").exists()
+
+
+def test_an_index_without_faiss(place, monkeypatch):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    monkeypatch.delitem(sys.modules, "mfrec.ann", raising=False)
+    monkeypatch.delattr("mfrec.ann", raising=False)
+    message = refused(place, "--run_dir=run", "--output_dir=new", "--format=faiss")
+    assert message == "an index needs faiss: pip install 'mfrec[ann]'"
 
 
 def test_a_diverged_model_is_refused(tmp_path, place):
