@@ -34,14 +34,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mfrec.data.interactions import Vocabulary
+from mfrec.data.interactions import UNKNOWN, Vocabulary
 from mfrec.files import new_folder
+from mfrec.fold_in import FoldIn
 from mfrec.quiet_tensorflow import tf
 from mfrec.recommender import Recommender, finite
 from mfrec.reporting import say
 from mfrec.top_items import best_items
 
-SIGNATURES = ("recommend", "similar_items", "score")
+SIGNATURES = ("recommend", "recommend_from_history", "similar_items", "score")
 
 # All that an export may consist of; a folder with anything else in it is never replaced.
 FILES = (
@@ -62,12 +63,12 @@ def saved_model(recommender: Recommender, folder: str | Path, overwrite: bool = 
     Raises:
         InputError: the folder exists, or cannot be written.
     """
-    served = _Served(recommender)
-    signatures = {name: getattr(served, name) for name in SIGNATURES}
-    # the model's own variables that a signature reads have to be saved, and no others
-    traced = [signature.get_concrete_function().graph for signature in signatures.values()]
-    served.variables_read = [variable for graph in traced for variable in graph.variables]
     with new_folder(folder, overwrite, FILES) as path:
+        served = _Served(recommender)
+        signatures = {name: getattr(served, name) for name in SIGNATURES}
+        # the model's own variables that a signature reads have to be saved, and no others
+        traced = [signature.get_concrete_function().graph for signature in signatures.values()]
+        served.variables_read = [variable for graph in traced for variable in graph.variables]
         tf.saved_model.save(served, str(path), signatures)
 
 
@@ -92,8 +93,8 @@ def text(recommender: Recommender, folder: str | Path, overwrite: bool = False) 
 
     Args and errors are those of `saved_model`.
     """
-    users, items = _vectors(recommender)
     with new_folder(folder, overwrite, FILES) as path:
+        users, items = _vectors(recommender)
         _write_text(path / "user_vectors.txt", recommender.users, users)
         _write_text(path / "item_vectors.txt", recommender.items, items)
 
@@ -105,10 +106,10 @@ def faiss_index(recommender: Recommender, folder: str | Path, overwrite: bool = 
     """
     from mfrec import ann
 
-    index, quality = ann.build(*reversed(_vectors(recommender)))
-    say(f"index.faiss: {quality}")
     with new_folder(folder, overwrite, FILES) as path:
         _write_arrays(recommender, path)
+        index, quality = ann.build(*reversed(_vectors(recommender)))
+        say(f"index.faiss: {quality}")
         (path / "index.faiss").write_bytes(ann.faiss.serialize_index(index))
 
 
@@ -131,6 +132,7 @@ class _Served(tf.Module):
         model, seen = recommender.model, recommender.seen
         self._num_users, self._num_items = len(recommender.users), len(recommender.items)
         self._to_rating = model.to_ratings if recommender.predicts_ratings else tf.identity
+        self._fold_in = FoldIn.of(model, recommender.loss, recommender.config, recommender.train)
         users, items = _vectors(recommender)
         of_unknown_user, of_unknown_item = np.zeros((2, 1, users.shape[1]), np.float32)
         if model.use_bias:
@@ -170,6 +172,31 @@ class _Served(tf.Module):
 
     @tf.function(
         input_signature=[
+            tf.TensorSpec([None, None], tf.string, "history"),
+            tf.TensorSpec([None, None], tf.float32, "ratings"),
+            tf.TensorSpec([None], tf.int32, "k"),
+            tf.TensorSpec([None, None], tf.string, "exclude"),
+            tf.TensorSpec([None, None], tf.string, "include"),
+        ]
+    )
+    def recommend_from_history(
+        self,
+        history: tf.Tensor,
+        ratings: tf.Tensor,
+        k: tf.Tensor,
+        exclude: tf.Tensor,
+        include: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        tf.debugging.assert_all_finite(ratings, "ratings: give finite numbers")
+        items = self._item_ids.lookup(history)
+        is_known = items < self._num_items
+        rows = tf.where(is_known, items, UNKNOWN)
+        vectors = self._fold_in(rows, ratings, tf.ones_like(ratings))
+        known = tf.reduce_any(is_known, axis=1)
+        return self._lists(vectors, known, items, k, exclude, include)
+
+    @tf.function(
+        input_signature=[
             tf.TensorSpec([None], tf.string, "item_ids"),
             tf.TensorSpec([None], tf.int32, "k"),
         ]
@@ -206,7 +233,7 @@ class _Served(tf.Module):
         self,
         user_vectors: tf.Tensor,
         known: tf.Tensor,
-        had: tf.RaggedTensor,
+        had: tf.Tensor | tf.RaggedTensor,
         k: tf.Tensor,
         exclude: tf.Tensor,
         include: tf.Tensor,

@@ -11,6 +11,7 @@ from mfrec.config import Config
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.splits import assemble
 from mfrec.errors import InputError
+from mfrec.fold_in import FoldIn
 from mfrec.recommender import Recommender
 from mfrec.runs import RunFolder, build_model
 
@@ -20,6 +21,7 @@ CONFIG = Config().replace(
     {
         **{"dataset": "toy", "loss": "logistic", "embedding_dim": 3, "use_bias": True},
         **{"normalize": False, "init_stddev": 0.1, "regularization": 0.1},
+        **{"bias_regularization": 0.01, "frequency_exponent": 0.5, "positives_per_row": 1},
     }
 )
 
@@ -85,6 +87,15 @@ EVERYBODY = [
         ]
     )
 ]
+HISTORIES = [
+    {"history": history, "ratings": ratings, "k": 40, "exclude": ["i 5"], "include": []}
+    for history, ratings in (
+        (["i 3", "unheard of", "i 1"], [5, 1, 2]),
+        (["i 8", "", ""], [1, 0, 0]),
+        (["i 3", "i 1", "i 3"], [1, 2, 5]),
+        (["unheard of", "", ""], [5, 0, 0]),
+    )
+]
 PAIRS = [("ann", "i 3"), ("Jörg", "unheard of"), ("nobody", "i 30"), ("nobody", "no item")]
 REQUESTS = {
     "rows": {"signature_name": "recommend", "instances": EVERYBODY},
@@ -96,6 +107,15 @@ REQUESTS = {
     "similar": {
         "signature_name": "similar_items",
         "instances": [{"item_ids": "i 7", "k": 100}, {"item_ids": "none", "k": 2}],
+    },
+    "histories": {"signature_name": "recommend_from_history", "instances": HISTORIES},
+    "no history": {
+        "signature_name": "recommend_from_history",
+        "instances": [{**HISTORIES[0], "history": [], "ratings": []}],
+    },
+    "no number": {
+        "signature_name": "recommend_from_history",
+        "instances": [{**HISTORIES[0], "ratings": [1, 2, float("nan")]}],
     },
     "scores": {
         "signature_name": "score",
@@ -195,6 +215,35 @@ def test_similar_items(answers, recommender):
     assert [found["known"], stranger["known"]] == [True, False]
 
 
+def test_histories_are_folded_in_and_left_out(answers, recommender):
+    predictions = answers["histories"]["predictions"]
+    fold_in = FoldIn.of(recommender.model, recommender.loss, recommender.config, recommender.train)
+    items = recommender.model.item_vectors().numpy()
+    for history, ratings, prediction in (
+        ([3, 1], [5, 2], predictions[0]),
+        ([8], [1], predictions[1]),
+        # of an item that comes twice the last rating counts
+        ([3, 1], [5, 2], predictions[2]),
+    ):
+        ids, ratings = np.array([history], np.int32), np.array([ratings], np.float32)
+        (vector,) = fold_in(ids, ratings, np.ones_like(ratings)).numpy()
+        scores = recommender.model.global_bias.numpy() + items @ vector
+        left = [item for item in np.argsort(-scores, kind="stable") if item not in (5, *history)]
+        names = [recommender.items.raw_ids[item] for item in left]
+        found_names, _, found_scores = listed(prediction)
+        assert found_names == names
+        assert found_scores == pytest.approx(scores[left], rel=1e-4, abs=1e-5)
+        assert prediction["known"] is True
+
+
+def test_a_history_without_known_items_gets_popular_ones(answers, recommender):
+    expected = recommender.recommend("nobody", 40, exclude=["i 5"], on_unknown="popular")
+    (empty,) = answers["no history"]["predictions"]
+    for prediction in (answers["histories"]["predictions"][3], empty):
+        assert listed(prediction) == as_columns(expected)
+        assert prediction["known"] is False
+
+
 def test_scores_are_ratings_where_the_loss_has_some(answers, recommender):
     outputs = answers["scores"]["outputs"]
     expected = [recommender.predict(user, item, fall_back=True) for user, item in PAIRS]
@@ -208,6 +257,7 @@ def test_scores_are_ratings_where_the_loss_has_some(answers, recommender):
 
 def test_wrong_requests_are_told(answers):
     assert "k: ask for at least 1" in answers["k = 0"]["error"]
+    assert "ratings: give finite numbers" in answers["no number"]["error"]
     assert "different lengths" in answers["ragged"]["error"]
     assert "keys must be equal to item_ids,k" in answers["incomplete"]["error"]
 
