@@ -4,7 +4,7 @@ The vectors have the biases folded in, so that the largest inner products with a
 that user's best items. The index is an inverted file (Jégou, Douze, Schmid 2011, "Product
 quantization for nearest neighbor search", without the quantization): k-means puts the items into
 about 4√n cells, and a search looks into the cells whose centres have the largest inner products
-with the query. Into how many is settled by measuring: twice as many until the lists of half of
+with the query. Into how many is settled by measuring: a quarter more until the lists of half of
 some users are good enough; what is reported is measured on the other half.
 """
 
@@ -74,7 +74,7 @@ def build(item_vectors: np.ndarray, user_vectors: np.ndarray) -> tuple[faiss.Ind
     expected, _ = _search(exact, settling, k)
     index.nprobe = 1
     while index.nprobe < num_cells and _recall(_search(index, settling, k)[0], expected) < _RECALL:
-        index.nprobe = min(2 * index.nprobe, num_cells)
+        index.nprobe = min(index.nprobe + 1 + index.nprobe // 4, num_cells)
 
     expected, exact_seconds = _search(exact, measuring, k)
     found, seconds = _search(index, measuring, k)
