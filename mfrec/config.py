@@ -277,6 +277,11 @@ class TrainingConfig:
         "(default: rmse; for losses of rankings ndcg at the first cutoff)",
     )
     eval_every: int = _setting(1, "evaluate the validation part every so many epochs", minimum=1)
+    init_from: str | None = _setting(
+        None,
+        "go on from this run on other ratings: with its settings, its rows and what its optimizer "
+        "remembers of them; what is new gets rows behind",
+    )
     refit: bool = _setting(
         False, "then train anew on train + validation for the best number of epochs"
     )
@@ -462,6 +467,10 @@ def resolve(
         InputError: a name, value or file that cannot be used.
     """
     values: dict[str, Any] = {}
+    if "init_from" in flags:
+        if preset is not None or config_file:
+            raise InputError("--init_from brings its run's settings; leave out --preset, --config")
+        config_file = os.path.join(flags["init_from"], "config.json")
     if preset is not None:
         if preset not in PRESETS:
             raise InputError(f"unknown preset '{preset}'{nearest(preset, PRESETS)}")
@@ -480,8 +489,50 @@ def resolve(
     if flags.get("optimizer", values.get("optimizer")) != values.get("optimizer"):
         # another optimizer takes other arguments
         values.pop("optimizer_args", None)
+    if "init_from" in flags:
+        # the earlier run's own beginning and end are no settings of what follows, nor is how its
+        # ratings were cut one of parts that are ready-made
+        cuts = _OF_CUTS if "train_ratings" in flags else ()
+        values = {k: v for k, v in values.items() if k not in ("init_from", "refit", *cuts)}
     values.update(flags)
-    return Config().replace({k: _absolute(k, v) for k, v in values.items()})
+    config = Config().replace({k: _absolute(k, v) for k, v in values.items()})
+    if config.training.init_from:
+        _check_continues(config, config.training.init_from)
+    return config
+
+
+_OF_CUTS = tuple(setting.name for setting in dataclasses.fields(SplitConfig))
+
+# What decides which tables a model has and what is in them.
+_OF_TABLES = ("embedding_dim", "use_bias", "normalize", "user_ids", "item_ids")
+
+
+def _check_continues(config: Config, run_dir: str) -> None:
+    """Refuses to go on from a run in a way in which its tables would mean something else."""
+    earlier = Config().replace(read_settings(os.path.join(run_dir, "config.json")))
+    if earlier.split.cross_validate:
+        raise InputError(
+            f"--init_from={run_dir} is a cross-validation; name one of its folds, such as fold-0"
+        )
+    if config.training.refit or config.split.cross_validate:
+        flag = "--refit" if config.training.refit else "--cross_validate"
+        raise InputError(f"{flag} trains anew and --init_from goes on; leave one out")
+    same = {
+        name: (getattr(config.model, name), getattr(earlier.model, name)) for name in _OF_TABLES
+    }
+    same["loss"] = (config.loss.loss, earlier.loss.loss)
+    for name, (now, then) in same.items():
+        if now != then:
+            raise InputError(
+                f"--{name}={now}: the run {run_dir} was trained with {then}; leave it out, or "
+                "train anew"
+            )
+    for name in ("user_features", "item_features"):
+        now, then = getattr(config.data, name), getattr(earlier.data, name)
+        if bool(now) != bool(then):
+            wish = f"add --{name}=FILE" if then else f"leave out --{name}"
+            has = "with" if then else "without"
+            raise InputError(f"the run {run_dir} was trained {has} {name}; {wish}")
 
 
 _FILES = (
@@ -503,7 +554,7 @@ def _absolute(name: str, value: Any) -> Any:
         return f"{os.path.abspath(file)}:{function}"
     if name == "candidates" and value == NO_CANDIDATES:
         return value
-    return os.path.abspath(value) if name in (*_FILES, "data_dir") else value
+    return os.path.abspath(value) if name in (*_FILES, "data_dir", "init_from") else value
 
 
 def read_settings(path: str) -> dict[str, Any]:

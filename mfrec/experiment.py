@@ -29,7 +29,7 @@ from mfrec.ranking_evaluation import RankingResult
 from mfrec.reporting import say
 from mfrec.runs import RunFolder, build_model
 from mfrec.summaries import Summaries
-from mfrec.training import EpochLog, History, Trainer, statistics
+from mfrec.training import EpochLog, History, Trained, Trainer, statistics
 
 
 def default_run_dir(config: Config, source: Source) -> Path:
@@ -59,11 +59,11 @@ def run(
             the message says where; results.json holds what is known, and under "stopped" when
             it was.
     """
-    given, (loss, split, config) = config, _prepare(config, source)
+    given, (loss, split, config, earlier) = config, _prepare(config, source)
     load_seconds = time.perf_counter() - started
     chosen = _chosen(given, config)
     with RunFolder.create(run_dir, overwrite) as folder:
-        _announce(chosen, config, source, split)
+        _announce(chosen, config, source, split, earlier)
         folder.save_config(config, {})
         fits: list[_Fit] = []
         test, evaluation_seconds = Measured(), 0.0
@@ -71,8 +71,8 @@ def run(
         try:
             with Summaries(folder.path, config.training.tensorboard) as summaries:
                 summaries.settings(config, chosen)
-                features = source.features_of(split.train)
-                fits.append(_Fit(config, loss, split, features, folder))
+                features = source.features_of(split.train, _features(earlier))
+                fits.append(_Fit(config, loss, split, features, folder, earlier=earlier))
                 history = fits[0].train(summaries)
                 if config.training.refit:
                     split = split.with_validation_in_training()
@@ -286,8 +286,10 @@ def _loss(config: Config) -> losses.Loss:
     return losses.get(config.loss.loss, parse_arguments(config.loss.loss_args))
 
 
-def _prepare(config: Config, source: Source) -> tuple[losses.Loss, Split, Config]:
-    """Loss, split and resolved settings: all that can be wrong before anything is written."""
+def _prepare(config: Config, source: Source) -> tuple[losses.Loss, Split, Config, Trained | None]:
+    """Loss, split, resolved settings and what to go on from: all that can be wrong before
+    anything is written.
+    """
     loss = _loss(config)
     objectives.check(loss, config)
     if loss.traits.kind == "rating" and not source.has_ratings:
@@ -296,11 +298,32 @@ def _prepare(config: Config, source: Source) -> tuple[losses.Loss, Split, Config
             "rankings, such as --loss=bpr"
         )
     split = loading.split(source, config)
+    earlier = None
+    if config.training.init_from:
+        before = RunFolder(config.training.init_from)
+        settings_before, _ = before.load_config()
+        seen = before.load_data()
+        rows = (seen["train"].num_users, seen["train"].num_items)
+        earlier = before.load_trained(settings_before, loss, rows)
+        if settings_before.optimizer.optimizer != config.optimizer.optimizer or bool(
+            settings_before.optimizer.average_weights
+        ) != bool(config.optimizer.average_weights):
+            # it remembers something else
+            earlier = Trained(earlier.model)
+        split = split.after(seen["train"], seen.get("validation"))
     config = adapt(config, statistics(split.train, loss))
-    features = source.features_of(split.train).values()
+    features = source.features_of(split.train, _features(earlier)).values()
     rows = split.train.num_users + split.train.num_items + sum(len(f.names) for f in features)
     memory.check_tables(config.model.embedding_dim, rows, optimizers.copies(config.optimizer))
-    return loss, split, config
+    return loss, split, config, earlier
+
+
+def _features(earlier: Trained | None) -> dict[str, Features]:
+    """The features that an earlier model knows, by "user" and "item"."""
+    if earlier is None:
+        return {}
+    known = {"user": earlier.model.user_features, "item": earlier.model.item_features}
+    return {role: features for role, features in known.items() if features is not None}
 
 
 class _Fit:
@@ -313,6 +336,7 @@ class _Fit:
         features: of the split's "user" and "item" rows, where they have any.
         folder: where the model is saved whenever it is the best so far.
         refit_epochs: how many epochs a refit has; None where this is none.
+        earlier: what it goes on from; None where it starts anew.
     """
 
     def __init__(
@@ -323,6 +347,7 @@ class _Fit:
         features: dict[str, Features],
         folder: RunFolder,
         refit_epochs: int | None = None,
+        earlier: Trained | None = None,
     ) -> None:
         self.split = split
         rows = (split.train.num_users, split.train.num_items)
@@ -332,7 +357,9 @@ class _Fit:
         self._folder = folder
         self._refit_epochs = refit_epochs
         self._loss = loss
-        self._trainer = Trainer(self.model, config.optimizer, loss, config.training, config.sampler)
+        self._trainer = Trainer(
+            self.model, config.optimizer, loss, config.training, config.sampler, earlier
+        )
         self.validation, self.test = (
             getattr(split, part) and Yardstick(config, loss, split, part)
             for part in ("validation", "test")
@@ -393,7 +420,7 @@ class _Fit:
             self._folder.save_config(self._config, _derived(self.split.train))
             self._folder.save_data(self.split, self._features)
             self._data_saved = True
-        self._folder.save_model(self.model, self.history.steps)
+        self._folder.save_model(self.model, self.history.steps, self._trainer.optimizer)
 
     def stopped(self) -> str:
         """When training was stopped, in words."""
@@ -435,7 +462,13 @@ def _chosen(given: Config, config: Config) -> dict[str, Any]:
     return {name: resolved for name, (asked, resolved) in values.items() if asked != resolved}
 
 
-def _announce(chosen: dict[str, Any], config: Config, source: Source, split: Split) -> None:
+def _announce(
+    chosen: dict[str, Any],
+    config: Config,
+    source: Source,
+    split: Split,
+    earlier: Trained | None,
+) -> None:
     """Says what is about to be trained on what."""
     counts = split.counts
     say(
@@ -446,6 +479,14 @@ def _announce(chosen: dict[str, Any], config: Config, source: Source, split: Spl
         f"train {counts['train']:,} · validation {counts['validation']:,} · test "
         f"{counts['test']:,} ratings"
     )
+    if earlier:
+        train, model = split.train, earlier.model
+        memory_kept = "" if earlier.optimizer else ", without what its optimizer remembers"
+        say(
+            f"going on from {config.training.init_from}{memory_kept}: "
+            f"{train.num_users - model.num_users:,} new users, "
+            f"{train.num_items - model.num_items:,} new items"
+        )
     for note in (*split.notes, *source.notes_on_features(split.train)):
         say(note)
     if chosen:
@@ -509,6 +550,8 @@ def _same_split(config: Config, saved: dict[str, Interactions], folder: RunFolde
     split = loading.split(loading.load(ratings), config)
     if config.training.refit:
         split = split.with_validation_in_training()
+    if config.training.init_from:
+        split = split.after(train, saved.get("validation"))
     if config.data.item_features:
         split = split.with_catalogue(train.items, split.raw.get("candidates"))
     again = split.train

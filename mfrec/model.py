@@ -198,6 +198,21 @@ class MatrixFactorization(tf.keras.Model):
                 counts = np.bincount(ids, minlength=table.is_trained.shape[0])
                 table.is_trained.assign(counts > 0)
 
+    def take_over(self, earlier: "MatrixFactorization") -> None:
+        """Gives the first rows of all tables the values that they have in an earlier model."""
+        tables = zip(self.trainable_variables, earlier.trainable_variables, strict=True)
+        for table, of_earlier in tables:
+            table.assign(with_first_rows(table, of_earlier))
+        for now, then in (
+            (self._of_user_features, earlier._of_user_features),
+            (self._of_item_features, earlier._of_item_features),
+        ):
+            if now is not None:
+                # whether it is trained again or not
+                is_trained, before = now.is_trained.numpy(), then.is_trained.numpy()
+                is_trained[: len(before)] = np.maximum(is_trained[: len(before)], before)
+                now.is_trained.assign(is_trained)
+
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """Scores ŷ(u,i) of pairs, float32 [B].
 
@@ -352,6 +367,15 @@ class MatrixFactorization(tf.keras.Model):
     def _charged(self, charges: tf.Tensor, embedding: tf.Variable, bias: tf.Variable) -> tf.Tensor:
         squares = self.regularization * tf.reduce_sum(tf.square(embedding), axis=1)
         return tf.reduce_sum(charges * (squares + self.bias_regularization * tf.square(bias)))
+
+
+def with_first_rows(variable: tf.Variable, earlier: tf.Variable) -> np.ndarray:
+    """The values of a variable, with those of an earlier one in place of its first rows."""
+    values, of_earlier = variable.numpy(), earlier.numpy()
+    if not values.shape:
+        return of_earlier
+    values[: len(of_earlier)] = of_earlier
+    return values
 
 
 def _rows(table: tf.Variable, ids: tf.Tensor | None) -> tf.Tensor:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from mfrec.config import OptimizerConfig, parse_arguments
 from mfrec.errors import InputError
+from mfrec.model import with_first_rows
 from mfrec.quiet_tensorflow import tf
 
 _CLASSES = {
@@ -21,8 +22,21 @@ _CLASSES = {
 }
 
 
+class _Later(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that begins after so many steps."""
+
+    def __init__(
+        self, schedule: tf.keras.optimizers.schedules.LearningRateSchedule, first_step: int
+    ) -> None:
+        self._schedule = schedule
+        self._first_step = first_step
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        return self._schedule(step - self._first_step)
+
+
 def build(
-    config: OptimizerConfig, steps_per_epoch: int, epochs: int
+    config: OptimizerConfig, steps_per_epoch: int, epochs: int, first_step: int = 0
 ) -> tf.keras.optimizers.Optimizer:
     """The optimizer with its learning-rate schedule.
 
@@ -33,6 +47,7 @@ def build(
         config: which optimizer, learning rates, clipping, averaging.
         steps_per_epoch: steps after which the exponential schedule has decayed once.
         epochs: when the cosine schedule reaches 0.
+        first_step: steps that an earlier training has taken; the schedule begins with them.
 
     Raises:
         InputError: the optimizer does not take one of `optimizer_args`.
@@ -43,6 +58,8 @@ def build(
         rate = schedules.ExponentialDecay(rate, steps_per_epoch, config.learning_rate_decay)
     elif config.learning_rate_schedule == "cosine":
         rate = schedules.CosineDecay(rate, steps_per_epoch * epochs)
+    if first_step and not isinstance(rate, float):
+        rate = _Later(rate, first_step)
     arguments = parse_arguments(config.optimizer_args or "")
     for name, value in arguments.items():
         if isinstance(value, str):
@@ -70,6 +87,24 @@ def copies(config: OptimizerConfig) -> int:
     optimizer = build(config, steps_per_epoch=1, epochs=1)
     optimizer.build([tf.keras.Variable([0.0, 0.0])])
     return 3 + sum(tuple(variable.shape) == (2,) for variable in optimizer.variables)
+
+
+def take_over(
+    optimizer: tf.keras.optimizers.Optimizer, earlier: tf.keras.optimizers.Optimizer
+) -> None:
+    """Gives an optimizer the number of steps of an earlier one, and what it remembers of rows.
+
+    Args:
+        optimizer: built for tables whose first rows are those of the earlier one.
+        earlier: of the same kind; learning rates are not taken.
+    """
+    pairs = zip(_memory(optimizer), _memory(earlier), strict=True)
+    for variable, of_earlier in pairs:
+        variable.assign(with_first_rows(variable, of_earlier))
+
+
+def _memory(optimizer: tf.keras.optimizers.Optimizer) -> list[tf.Variable]:
+    return [variable for variable in optimizer.variables if variable.name != "learning_rate"]
 
 
 @contextlib.contextmanager

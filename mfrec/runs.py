@@ -4,7 +4,7 @@ config.json         every setting, resolved, with the constants derived from the
 users.tsv items.tsv raw id, label and perhaps genres of every row
 interactions.npz    training and validation ratings and weights in rows, checksums of the raw ids
 {user,item}_features.npz   features of every row, where there are any
-checkpoints/        the best weights, as a TensorFlow checkpoint
+checkpoints/        the best weights and what the optimizer remembers, a TensorFlow checkpoint
 train/ validation/ test/ summary/   event files for TensorBoard
 results.json        metrics, baselines, counts, timing, versions
 """
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from mfrec import memory
+from mfrec import memory, optimizers
 from mfrec.config import Config, read_settings
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions, Vocabulary
@@ -31,6 +31,7 @@ from mfrec.files import replacing
 from mfrec.losses import Loss
 from mfrec.model import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
+from mfrec.training import Trained
 
 _PARTS = ("train", "validation")
 _RESULTS = {
@@ -132,8 +133,18 @@ class RunFolder:
             with replacing(path) as target, target.open("wb") as file:
                 np.savez(file, **(vars(of_rows) | {"names": np.array(of_rows.names)}))
 
-    def save_model(self, model: MatrixFactorization, step: int) -> None:
+    def save_model(
+        self,
+        model: MatrixFactorization,
+        step: int,
+        optimizer: tf.keras.optimizers.Optimizer | None = None,
+    ) -> None:
         """Writes the weights; the checkpoint before goes only once the new one is complete.
+
+        Args:
+            model: whose weights.
+            step: when, counted in optimizer steps.
+            optimizer: what has trained it; kept beside, for trainings that go on from here.
 
         Raises:
             InputError: it cannot be written, as where no space is left.
@@ -141,7 +152,9 @@ class RunFolder:
         path = self.path / "checkpoints"
         try:
             manager = tf.train.CheckpointManager(
-                tf.train.Checkpoint(model=model), str(path), max_to_keep=1
+                tf.train.Checkpoint(model=model, **({"optimizer": optimizer} if optimizer else {})),
+                str(path),
+                max_to_keep=1,
             )
             manager.save(checkpoint_number=step)
         except (OSError, tf.errors.OpError) as error:
@@ -226,10 +239,27 @@ class RunFolder:
             if path is None:
                 raise InputError(f"{self.path} holds no checkpoint; the run has saved none yet")
             status = tf.train.Checkpoint(model=model).restore(path)
-            status.assert_existing_objects_matched()
+            # what the optimizer remembers stays where it is
+            status.assert_existing_objects_matched().expect_partial()
         except (tf.errors.OpError, ValueError, AssertionError, IndexError, RuntimeError) as error:
             raise InputError(f"{path}: cannot be restored ({first_line(error)})") from None
         return model
+
+    def load_trained(self, config: Config, loss: Loss, rows: tuple[int, int]) -> Trained:
+        """The trained model with its optimizer, where that was kept; arguments as `load_model`.
+
+        Raises:
+            InputError: as `load_model`.
+        """
+        model = self.load_model(config, loss, rows)
+        optimizer = optimizers.build(config.optimizer, steps_per_epoch=1, epochs=1)
+        optimizer.build(model.trainable_variables)
+        path = tf.train.latest_checkpoint(str(self.path / "checkpoints"))
+        kept = {name for name, _ in tf.train.list_variables(path)}
+        if not any(name.startswith("optimizer/") for name in kept):
+            return Trained(model)
+        tf.train.Checkpoint(optimizer=optimizer).restore(path).expect_partial()
+        return Trained(model, optimizer)
 
     def load_results(self) -> dict[str, Any]:
         """What results.json holds.

@@ -112,6 +112,19 @@ class History:
         return self.epochs[self.best_epoch - 1].validation if self.best_epoch else {}
 
 
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A training to go on from.
+
+    Attributes:
+        model: its users, items and features are the first ones of those to come.
+        optimizer: what it remembers of them; None where that is not known or of no use.
+    """
+
+    model: MatrixFactorization
+    optimizer: tf.keras.optimizers.Optimizer | None = None
+
+
 class NonFiniteLoss(InputError):
     """The loss became NaN or infinite; the message names epoch and loop."""
 
@@ -126,6 +139,8 @@ class Trainer:
             [B], or a losses.Loss.
         config: the loop's settings; what is None there follows from the training data.
         sampler: how negatives are drawn, for ranking losses; None there follows from the loss.
+        earlier: what `fit` goes on from, instead of from the model's random start. μ and the
+            range of ratings are those of the new ratings all the same.
 
     Attributes:
         history: what `fit` has done, up to date also where it was interrupted.
@@ -138,8 +153,10 @@ class Trainer:
         loss: "str | Callable | losses.Loss" = "mse",
         config: TrainingConfig | None = None,
         sampler: SamplerConfig | None = None,
+        earlier: Trained | None = None,
     ) -> None:
         self.model = model
+        self._earlier = earlier
         self.loss = losses.get(loss)
         self.config = config or TrainingConfig()
         self.history = History()
@@ -256,6 +273,8 @@ class Trainer:
         self.model.link = self.loss.link
         if self.loss.traits.kind == "rating":
             self.model.adapt(train)
+        if self._earlier:
+            self.model.take_over(self._earlier.model)
         data = statistics(train, self.loss)
         config = adapt_training(self.config, data)
         derived = adapt_model(ModelConfig(), data)
@@ -277,8 +296,12 @@ class Trainer:
     ) -> float:
         """Builds all that the compiled loop refers to, compiles it, and returns the seconds."""
         self._charges, self._feature_charges = self._row_and_feature_charges(train)
-        self.optimizer = optimizers.build(optimizer_config, shape.steps, epochs)
+        before = self._earlier.optimizer if self._earlier else None
+        first_step = int(before.iterations) if before else 0
+        self.optimizer = optimizers.build(optimizer_config, shape.steps, epochs, first_step)
         self.optimizer.build(self.model.trainable_variables)
+        if before:
+            optimizers.take_over(self.optimizer, before)
         self._compiled_loop = self._loop
         if not self.config.run_eagerly:
             self._compiled_loop = tf.function(self._loop, jit_compile=self.config.jit_compile)

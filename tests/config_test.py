@@ -235,7 +235,7 @@ def test_adapt_fills_every_gap_and_changes_nothing_that_was_given():
     adapted = adapt(Config(), data)
     for section in (adapted.model, adapted.optimizer, adapted.training):
         empty = {k for k, v in dataclasses.asdict(section).items() if v is None}
-        assert empty <= {"clip_norm"}
+        assert empty <= {"clip_norm", "init_from"}
     # λ = 0.57 · 2.2 / (80,000 / √(900 · 1,600))^0.6; λ_b: 4^1.5 / 4 = 2 ratings of curvature 2
     row_ratings = 80_000 / 1_200
     assert adapted.model.regularization == pytest.approx(1.254 / row_ratings**0.6, rel=5e-3)

@@ -143,3 +143,11 @@ def test_movielens_files_as_they_are(real_data_dir):
     ages = read("ml-100k/u.user", "user", 943)
     age = ages.values[ages.ids == ages.names.index("column 1")]
     assert len(age) >= 943 and abs(age.mean()) < 1e-6
+
+
+def test_features_of_an_earlier_training_keep_their_numbers(read):
+    features = read("id,genre\na,x\nb,x\nc,y\nd,y\n").of(
+        ITEMS, np.array([1, 1, 0, 0]), ("genre=z", "genre=y")
+    )
+    assert features.names == ("genre=z", "genre=y", "genre=x")
+    assert features.ids.ravel().tolist() == [2, 2, 1, 1]

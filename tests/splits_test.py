@@ -493,3 +493,28 @@ def test_held_out_items_are_held_out_whole():
     assert again.digest("test") == split.digest("test")
     other = held_out_items_split(data, 4, validation_fraction=0, test_fraction=0.25)
     assert other.digest("test") != split.digest("test")
+
+
+def test_after_an_earlier_training_rows_keep_their_numbers_and_nothing_learnt_is_tested():
+    earlier = make([("z", "q", 1), ("a", "x", 1), ("b", "y", 1)])
+    validated = make([("b", "x", 1)])
+    split = assemble(
+        make([("new", "x", 5), ("a", "y", 5)]),
+        make([("b", "y", 5), ("a", "w", 5)]),
+        make([("b", "x", 5), ("z", "x", 5), ("a", "x", 5)]),
+        catalogue=Vocabulary(("v",)),
+    ).after(earlier, validated)
+    assert split.train.users.raw_ids == ("z", "a", "b", "new")
+    assert split.train.items.raw_ids == ("q", "x", "y", "v")
+    assert part_of(split, "train") == [
+        *(("new", "x", 5), ("a", "y", 5)),
+        # of the validation part what was trained on, of the test also what was validated on
+        *(("b", "y", 5), ("b", "x", 5), ("a", "x", 5)),
+    ]
+    assert part_of(split, "validation") == [("a", "w", 5)]
+    assert part_of(split, "test") == [("z", "x", 5)]
+    assert split.test.user_ids.tolist() == [0] and split.counts["unknown_users"] == 0
+    assert "3 rows not held out but trained on: the earlier run has learnt them" in split.notes
+    # eval.py makes it again from what the run saved
+    assert split.counts["users"] == 3 and split.counts["items"] == 2
+    assert split.with_validation_in_training().train.users.raw_ids == ("z", "a", "b", "new")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from helpers import interactions, planted
-from mfrec import training
+from mfrec import optimizers, training
 from mfrec.config import OptimizerConfig, TrainingConfig
 from mfrec.data.features import Features
 from mfrec.data.pipelines import EpochShape, training_loops
@@ -18,7 +18,7 @@ from mfrec.evaluation import Evaluator
 from mfrec.losses import get as get_loss
 from mfrec.model import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
-from mfrec.training import NonFiniteLoss, Trainer, statistics
+from mfrec.training import NonFiniteLoss, Trained, Trainer, statistics
 
 # Eight ratings of three users and five items, the last of which nobody has rated: ids repeat in
 # every batch of three, and the third batch is two ratings and one padding. Three steps make two
@@ -621,3 +621,59 @@ def test_scores_hold_the_mean_rating_only_where_ratings_are_predicted(loss, mean
     model = MatrixFactorization(2, 3, 2)
     Trainer(model, loss=loss, config=TrainingConfig(jit_compile=False)).fit(train, epochs=1)
     assert model.global_bias.numpy() == mean
+
+
+# ------------------------------------------------------------------ going on from a training
+
+
+def built(model, **settings):
+    """An optimizer of a model, as `fit` would build it, after two steps of known gradients."""
+    config = OptimizerConfig(learning_rate=0.01, **settings)
+    optimizer = optimizers.build(config, 1, 1)
+    optimizer.build(model.trainable_variables)
+    for gradient in (1.0, 3.0):
+        gradients = [gradient * tf.ones_like(table) for table in model.trainable_variables]
+        optimizer.apply(gradients, model.trainable_variables)
+    return optimizer
+
+
+def test_old_rows_keep_values_and_memory_and_new_ones_start_as_always():
+    earlier = MatrixFactorization(2, 3, 2, seed=1)
+    memory = built(earlier)
+    model, fresh = MatrixFactorization(3, 5, 2, seed=0), MatrixFactorization(3, 5, 2, seed=0)
+    trainer = Trainer(
+        model,
+        OptimizerConfig(learning_rate=1e-12),
+        config=TrainingConfig(batch_size=2, epochs=1, run_eagerly=True),
+        earlier=Trained(earlier, memory),
+    )
+    train = interactions([0, 2], [1, 4], [2, 5])
+    trainer.fit(train)
+    for name in TABLES:
+        table, old, new = (getattr(of, name).numpy() for of in (model, earlier, fresh))
+        np.testing.assert_allclose(table[: len(old)], old, atol=1e-9)
+        np.testing.assert_allclose(table[len(old) :], new[len(old) :], atol=1e-9)
+    assert model.global_bias.numpy() == 3.5 and model.rating_range.numpy().tolist() == [2, 5]
+    # m = 0.9·(0.1·1) + 0.1·3 and v = 0.999·(0.001·1) + 0.001·9 after two steps, and then the
+    # third (β2 = 0.99) has a gradient for the rows in training alone; new rows start from 0
+    slots = {variable.name: variable.numpy() for variable in trainer.optimizer.variables}
+    assert slots["iteration"] == 3
+    m = slots["matrix_factorization_item_bias_momentum"]
+    v = slots["matrix_factorization_item_bias_velocity"]
+    assert m[0] == pytest.approx(0.9 * 0.39, rel=1e-6)
+    assert v[0] == pytest.approx(0.99 * 0.009999, rel=1e-5)
+    assert m[3] == 0 and v[3] == 0 and m[4] != 0
+
+
+def test_schedules_begin_anew():
+    earlier = MatrixFactorization(3, 5, 2)
+    trainer = Trainer(
+        MatrixFactorization(3, 5, 2),
+        OptimizerConfig(learning_rate=0.5),
+        config=TrainingConfig(batch_size=2, epochs=4, run_eagerly=True),
+        earlier=Trained(earlier, built(earlier)),
+    )
+    history = trainer.fit(interactions([0, 2], [1, 4], [2, 5]))
+    rates = [log.train["learning_rate"] for log in history.epochs]
+    assert rates == pytest.approx([0.25 * (1 + math.cos(math.pi * t / 4)) for t in (1, 2, 3, 4)])
+    assert history.steps == 6

@@ -83,7 +83,9 @@ class FeatureFile:
     columns: tuple[Column, ...]
     notes: tuple[str, ...]
 
-    def of(self, vocabulary: Vocabulary, counts: np.ndarray) -> Features:
+    def of(
+        self, vocabulary: Vocabulary, counts: np.ndarray, earlier: Sequence[str] = ()
+    ) -> Features:
         """The features of a vocabulary's rows, as far as training rows have them.
 
         Each of a list of n counts 1/√n, so that long lists spread no wider than short ones.
@@ -92,31 +94,33 @@ class FeatureFile:
         Args:
             vocabulary: the rows; those that are not in the file have no features.
             counts: training ratings of each row, int [rows].
+            earlier: names of features that come first, whether or not training rows have them.
 
         Raises:
             InputError: no row of training has a feature.
         """
         at, is_trained = self.rows.lookup(vocabulary.raw_ids), counts > 0
         is_there = (at != UNKNOWN)[:, np.newaxis]
-        names: list[str] = []
+        numbers = {name: number for number, name in enumerate(earlier)}
         ids, values = [], []
         for column in self.columns:
             of_rows = np.where(is_there, column.ids[at], _NONE)
             trained = of_rows[is_trained]
-            seen = np.flatnonzero(np.bincount(trained[trained != _NONE], minlength=1))
+            is_seen = np.bincount(trained[trained != _NONE], minlength=len(column.names)) > 0
             new_ids = np.full(len(column.names) + 1, _NONE, np.int32)
-            new_ids[seen] = len(names) + np.arange(len(seen))
+            for feature, name in enumerate(column.names):
+                if is_seen[feature] or name in numbers:
+                    new_ids[feature] = numbers.setdefault(name, len(numbers))
             # the last one answers for _NONE
             of_rows = new_ids[of_rows]
-            names += [column.names[feature] for feature in seen.tolist()]
             ids.append(of_rows)
             amount = np.maximum((of_rows != _NONE).sum(axis=1, keepdims=True), 1) ** -0.5
             if column.numbers is not None:
                 amount = _standardised(column.numbers[at], is_trained & (of_rows[:, 0] != _NONE))
             values.append(np.where(of_rows != _NONE, amount, 0))
-        if not names:
+        if not numbers:
             raise InputError(f"{self.path}: no {self.role} of training has a feature in it")
-        return _packed(tuple(names), np.concatenate(ids, axis=1), np.concatenate(values, axis=1))
+        return _packed(tuple(numbers), np.concatenate(ids, axis=1), np.concatenate(values, axis=1))
 
     def describe(self, vocabulary: Vocabulary, counts: np.ndarray, features: Features) -> list[str]:
         """What became of the file, one line each, for people; arguments as for and from `of`."""

@@ -53,14 +53,23 @@ class Source:
         """Whether every part has ratings, and not just pairs."""
         return all(part.has_ratings for part in self.parts.values())
 
-    def features_of(self, train: Interactions) -> dict[str, Features]:
+    def features_of(
+        self, train: Interactions, earlier: Mapping[str, Features] = {}
+    ) -> dict[str, Features]:
         """The features of the rows of a training part, by "user" and "item".
+
+        Args:
+            train: the training part.
+            earlier: features whose numbers are kept.
 
         Raises:
             InputError: no row of it has any.
         """
         return {
-            role: file.of(*_rows_and_counts(train, role)) for role, file in self.features.items()
+            role: file.of(
+                *_rows_and_counts(train, role), earlier[role].names if role in earlier else ()
+            )
+            for role, file in self.features.items()
         }
 
     def notes_on_features(self, train: Interactions) -> list[str]:

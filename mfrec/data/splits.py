@@ -39,6 +39,8 @@ class Split:
         catalogue: the items that may be recommended; None where those are that training has.
         ranks_held_out_items: whether the items of each held-out part are ranked among
             themselves alone, as where training knows none of them.
+        earlier: vocabularies of users and items that stand before those of the training part,
+            with or without rows in it; None where there are none.
     """
 
     train: Interactions
@@ -50,6 +52,7 @@ class Split:
     candidates: Interactions | None = None
     catalogue: Vocabulary | None = None
     ranks_held_out_items: bool = False
+    earlier: tuple[Vocabulary, Vocabulary] | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -111,6 +114,7 @@ class Split:
             self.cut_notes,
             self.catalogue,
             self.raw.get("candidates"),
+            self.earlier,
         )
         counts = split.counts | {"validation": self.counts["validation"]}
         return replace(split, counts=counts, ranks_held_out_items=self.ranks_held_out_items)
@@ -126,7 +130,42 @@ class Split:
         """
         parts = (self.raw.get(part) for part in ("train", "validation", "test"))
         repeated = self.counts["repeated_pairs"]
-        split = assemble(*parts, repeated, self.cut_notes, catalogue, candidates)
+        split = assemble(*parts, repeated, self.cut_notes, catalogue, candidates, self.earlier)
+        return replace(split, ranks_held_out_items=self.ranks_held_out_items)
+
+    def after(self, train: Interactions, validation: Interactions | None = None) -> "Split":
+        """Returns the same rows for a model that has been trained before, on other rows.
+
+        The rows of its vocabularies keep their numbers, and what is new follows. What it has
+        learnt from is no test any more: such rows of the held-out parts move to the training
+        part, and so do rows of the test part that it was validated on.
+
+        Args:
+            train: what the model was trained on.
+            validation: what it was validated on.
+        """
+        rows, moved = dict(self.raw), []
+        used = train if validation is None else concatenate(train, validation)
+        for part, before in (("validation", train), ("test", used)):
+            if part in rows:
+                is_known = _are_among(rows[part], before)
+                moved.append(rows[part].take(is_known))
+                rows[part] = rows[part].take(~is_known)
+        num_moved = sum(map(len, moved))
+        for part in filter(len, moved):
+            rows["train"] = concatenate(rows["train"], part).without_repeats()
+        notes = self.cut_notes
+        if num_moved:
+            known = _number(num_moved, "row")
+            notes += (f"{known} not held out but trained on: the earlier run has learnt them",)
+        split = assemble(
+            *(rows.get(part) for part in ("train", "validation", "test")),
+            self.counts["repeated_pairs"],
+            notes,
+            self.catalogue,
+            rows.get("candidates"),
+            (train.users, train.items),
+        )
         return replace(split, ranks_held_out_items=self.ranks_held_out_items)
 
 
@@ -138,6 +177,7 @@ def assemble(
     cut_notes: tuple[str, ...] = (),
     catalogue: Vocabulary | None = None,
     candidates: Interactions | None = None,
+    earlier: tuple[Vocabulary, Vocabulary] | None = None,
 ) -> Split:
     """Encodes the parts, which may come with vocabularies of their own, and counts.
 
@@ -149,6 +189,7 @@ def assemble(
         cut_notes: what else the caller has to say of them.
         catalogue: see `Split`.
         candidates: see `Split`.
+        earlier: see `Split`.
     """
     if not len(train):
         raise InputError("no rows are left to train on; hold out less or bring more ratings")
@@ -157,19 +198,25 @@ def assemble(
     if candidates is not None:
         raw["candidates"] = candidates
     encoded_train = train.compact()
-    num_items = encoded_train.num_items
+    num_users, num_items = encoded_train.num_users, encoded_train.num_items
+    if earlier is not None:
+        users, items = encoded_train.users, encoded_train.items
+        encoded_train = encoded_train.encode(earlier[0].extended(users), earlier[1].extended(items))
     if catalogue is not None:
         encoded_train = replace(encoded_train, items=encoded_train.items.extended(catalogue))
     users, items = encoded_train.users, encoded_train.items
     encoded = {name: part.encode(users, items) for name, part in raw.items()}
     encoded["train"] = encoded_train
     counts = {name: len(raw.get(name, ())) for name in parts}
-    counts |= {"repeated_pairs": repeated_pairs, "users": len(users), "items": num_items}
+    counts |= {"repeated_pairs": repeated_pairs, "users": num_users, "items": num_items}
     counts |= {"untrained_items": len(items) - num_items}
     counts |= _count_test_rows(encoded_train, encoded.get("test"), raw.get("test"))
     held_out = encoded.get("validation"), encoded.get("test")
     candidates = encoded.get("candidates")
-    return Split(encoded_train, *held_out, raw, counts, cut_notes, candidates, catalogue)
+    return Split(
+        *(encoded_train, *held_out, raw, counts, cut_notes, candidates, catalogue),
+        earlier=earlier,
+    )
 
 
 def random_split(
@@ -542,6 +589,12 @@ def _count_test_rows(
         "untested_users": train.num_users - len(np.unique(test.user_ids[~new_user])),
         "overlap": _count_shared_pairs(train, test),
     }
+
+
+def _are_among(rows: Interactions, others: Interactions) -> np.ndarray:
+    """Which rows are pairs of others, whose vocabularies may differ: bool [rows]."""
+    users, items = others.users.extended(rows.users), others.items.extended(rows.items)
+    return np.isin(rows.encode(users, items).pairs(), others.encode(users, items).pairs())
 
 
 def _count_shared_pairs(train: Interactions, test: Interactions) -> int:
