@@ -497,7 +497,7 @@ def test_held_out_items_are_held_out_whole():
 
 def test_after_an_earlier_training_rows_keep_their_numbers_and_nothing_learnt_is_tested():
     earlier = make([("z", "q", 1), ("a", "x", 1), ("b", "y", 1)])
-    validated = make([("b", "x", 1)])
+    validated = make([("b", "x", 1), ("a", "w", 1)])
     split = assemble(
         make([("new", "x", 5), ("a", "y", 5)]),
         make([("b", "y", 5), ("a", "w", 5)]),
