@@ -4,6 +4,7 @@
     python recommend.py --run_dir=runs/my-run --user=196 --explain
     python recommend.py --run_dir=runs/my-run --user=196 --item="Fargo (1996)"
     python recommend.py --run_dir=runs/my-run --item="Fargo (1996)"
+    python recommend.py --run_dir=runs/my-run --history="Fargo (1996):5,Alien (1979):3"
     python recommend.py --run_dir=runs/my-run --all_users --output_file=lists.jsonl
 
 Users and items go by raw id or by label, such as a title. Results go to standard output, the rest
@@ -30,6 +31,14 @@ USERS_FILE = COMMAND.define(
     _WHAT, "users_file", str, None, "recommend to the users in this file, one a line"
 )
 ALL_USERS = COMMAND.define(_WHAT, "all_users", bool, False, "recommend to every user of the run")
+HISTORY = COMMAND.define(
+    _WHAT,
+    "history",
+    str,
+    None,
+    "recommend to somebody new who had these: item:rating,item:rating or item,item, or @FILE with "
+    "one item a line; raw ids and labels may hold commas and colons",
+)
 ITEM = COMMAND.define(
     _WHAT,
     "item",
@@ -99,6 +108,9 @@ def ask() -> None:
         found = [answers.similar_items(recommender, ITEM.value, K.value)]
     elif SIMILAR_USERS.value:
         found = (answers.similar_users(recommender, user, K.value) for user in users)
+    elif HISTORY.present:
+        options = (K.value, EXCLUDE_SEEN.value, candidates, EXCLUDE.value, ON_UNKNOWN.value)
+        found = [answers.recommended_from_history(recommender, HISTORY.value, *options)]
     else:
         lists = recommender.recommend_all(
             users, K.value, EXCLUDE_SEEN.value, candidates, EXCLUDE.value, ON_UNKNOWN.value
@@ -108,6 +120,8 @@ def ask() -> None:
             return
         found = (answers.recommended(recommender, u, items, EXPLAIN.value) for u, items in lists)
     for number, answer in enumerate(filter(None, found)):
+        if answer.note:
+            _say(answer.note)
         if OUTPUT.value == "json":
             print(answer.as_json())
         else:
@@ -118,14 +132,20 @@ def _check() -> None:
     """Refuses flags that make no sense, alone or together."""
     run_dir, file = RUN_DIR.value, OUTPUT_FILE.value
     many = ALL_USERS.value or USERS_FILE.value
-    ways = {"--user": USER.value, "--users_file": USERS_FILE.value, "--all_users": ALL_USERS.value}
+    ways = {
+        "--user": USER.value,
+        "--users_file": USERS_FILE.value,
+        "--all_users": ALL_USERS.value,
+        "--history": HISTORY.present,
+    }
     given = [name for name, value in ways.items() if value]
     lists_wanted = bool(given) and not ITEM.value and not SIMILAR_USERS.value
     wrong = {
         "--run_dir=FOLDER is needed: the run to ask": not run_dir,
         f"--run_dir={run_dir}: no run folder: no config.json": run_dir
         and not os.path.isfile(os.path.join(run_dir, "config.json")),
-        "nothing is asked: give --user=ID, --item=ID or --all_users": not given and not ITEM.value,
+        "nothing is asked: give --user=ID, --item=ID, --history=ITEMS or --all_users": not given
+        and not ITEM.value,
         f"{' and '.join(given)}: leave out one": len(given) > 1,
         f"--k={K.value}: ask for at least 1": K.value < 1,
         "lists of many users go to a file: add --output_file=FILE.csv or FILE.jsonl": many
@@ -137,8 +157,10 @@ def _check() -> None:
         ),
         "--similar_users needs --user=ID and no --item": SIMILAR_USERS.value
         and (not USER.value or ITEM.value),
+        "--history asks for a list, on the screen: leave out --item, --similar_users and "
+        "--output_file": HISTORY.present and (ITEM.value or SIMILAR_USERS.value or file),
         "--explain goes with what is recommended to --user, on the screen": EXPLAIN.value
-        and (not lists_wanted or file),
+        and (not lists_wanted or HISTORY.present or file),
     }
     for reason, holds in wrong.items():
         if holds:

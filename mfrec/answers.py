@@ -3,11 +3,13 @@
 import csv
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mfrec.data.histories import parse_history
 from mfrec.data.interactions import UNKNOWN, Vocabulary
+from mfrec.errors import InputError
 from mfrec.files import replacing
 from mfrec.progress import Progress
 from mfrec.recommender import RankedItem, RankedUser, Recommender
@@ -28,6 +30,7 @@ class Answer:
         rows: the list to show below it, of `content`.
         column: which of the rows' values the table shows.
         heading: what stands above them.
+        note: what is to be said beside it; mostly nothing.
     """
 
     content: dict[str, Any]
@@ -35,6 +38,7 @@ class Answer:
     rows: list[dict[str, Any]]
     column: str = "score"
     heading: str = "score"
+    note: str = ""
 
     def as_json(self) -> str:
         """One line."""
@@ -72,17 +76,57 @@ def recommended(
         items: the list.
         explain: whether items of the user's history that speak for each stand below it.
     """
-    rows, content = _plain(items), {"user": user}
     if recommender.user_ids([user], "skip")[0] == UNKNOWN:
         title = f"the items that most users have, for user {user}, whom the run does not know"
-        return Answer(content | {"items": rows}, title, rows, heading="users")
+        rows = _plain(items)
+        return Answer({"user": user, "items": rows}, title, rows, heading="users")
+    title = f"recommended to user {_shown(recommender.users, user)}"
+    answer = _listed(recommender, {"user": user}, title, items)
+    if explain:
+        for row in answer.rows:
+            row["because"] = _plain(recommender.explain(user, row["item"], _REASONS_IN_A_LIST))
+    return answer
+
+
+def recommended_from_history(recommender: Recommender, text: str, *options: Any) -> Answer:
+    """What is recommended to somebody new with this history.
+
+    Args:
+        recommender: whom to ask.
+        text: as `parse_history` reads it.
+        options: those of `Recommender.recommend_from_history` from k on.
+
+    Raises:
+        InputError: no item that the run knows, or some items have a rating and others none.
+    """
+    history, strangers = parse_history(text, lambda name: recommender.items.row(name) != UNKNOWN)
+    named = ", ".join(f"'{name}'" for name in strangers)
+    if not history:
+        what = f"the run knows no item {named}" if strangers else "empty; give one item or more"
+        raise InputError(f"--history: {what}")
+    items, ratings = zip(*history, strict=True)
+    unrated = [item for item, rating in history if rating is None]
+    if unrated and len(unrated) < len(history):
+        raise InputError(f"--history: item '{unrated[0]}' has no rating, others have one")
+    found = recommender.recommend_from_history(items, None if unrated else ratings, *options)
+    number = "1 item" if len(items) == 1 else f"{len(items)} items"
+    title = f"recommended to somebody with a history of {number}"
+    content = {
+        "history": [{"item": item, "rating": rating} for item, rating in history],
+        "unknown": strangers,
+    }
+    note = f"the run does not know {named} of the history; the rest is used" if strangers else ""
+    return replace(_listed(recommender, content, title, found), note=note)
+
+
+def _listed(
+    recommender: Recommender, content: dict[str, Any], title: str, items: Sequence[RankedItem]
+) -> Answer:
+    """A list by the model's scores, with the ratings that these stand for."""
+    rows = _plain(items)
     column = "rating" if recommender.predicts_ratings else "score"
     for row in rows:
-        if column == "rating":
-            row["rating"] = recommender.predict(user, row["item"])
-        if explain:
-            row["because"] = _plain(recommender.explain(user, row["item"], _REASONS_IN_A_LIST))
-    title = f"recommended to user {_shown(recommender.users, user)}"
+        row[column] = recommender.served(row["score"])
     return Answer(content | {"items": rows}, title, rows, column, column)
 
 

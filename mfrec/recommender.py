@@ -23,6 +23,7 @@ from mfrec import losses
 from mfrec.config import Config, nearest, parse_arguments
 from mfrec.data.interactions import UNKNOWN, Interactions, Vocabulary
 from mfrec.errors import InputError
+from mfrec.fold_in import FoldIn
 from mfrec.losses import Loss
 from mfrec.model import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
@@ -181,6 +182,67 @@ class Recommender:
         allowed = self._allowed(candidates, exclude, on_unknown)
         return self._blocks(names, ids, k, exclude_seen, allowed, on_unknown)
 
+    def recommend_from_history(
+        self,
+        items: Sequence[Any],
+        ratings: Sequence[float] | None = None,
+        k: int = 10,
+        exclude_seen: bool = True,
+        candidates: Iterable[Any] | None = None,
+        exclude: Iterable[Any] | None = None,
+        on_unknown: str = "error",
+    ) -> list[RankedItem]:
+        """The k best items for somebody whom training has not seen, from a history.
+
+        The user's vector is folded in, the items staying as they are: see mfrec/fold_in.py.
+
+        Args:
+            items: the history, raw ids or labels; of one that comes again the last counts.
+            ratings: of these items; needed where the run predicts ratings. Where it ranks what was
+                rated so high or higher (--min_rating), other items are not counted as liked.
+            k: length of the list, at least 1.
+            exclude_seen: whether the history is left out.
+            candidates: the only items that may be recommended; all by default.
+            exclude: items that may not be.
+            on_unknown: whether unknown items are an "error" or else left out.
+
+        Raises:
+            InputError: k below 1, an unknown name, no item that can be used, or ratings that are
+                missing or outside the range of the run's.
+        """
+        k, allowed = _checked(k), self._allowed(candidates, exclude, on_unknown)
+        ids = self.item_ids(items, on_unknown)
+        if ratings is None and self.predicts_ratings:
+            raise InputError("the run predicts ratings: give one with every item of the history")
+        values = np.ones(len(ids), np.float32) if ratings is None else np.float32(ratings)
+        if len(values) != len(ids):
+            raise InputError(f"{len(values)} ratings for a history of {len(ids)} items")
+        low, high = self.model.rating_range.numpy().tolist()
+        if self.predicts_ratings:
+            for item, rating in zip(items, values.tolist(), strict=True):
+                if not low <= rating <= high:
+                    raise InputError(
+                        f"rating {rating:g} of item '{item}': the run's are from {low:g} to "
+                        f"{high:g}"
+                    )
+        counted = ids != UNKNOWN
+        least = self.config.positives.min_rating
+        if ratings is not None and least is not None:
+            counted &= values >= least
+        if not counted.any():
+            rated = "" if least is None else f" rated {least:g} or higher"
+            raise InputError(f"the history holds no item{rated} that the run knows")
+        history = (ids[counted], values[counted], np.ones(counted.sum(), np.float32))
+        user_vectors = self.fold_in(*(tf.constant(column[np.newaxis]) for column in history))
+        known = ids[ids != UNKNOWN]
+        had = (np.zeros_like(known), known) if exclude_seen else ()
+        return self._lists(_finite(user_vectors), k, allowed, had)[0]
+
+    @cached_property
+    def fold_in(self) -> FoldIn:
+        """Makes user vectors of histories."""
+        return FoldIn.of(self.model, self.loss, self.config, self.train)
+
     def similar_items(self, item: Any, k: int = 10) -> list[RankedItem]:
         """The k other items nearest to one, by the cosine of their embeddings.
 
@@ -219,8 +281,11 @@ class Recommender:
         """
         on_unknown = "skip" if fall_back else "error"
         pair = self.user_ids([user], on_unknown), self.item_ids([item], on_unknown)
-        score = self.model.predict_ratings if self.predicts_ratings else self._scores_of_pairs
-        return float(score(*pair)[0])
+        return self.served(float(self.model(tuple(map(tf.constant, pair)))[0]))
+
+    def served(self, score: float) -> float:
+        """What a score stands for: a rating to expect, or itself with a loss of rankings."""
+        return float(self.model.to_ratings(tf.constant(score))) if self.predicts_ratings else score
 
     def explain(self, user: Any, item: Any, k: int = 5) -> list[RankedItem]:
         """The k items of the user's training history that speak most for an item.
@@ -279,9 +344,6 @@ class Recommender:
 
     def _user_vectors(self, user_ids: np.ndarray) -> tf.Tensor:
         return finite(self.model.user_vectors(tf.constant(user_ids)))
-
-    def _scores_of_pairs(self, user_ids: np.ndarray, item_ids: np.ndarray) -> tf.Tensor:
-        return self.model((tf.constant(user_ids), tf.constant(item_ids)))
 
     def _blocks(
         self,

@@ -50,6 +50,8 @@ def place(tmp_path_factory):
     for name, loss in (("rated", "logistic"), ("ranked", "bpr")):
         config = Config().replace({"loss": loss, "embedding_dim": 3, "init_stddev": 2.0})
         config = config.replace({"use_bias": loss == "logistic", "normalize": False})
+        config = config.replace({"regularization": 0.1, "bias_regularization": 0.1})
+        config = config.replace({"frequency_exponent": 1.0, "positives_per_row": 1})
         model = build_model(config, losses.get(loss), (NUM_USERS, NUM_ITEMS))
         model.adapt(split.train)
         with RunFolder.create(folder / name) as run:
@@ -186,9 +188,38 @@ def test_strangers_on_the_screen(ask, rated):
     assert ask(*asked, "--on_unknown=skip")[:2] == (0, "")
 
 
+def test_typed_histories(ask, place, rated):
+    expected = plain(rated.recommend_from_history(["i1", "i3"], [5, 2], k=3))
+    for row in expected:
+        row["rating"] = rated.served(row["score"])
+    code, out, err = ask(
+        "--run_dir=rated", "--history=Title 1:5,nobody's:1,i3:2", "--k=3", "--output=json"
+    )
+    assert code == 0
+    assert err == "the run does not know 'nobody's' of the history; the rest is used\n"
+    given = [{"item": "Title 1", "rating": 5.0}, {"item": "i3", "rating": 2.0}]
+    assert json.loads(out) == {"history": given, "unknown": ["nobody's"], "items": expected}
+    (place / "history.txt").write_text("Title 1:5\ni3:2\n")
+    code, out, err = ask("--run_dir=rated", "--history=@history.txt", "--k=3")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "recommended to somebody with a history of 2 items"
+    assert [line.split()[2] for line in out.splitlines()[2:]] == [row["item"] for row in expected]
+    for history, message in (
+        ("", "--history: empty; give one item or more"),
+        ("x:1,y", "--history: the run knows no item 'x', 'y'"),
+        ("i1:5,i2", "--history: item 'i2' has no rating, others have one"),
+        ("i1,i2", "the run predicts ratings: give one with every item of the history"),
+        ("@nowhere", "nowhere: No such file or directory"),
+    ):
+        code, out, err = ask("--run_dir=rated", f"--history={history}")
+        assert (code, out, err) == (2, "", f"recommend.py: {message}\n")
+
+
 @pytest.mark.parametrize(
     "flags, message",
     [
+        (["--run_dir=rated", "--history=i1", "--item=i2"], "--history asks for a list"),
+        (["--run_dir=rated", "--history=i1", "--explain"], "--explain goes with"),
         (["--user=u1"], "--run_dir=FOLDER is needed"),
         (["--run_dir=nowhere", "--user=u1"], "--run_dir=nowhere: no run folder: no config.json"),
         (["--run_dir=rated"], "nothing is asked: give --user=ID"),

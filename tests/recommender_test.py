@@ -23,6 +23,7 @@ ITEM_BIAS = [0, 0, 0.25, 0.25, -4]
 
 
 def recommender(loss="mse", train=TRAIN, **options):
+    options = {"regularization": 0.1, "bias_regularization": 0.1} | options
     model = MatrixFactorization(3, 5, 2, **options)
     model.user_embedding.assign(P)
     model.item_embedding.assign(Q)
@@ -31,7 +32,8 @@ def recommender(loss="mse", train=TRAIN, **options):
     model.adapt(train)
     items = Vocabulary(train.items.raw_ids, LABELS)
     train, validation = (dataclasses.replace(p, items=items) for p in (train, VALIDATION))
-    return Recommender(model, losses.get(loss), Config(), train, validation)
+    config = Config().replace({"positives_per_row": 1, "num_negatives": 1})
+    return Recommender(model, losses.get(loss), config, train, validation)
 
 
 def rows(found):
@@ -210,3 +212,48 @@ def test_it_ranks_as_evaluation_does():
     r = mfrec.Recommender(model, losses.get("bpr"), Config(), train)
     found = {user: [int(row.item[1:]) for row in lists] for user, lists in r.recommend_all(k=7)}
     assert found == {f"u{user}": row.tolist() for user, row in enumerate(best)}
+
+
+def test_a_history_is_answered_by_the_vector_folded_in():
+    # The ridge fit of the history decides; whatever it is, the list is by its inner products.
+    r = recommender()
+    found = r.recommend_from_history(["alpha", "i1"], [5, 1])
+    block = [np.array([row], kind) for row, kind in (([0, 1], "int32"), ([5, 1], "float32"))]
+    vector = r.fold_in(*block, np.ones((1, 2), np.float32)).numpy()[0]
+    scores = 3 + r.model.item_vectors().numpy() @ vector
+    order = [row for row in np.argsort(-scores, kind="stable") if row > 1]
+    assert [(row.item, row.score) for row in found] == [
+        (f"i{row}", pytest.approx(scores[row], rel=1e-5)) for row in order
+    ]
+    everything = r.recommend_from_history(["i0", "i1"], [5, 1], 9, exclude_seen=False)
+    assert names(everything)[0] == "i0" and len(everything) == 5
+    assert names(r.recommend_from_history(["i0"], [5], candidates=["i3"])) == ["i3"]
+    # who liked item 0 and not item 1 rates what lies along the first axis higher
+    assert r.recommend_from_history(["i0"], [5], candidates=["i2"])[0].score > 3.25
+    assert r.recommend_from_history(["i0"], [1], candidates=["i2"])[0].score < 3.25
+
+
+def test_histories_that_cannot_be_used():
+    r = recommender()
+    assert r.recommend_from_history(["i0", "x"], [5, 1], on_unknown="skip") == (
+        r.recommend_from_history(["i0"], [5])
+    )
+    for items, ratings, message in (
+        (["i0", "x"], [5, 1], "the run knows no item 'x'"),
+        (["i0"], None, "the run predicts ratings: give one with every item"),
+        (["i0"], [5, 4], "2 ratings for a history of 1 items"),
+        (["i0"], [6], "rating 6 of item 'i0': the run's are from 1 to 5"),
+        ([], [], "the history holds no item that the run knows"),
+    ):
+        with pytest.raises(InputError, match=message):
+            r.recommend_from_history(items, ratings)
+
+
+def test_what_is_rated_too_low_to_be_liked_is_left_out_but_not_recommended_again():
+    r = recommender("implicit_squared", use_bias=False)
+    r.config = r.config.replace({"min_rating": 4})
+    found = r.recommend_from_history(["i0", "i1"], [5, 1])
+    expected = [row for row in r.recommend_from_history(["i0"]) if row.item != "i1"]
+    assert names(found) == names(expected) and found[0].score == expected[0].score
+    with pytest.raises(InputError, match="no item rated 4 or higher that the run knows"):
+        r.recommend_from_history(["i0"], [3])
