@@ -305,3 +305,11 @@ def test_from_file_reads_ratings(tmp_path):
     (tmp_path / "ratings.csv").write_text("a;x;4\n")
     data = Interactions.from_file(tmp_path / "ratings.csv", delimiter=";")
     assert raw_rows(data) == [("a", "x", 4)]
+
+
+def test_rows_go_by_raw_id_and_then_by_label():
+    vocabulary = Vocabulary(("a", "b", "c", "Alpha"), ("Alpha", "Beta", "BETA", ""))
+    names = ["b", "Alpha", "alpha", "beta", "", "x"]
+    assert [vocabulary.row(name) for name in names] == [1, 3, 0, UNKNOWN, UNKNOWN, UNKNOWN]
+    assert vocabulary.labelled("beta") == [1, 2] and vocabulary.labelled("") == []
+    assert Vocabulary(("a",)).labelled("a") == []
