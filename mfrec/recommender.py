@@ -236,7 +236,7 @@ class Recommender:
         user_vectors = self.fold_in(*(tf.constant(column[np.newaxis]) for column in history))
         known = ids[ids != UNKNOWN]
         had = (np.zeros_like(known), known) if exclude_seen else ()
-        return self._lists(_finite(user_vectors), k, allowed, had)[0]
+        return self._lists(finite(user_vectors), k, allowed, had)[0]
 
     @cached_property
     def fold_in(self) -> FoldIn:
