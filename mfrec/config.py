@@ -26,9 +26,14 @@ RANKING_LOSSES = (
 OPTIMIZERS = ("adam", "adamw", "adagrad", "sgd", "nadam")
 SCHEDULES = ("constant", "exponential", "cosine")
 TENSORBOARD_LEVELS = ("off", "basic", "full")
-SPLITS = ("random", "per_user", "leave_last_out", "temporal", "held_out_items")
+SPLITS = (
+    *("random", "per_user", "leave_last_out", "temporal", "held_out_items"),
+    "held_out_users",
+)
 # What these splits hold out for validation, and for the test, where nobody says how much.
 HELD_OUT = 0.1
+# What held_out_users folds in of each user's ratings, where nobody says how much.
+FOLDED_IN = 0.8
 RATINGS_FORMATS = ("auto", "table", "matrix", "adjacency")
 # What says that items are ranked among all, not among fixed negatives.
 NO_CANDIDATES = "none"
@@ -120,8 +125,8 @@ class SplitConfig:
     validation_fraction: float | None = _setting(
         None,
         "share held out for validation: of all ratings (random, temporal), of each user's "
-        "(per_user), of all items (held_out_items), of the training part (folds, a set's own, "
-        "ready-made parts); "
+        "(per_user), of all items or users (held_out_items, held_out_users), of the training part "
+        "(folds, a set's own, ready-made parts); "
         f"0: none; leave_last_out takes one rating of each user (default: {HELD_OUT}; of the "
         "training part 0)",
         minimum=0,
@@ -130,8 +135,16 @@ class SplitConfig:
     test_fraction: float | None = _setting(
         None,
         "share held out for the test: of all ratings (random, temporal), of each user's (per_user, "
-        f"--fold_by=users), of all items (held_out_items) (default: {HELD_OUT})",
+        "--fold_by=users), of all items or users (held_out_items, held_out_users) "
+        f"(default: {HELD_OUT})",
         minimum=0,
+        below=1,
+    )
+    fold_in_fraction: float | None = _setting(
+        None,
+        "held_out_users: share of each held-out user's ratings to be folded in, the rest is to be "
+        f"found (default: {FOLDED_IN})",
+        above=0,
         below=1,
     )
     fold: int | None = _setting(None, "test on this fold, counted from 0", minimum=0)

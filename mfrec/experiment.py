@@ -86,7 +86,8 @@ def run(
                     test = fits[-1].test.measure(fits[-1].model)
                 evaluation_seconds = time.perf_counter() - evaluation_started
                 last = fits[-1]
-                summaries.end(last.model, split, test.metrics, history.steps, last.predicts_ratings)
+                draws = last.predicts_ratings and not split.histories
+                summaries.end(last.model, split, test.metrics, history.steps, draws)
         except KeyboardInterrupt as stop:
             stopped = stop
             fits = [fit for fit in fits if fit.history.steps]
@@ -277,8 +278,10 @@ def _remeasure(
     results["held_out"] = {part: split.digest(part)}
     results["counts"] = split.counts | {"ranked": measured.counts}
     if predictions:
-        _write_predictions(predictions, split, part, model.predict_interactions(held_out))
-    return results, measured.ranking, train.users
+        _write_predictions(
+            predictions, split, part, yardstick.of_users(model).predict_interactions(held_out)
+        )
+    return results, measured.ranking, split.histories.get(part, train).users
 
 
 def _loss(config: Config) -> losses.Loss:
@@ -382,7 +385,8 @@ class _Fit:
 
         def on_epoch(log: EpochLog) -> None:
             report.epoch(log)
-            rated = self.split.validation if self.predicts_ratings else None
+            draws = self.predicts_ratings and not self.split.histories
+            rated = self.split.validation if draws else None
             summaries.epoch(log, self.model, rated, is_refit)
             if log.is_best:
                 self.save()

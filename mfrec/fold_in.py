@@ -65,6 +65,7 @@ class FoldIn:
         self._model = model
         self._loss = loss
         self._items = train.items
+        self._folded: MatrixFactorization | None = None
         width = config.training.positives_per_row
         self._is_flat = width == 1
         # the known items are the history's, not those of training
@@ -132,6 +133,35 @@ class FoldIn:
         for user_ids, block in self._blocks(rows, lengths):
             vectors[user_ids] = self._one_shape(*block).numpy()[: len(user_ids)]
         return vectors
+
+    def model_of(self, interactions: Interactions) -> MatrixFactorization:
+        """A model of the same items for users who are folded in, rows as in their vocabulary.
+
+        Always the same object for as many users, with what the items are now.
+
+        Args:
+            interactions: the histories; errors as for `of_interactions`.
+        """
+        model, users = self._model, self.of_interactions(interactions)
+        if self._folded is None or self._folded.num_users != len(users):
+            self._folded = MatrixFactorization(
+                len(users),
+                model.num_items,
+                model.embedding_dim,
+                use_bias=model.use_bias,
+                clip_predictions=model.clip_predictions,
+                link=model.link,
+            )
+        folded, dim = self._folded, model.embedding_dim
+        items = model.item_vectors()
+        folded.user_embedding.assign(users[:, :dim])
+        folded.item_embedding.assign(items[:, :dim])
+        if model.use_bias:
+            folded.user_bias.assign(users[:, dim])
+            folded.item_bias.assign(items[:, -1])
+        folded.global_bias.assign(model.global_bias)
+        folded.rating_range.assign(model.rating_range)
+        return folded
 
     def _blocks(
         self, rows: Interactions, lengths: np.ndarray

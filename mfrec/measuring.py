@@ -9,6 +9,7 @@ from mfrec.config import Config, parse_cutoffs
 from mfrec.data.interactions import UNKNOWN
 from mfrec.data.splits import Split
 from mfrec.evaluation import Evaluator
+from mfrec.fold_in import FoldIn
 from mfrec.losses import Loss
 from mfrec.model import MatrixFactorization
 from mfrec.ranking_evaluation import RankingEvaluator, RankingResult
@@ -50,17 +51,21 @@ class Yardstick:
 
     def __init__(self, config: Config, loss: Loss, split: Split, part: str) -> None:
         self._held_out = split.validation if part == "validation" else split.test
-        self._errors = self._rankings = None
+        self._errors = self._rankings = self._fold_in = None
+        self._config, self._loss, self._train = config, loss, split.train
+        self._history = split.histories.get(part)
         self.protocol = ""
         if loss.traits.kind == "rating":
             self._errors = Evaluator(split.train)
         cutoffs = parse_cutoffs(config.evaluation.cutoffs)
         if cutoffs:
+            history = split.histories.get(part)
             held_out_items = np.unique(self._held_out.item_ids[self._held_out.item_ids != UNKNOWN])
             self._rankings = RankingEvaluator(
-                split.train,
+                split.train if history is None else history,
+                popularity=None if history is None else split.train,
                 candidate_items=held_out_items if split.ranks_held_out_items else None,
-                seen=split.validation if part == "test" else None,
+                seen=split.validation if part == "test" and history is None else None,
                 cutoffs=cutoffs,
                 mask_seen=config.evaluation.mask_seen,
                 candidates=split.candidates if part == "test" else None,
@@ -74,7 +79,10 @@ class Yardstick:
     def measure(self, model: MatrixFactorization) -> Measured:
         """All that there is to say about the model."""
         metrics, ranking = self._evaluate(model)
-        baselines = self._errors.baselines(self._held_out) if self._errors else {}
+        baselines = {}
+        if self._errors:
+            of_training = self._held_out.encode(self._train.users, self._train.items)
+            baselines = self._errors.baselines(of_training)
         if ranking is None:
             return Measured(metrics, baselines)
         others = self._rankings.baselines(self._held_out)
@@ -87,9 +95,22 @@ class Yardstick:
             ranking,
         )
 
+    def of_users(self, model: MatrixFactorization) -> MatrixFactorization:
+        """The model of the part's users: itself or, where they are held out, with these folded in.
+
+        Args:
+            model: the same one every time.
+        """
+        if self._history is None:
+            return model
+        if self._fold_in is None:
+            self._fold_in = FoldIn.of(model, self._loss, self._config, self._train)
+        return self._fold_in.model_of(self._history)
+
     def _evaluate(
         self, model: MatrixFactorization
     ) -> tuple[dict[str, float], RankingResult | None]:
+        model = self.of_users(model)
         metrics, ranking, protocols = {}, None, []
         if self._errors:
             metrics |= self._errors.evaluate(model, self._held_out)
@@ -98,6 +119,11 @@ class Yardstick:
             ranking = self._rankings.evaluate(model.score_catalogue, self._held_out)
             metrics |= ranking.metrics
             protocols.append(ranking.protocol)
+        if self._history is not None:
+            protocols.append(
+                f"strong generalization: {self._history.num_users:,} users held out of training, "
+                "folded in from part of their items"
+            )
         self.protocol = "\n".join(protocols)
         return metrics, ranking
 

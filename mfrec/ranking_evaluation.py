@@ -94,10 +94,13 @@ class RankingEvaluator:
 
     Args:
         train: the training part. Its vocabularies are the users and the catalogue; its items
-            are masked, and their numbers of users are the popularity baseline.
+            are masked, and their numbers of users are the popularity baseline. Of users whom
+            training does not know, the rows that are folded in.
         seen: further rows to mask, such as the validation part when testing.
         cutoffs: the k of the metrics, each at least 1.
         mask_seen: False ranks what the user had in training like everything else.
+        popularity: what training learnt from where `train` is folded in, in any vocabularies: the
+            users of its items are the popularity baseline then.
         candidate_items: the only items that may be recommended, int [n] ids; by default all.
         candidates: fixed negatives, as `read_candidates` reads them: a user's held-out
             items are ranked among the negatives of that user, whatever they had in training (the
@@ -117,6 +120,7 @@ class RankingEvaluator:
         seen: Interactions | None = None,
         cutoffs: Sequence[int] = (10,),
         mask_seen: bool = True,
+        popularity: Interactions | None = None,
         candidate_items: np.ndarray | None = None,
         candidates: Interactions | None = None,
         seed: int = 0,
@@ -133,6 +137,8 @@ class RankingEvaluator:
         self._block_users = block_users or users_per_block(train.num_items)
         self._seen = ItemsByUser.of_parts(train, [train] if seen is None else [train, seen])
         self._masks = "training and validation" if seen is not None else "training"
+        if popularity is not None:
+            self._masks = "folded-in"
         if not mask_seen or candidates is not None:
             self._masks = ""
         self._negatives = None if candidates is None else ItemsByUser.of_parts(train, [candidates])
@@ -141,7 +147,9 @@ class RankingEvaluator:
             self._is_candidate[candidate_items] = True
         if not self._is_candidate.any():
             raise InputError("no item may be recommended; name at least one candidate")
-        had = ItemsByUser.of_parts(train, [train])
+        popularity = train if popularity is None else popularity
+        popularity = popularity.encode(popularity.users, train.items)
+        had = ItemsByUser.of_parts(popularity, [popularity])
         self._users_of_item = np.bincount(had.item_ids, minlength=train.num_items)
         self._num_training_users = np.count_nonzero(had.counts)
         self._compiled: dict[Score, Callable[..., tuple[tf.Tensor, tf.Tensor]]] = {}

@@ -110,7 +110,8 @@ class RunFolder:
             split.train.users.save(path)
         with replacing(self.path / "items.tsv") as path:
             split.train.items.save(path)
-        parts = {part: getattr(split, part) for part in _PARTS}
+        # users who are held out have no row in the vocabulary
+        parts = {part: getattr(split, part) for part in _PARTS if part not in split.histories}
         checksums = {
             "users_crc32": _checksum(split.train.users),
             "items_crc32": _checksum(split.train.items),

@@ -107,6 +107,15 @@ def test_the_data_folder_is_written_down(monkeypatch, capsys):
         ),
         ({"dataset": "gowalla", "min_item_interactions": 2}, "made already (published)"),
         ({"dataset": "toy", "split": "held_out_items"}, "add --item_features=FILE"),
+        ({"dataset": "toy", "fold_in_fraction": 0.5}, "means nothing but with --split=held_out_us"),
+        (
+            {"dataset": "toy", "split": "held_out_users", "candidates": "x"},
+            "--candidates with --split=held_out_users",
+        ),
+        (
+            {"dataset": "toy", "split": "held_out_users", "init_from": "x"},
+            "--init_from with --split=held_out_users",
+        ),
         ({"dataset": "toy", "item_ids": False}, "--noitem_ids leaves items nothing but features"),
         ({"dataset": "toy", "user_ids": False}, "add --user_features=FILE"),
     ],

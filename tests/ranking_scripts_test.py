@@ -151,3 +151,35 @@ def test_what_makes_no_sense_is_refused(run, place, flags, message):
     code, out, err = run("train.py", *QUICK, *flags, "--run_dir=refused")
     assert (code, out) == (2, "") and message in err.splitlines()[-1]
     assert not RunFolder(place / "refused").path.exists()
+
+
+HELD_OUT_USERS = ["--split=held_out_users", "--fold_in_fraction=0.6", "--test_fraction=0.2"]
+
+
+def test_rankings_for_users_who_are_held_out(run, place):
+    flags = [*HELD_OUT_USERS, "--loss=implicit_squared", "--cutoffs=5"]
+    results, out, _ = trained(run, place, "held-out", *flags)
+    assert "held_out_users 70/10/20, 0.6 of each folded in, seed 0" in out
+    assert "each user's folded-in items masked; mean over 12 users" in out
+    assert "strong generalization: 12 users held out of training, folded in from part" in out
+    test = results["metrics"]["test"]
+    assert test["auc"] > 0.8 > 0.65 > results["baselines"]["popularity"]["auc"]
+    saved = RunFolder(place / "held-out").load_data()
+    assert set(saved) == {"train"} and saved["train"].num_users == 42
+    again = json.loads(run("eval.py", "--run_dir=held-out", "--output=json")[1])
+    assert again["metrics"]["test"] == test and again["baselines"] == results["baselines"]
+
+
+def test_ratings_of_users_who_are_held_out(run, place):
+    flags = [*HELD_OUT_USERS, "--loss=mse", "--refit", "--regularization=0.003", "--epochs=4"]
+    results, out, _ = trained(run, place, "held-out-ratings", *flags, "--tensorboard=full")
+    rmse = results["metrics"]["test"]["rmse"]
+    # a rating follows from who rates, and the damped biases do not know these users
+    assert rmse < 0.5 < 1 < results["baselines"]["biases"]["rmse"]
+    assert results["counts"]["users"] == 48 and "errors over every held-out rating" in out
+    flags = ["--run_dir=held-out-ratings", "--output=json", "--predictions=rows.tsv"]
+    again = json.loads(run("eval.py", *flags)[1])
+    assert again["metrics"]["test"]["rmse"] == rmse
+    rows = (place / "rows.tsv").read_text().splitlines()[1:]
+    errors = [float(row.split("\t")[4]) for row in rows]
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(rmse, rel=1e-4)

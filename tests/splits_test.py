@@ -10,6 +10,7 @@ from mfrec.data.splits import (
     cut_validation,
     fold_split,
     held_out_items_split,
+    held_out_users_split,
     leave_last_out_split,
     per_user_split,
     random_split,
@@ -518,3 +519,51 @@ def test_after_an_earlier_training_rows_keep_their_numbers_and_nothing_learnt_is
     # eval.py makes it again from what the run saved
     assert split.counts["users"] == 3 and split.counts["items"] == 2
     assert split.with_validation_in_training().train.users.raw_ids == ("z", "a", "b", "new")
+
+
+def test_held_out_users_are_held_out_whole():
+    random = np.random.default_rng(0)
+    pairs = [(f"u{u}", f"i{i}", u + i) for u, i in random.integers(0, 40, (900, 2))]
+    # of u1000 nothing can be tested; i1000 is unknown to training or everybody's but one user's
+    data = make([*pairs, ("u1000", "i0", 1), *((f"u{u}", f"i{1000 + u}", 1) for u in range(40))])
+    split = held_out_users_split(data, 3, validation_fraction=0.1, test_fraction=0.25)
+    train = part_of(split, "train")
+    users = {part: {user for user, *_ in part_of(split, part)} for part in split.raw}
+    assert [len(users[part]) for part in ("train", "validation", "test")] == [27, 4, 9]
+    assert not users["train"] & (users["validation"] | users["test"])
+    assert "4 users held out for validation, 9 for the test" in split.cut_notes[0]
+    assert split.cut_notes[1].startswith("14 ratings of theirs left out")
+    known = {item for _, item, *_ in train}
+    for part, history in split.histories.items():
+        held_out = getattr(split, part)
+        assert history.users is held_out.users and history.items is split.train.items
+        assert set(history.users.raw_ids) == users[part] and (held_out.user_ids >= 0).all()
+        # together all that the user rated of what training knows
+        both = {
+            (rows.users.raw_ids[user], rows.items.raw_ids[item])
+            for rows in (history, held_out)
+            for user, item in zip(rows.user_ids.tolist(), rows.item_ids.tolist(), strict=True)
+        }
+        of_users = {(u, i) for u, i, _ in pairs if u in users[part] and i in known}
+        assert both == of_users and len(both) == len(history) + len(held_out)
+        folded, left = (np.bincount(rows.user_ids) for rows in (history, held_out))
+        np.testing.assert_array_equal(folded, np.round(0.8 * (folded + left)))
+    refit = split.with_validation_in_training()
+    assert refit.validation is None and set(refit.histories) == {"test"}
+    added = len(split.validation) + len(split.histories["validation"])
+    assert len(refit.train) == len(split.train) + added
+    assert refit.digest("test") == split.digest("test")
+    assert len(refit.histories["test"]) == len(split.histories["test"])
+    assert refit.histories["test"].items is refit.train.items
+    catalogued = split.with_catalogue(data.items)
+    assert catalogued.train.num_items == catalogued.histories["test"].num_items == data.num_items
+
+
+def test_other_shares_of_held_out_users():
+    data = make([(f"u{u}", f"i{i}", 1) for u in range(10) for i in range(5)])
+    split = held_out_users_split(data, 0, 0, 0.2, 0.99)
+    assert split.validation is None and set(split.histories) == {"test"}
+    assert np.bincount(split.histories["test"].user_ids).tolist() == [4, 4]
+    split = held_out_users_split(data, 1, 0, 0.2, 0.01)
+    assert np.bincount(split.histories["test"].user_ids).tolist() == [1, 1]
+    assert split.digest("test") == held_out_users_split(data, 1, 0.3, 0.2, 0.01).digest("test")

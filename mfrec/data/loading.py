@@ -11,6 +11,7 @@ import numpy as np
 from mfrec.config import (
     COLUMNS,
     FILE_OPTIONS,
+    FOLDED_IN,
     HELD_OUT,
     NO_CANDIDATES,
     SPLITS,
@@ -26,7 +27,9 @@ from mfrec.data.splits import Split
 from mfrec.errors import InputError
 from mfrec.progress import waiting
 
-_TAKE_TEST_FRACTION = ("random", "per_user", "temporal", "held_out_items", "folds of users")
+_TAKE_TEST_FRACTION = (
+    *("random", "per_user", "temporal", "held_out_items", "held_out_users", "folds of users"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,6 +261,9 @@ def _cut(parts: dict[str, Interactions], config: Config) -> Split:
         return splits.per_user_split(ratings, seed, validation, test)
     if kind == "held_out_items":
         return splits.held_out_items_split(ratings, seed, validation, test)
+    if kind == "held_out_users":
+        folded_in = cut.fold_in_fraction or FOLDED_IN
+        return splits.held_out_users_split(ratings, seed, validation, test, folded_in)
     if kind == "leave_last_out":
         return splits.leave_last_out_split(ratings, with_validation=validation > 0)
     return splits.temporal_split(ratings, validation, test)
@@ -273,6 +279,8 @@ def describe(config: Config) -> str:
     if kind in SPLITS:
         shares = (1 - validation - test, validation, test)
         named = f"{kind} {'/'.join(f'{100 * share:.3g}' for share in shares)}"
+        if kind == "held_out_users":
+            named += f", {cut.fold_in_fraction or FOLDED_IN:g} of each folded in"
         return named if kind == "temporal" else named + seed
     fraction = f", {validation:g} of it for validation" if validation else ""
     if not kind.startswith("folds"):
@@ -401,6 +409,18 @@ def _check_split(config: Config) -> None:
         raise InputError(
             "--split=held_out_items holds out every rating of some items: only features can tell "
             "these apart; add --item_features=FILE"
+        )
+    if kind != "held_out_users" and cut.fold_in_fraction is not None:
+        raise InputError("--fold_in_fraction means nothing but with --split=held_out_users")
+    if kind == "held_out_users" and config.training.init_from:
+        raise InputError(
+            "--init_from with --split=held_out_users: whom the earlier run knows is not held out; "
+            "leave one of them out"
+        )
+    if kind == "held_out_users" and config.evaluation.candidates not in (None, NO_CANDIDATES):
+        raise InputError(
+            "--candidates with --split=held_out_users: the full catalogue is ranked for users whom "
+            "training does not know; leave one of them out"
         )
     if cut.fold_by == "users" and kind != "folds of users":
         raise InputError("--fold_by=users needs folds; add --cross_validate or --fold=0")

@@ -8,7 +8,8 @@ split's notes.
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,6 +38,9 @@ class Split:
         candidates: rows (user, item) that tell which items are ranked beside a user's test
             items; None where all are.
         catalogue: the items that may be recommended; None where those are that training has.
+        histories: where whole users are held out, by part ("validation", "test") the rows that
+            are folded in. Vocabularies: the part's users, who are those of `validation` or `test`
+            as well, and the training part's items.
         ranks_held_out_items: whether the items of each held-out part are ranked among
             themselves alone, as where training knows none of them.
         earlier: vocabularies of users and items that stand before those of the training part,
@@ -53,6 +57,7 @@ class Split:
     catalogue: Vocabulary | None = None
     ranks_held_out_items: bool = False
     earlier: tuple[Vocabulary, Vocabulary] | None = None
+    histories: Mapping[str, Interactions] = field(default_factory=dict)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -106,6 +111,8 @@ class Split:
         train = self.raw["train"]
         if "validation" in self.raw:
             train = concatenate(train, self.raw["validation"])
+        if "validation" in self.histories:
+            train = concatenate(train, self.histories["validation"])
         split = assemble(
             train,
             None,
@@ -117,7 +124,9 @@ class Split:
             self.earlier,
         )
         counts = split.counts | {"validation": self.counts["validation"]}
-        return replace(split, counts=counts, ranks_held_out_items=self.ranks_held_out_items)
+        split = replace(split, counts=counts, ranks_held_out_items=self.ranks_held_out_items)
+        histories = {part: rows for part, rows in self.histories.items() if part == "test"}
+        return split._with_histories(histories)
 
     def with_catalogue(
         self, catalogue: Vocabulary | None, candidates: Interactions | None = None
@@ -131,7 +140,17 @@ class Split:
         parts = (self.raw.get(part) for part in ("train", "validation", "test"))
         repeated = self.counts["repeated_pairs"]
         split = assemble(*parts, repeated, self.cut_notes, catalogue, candidates, self.earlier)
-        return replace(split, ranks_held_out_items=self.ranks_held_out_items)
+        split = replace(split, ranks_held_out_items=self.ranks_held_out_items)
+        return split._with_histories(self.histories)
+
+    def _with_histories(self, histories: Mapping[str, Interactions]) -> "Split":
+        """Returns the same parts, where these rows of their users are folded in."""
+        items, encoded, held_out = self.train.items, {}, {}
+        for part, rows in histories.items():
+            users = rows.compact().users
+            encoded[part] = rows.encode(users, items)
+            held_out[part] = self.raw[part].encode(users, items)
+        return replace(self, histories=encoded, **held_out)
 
     def after(self, train: Interactions, validation: Interactions | None = None) -> "Split":
         """Returns the same rows for a model that has been trained before, on other rows.
@@ -363,6 +382,63 @@ def held_out_items_split(
     notes = (f"{num_validation:,} items held out for validation, {num_test:,} for the test",)
     split = assemble(*parts, len(interactions) - len(rows), notes)
     return replace(split, ranks_held_out_items=True)
+
+
+def held_out_users_split(
+    interactions: Interactions,
+    seed: int,
+    validation_fraction: float = 0.1,
+    test_fraction: float = 0.1,
+    fold_in_fraction: float = 0.8,
+) -> Split:
+    """Holds out whole users: part of each one's history is folded in, the rest is to be found.
+
+    Strong generalization, the protocol of Liang, Krishnan, Hoffman, Jebara 2018, "Variational
+    autoencoders for collaborative filtering". Fractions are of the users with ratings, rounded to
+    whole users; the test users stay the same whatever the validation fraction. Of the n pairs of
+    a held-out user whose items training has, round(n * fold_in_fraction), drawn uniformly, but at
+    least one and at most n - 1, are folded in; users with n below 2 and pairs of other items are
+    left out.
+
+    Raises:
+        InputError: fractions out of range, or no training rows left.
+    """
+    _check_fractions(validation_fraction=validation_fraction, test_fraction=test_fraction)
+    rows = interactions.without_repeats()
+    random = np.random.default_rng(seed)
+    users = random.permutation(np.unique(rows.user_ids))
+    places = random.random(len(rows))
+    num_test = round(len(users) * test_fraction)
+    num_validation = round(len(users) * validation_fraction)
+    of_test = users[:num_test]
+    of_validation = users[num_test : num_test + num_validation]
+    held_out = np.isin(rows.user_ids, users[: num_test + num_validation])
+    train = rows.take(~held_out)
+    is_usable = held_out & np.isin(rows.item_ids, train.item_ids)
+    num_usable = np.bincount(rows.user_ids[is_usable], minlength=rows.num_users)
+    is_usable &= num_usable[rows.user_ids] > 1
+    usable, order = rows.take(is_usable), np.argsort(places[is_usable], kind="stable")
+    num_rows = _rows_by_user(usable)
+    num_folded = np.clip(np.round(num_rows * fold_in_fraction), 1, num_rows - 1).astype(np.int64)
+    rest, _, history = _deal_by_user(usable, order, np.zeros_like(num_rows), num_folded)
+    parts, histories = {}, {}
+    for part, of_part in (("validation", of_validation), ("test", of_test)):
+        parts[part] = rest.take(np.isin(rest.user_ids, of_part))
+        if len(parts[part]):
+            histories[part] = history.take(np.isin(history.user_ids, of_part))
+    numbers = [len(np.unique(part.user_ids)) for part in parts.values()]
+    notes = (
+        f"{_number(numbers[0], 'user')} held out for validation, {numbers[1]:,} for the test; "
+        f"{len(history):,} of their {_number(len(usable), 'rating')} are folded in",
+    )
+    if held_out.sum() > len(usable):
+        left_out = _number(int(held_out.sum()) - len(usable), "rating")
+        notes += (
+            f"{left_out} of theirs left out: items unknown to training, or a user's only one",
+        )
+    repeated = len(interactions) - len(rows)
+    split = assemble(train, parts["validation"], parts["test"], repeated, notes)
+    return split._with_histories(histories)
 
 
 def fold_split(
