@@ -184,12 +184,16 @@ class MatrixFactorization(tf.keras.Model):
         )
         self.built = True
 
-    def adapt(self, train: Interactions) -> None:
-        """Takes the constants from the training ratings: μ, their range, and who has any."""
-        low, high = float(train.ratings.min()), float(train.ratings.max())
-        mean = np.float32(train.ratings.mean(dtype=np.float64))
-        self.rating_range.assign([low, high])
-        self.global_bias.assign(LINKS[self.link].to_score(mean, low, high))
+    def adapt(self, train: Interactions, predicts_ratings: bool = True) -> None:
+        """Takes the constants from the training ratings: μ, their range, and who has any.
+
+        Where items are only ranked, μ stays 0.
+        """
+        if predicts_ratings:
+            low, high = float(train.ratings.min()), float(train.ratings.max())
+            mean = np.float32(train.ratings.mean(dtype=np.float64))
+            self.rating_range.assign([low, high])
+            self.global_bias.assign(LINKS[self.link].to_score(mean, low, high))
         for table, ids in (
             (self._of_user_features, train.user_ids),
             (self._of_item_features, train.item_ids),

@@ -271,8 +271,7 @@ class Trainer:
     def _adapt(self, train: Interactions) -> tuple[TrainingConfig, OptimizerConfig]:
         """The settings with what follows from the training data; fills in the model's, too."""
         self.model.link = self.loss.link
-        if self.loss.traits.kind == "rating":
-            self.model.adapt(train)
+        self.model.adapt(train, predicts_ratings=self.loss.traits.kind == "rating")
         if self._earlier:
             self.model.take_over(self._earlier.model)
         data = statistics(train, self.loss)

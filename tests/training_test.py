@@ -615,6 +615,15 @@ def test_features_learn_what_their_rows_share_and_tell_new_rows_apart():
     np.testing.assert_allclose(fixed, model.item_feature_embedding.numpy()[[1, 0]], rtol=1e-6)
 
 
+def test_new_items_are_their_features_alone_for_losses_of_rankings_too():
+    features = Features(("odd",), np.zeros((3, 1), np.int32), np.ones((3, 1), np.float32))
+    train = interactions([0, 0, 1], [0, 1, 0], [1, 1, 1], 2, 3)
+    model = MatrixFactorization(2, 3, 4, item_features=features)
+    Trainer(model, loss="bpr", config=TrainingConfig(jit_compile=False)).fit(train, epochs=1)
+    new, of_feature = model.item_vectors().numpy()[2, :4], model.item_feature_embedding.numpy()[0]
+    np.testing.assert_allclose(new, of_feature, rtol=1e-6)
+
+
 @pytest.mark.parametrize(("loss", "mean"), [("mse", 3.0), ("bpr", 0.0)])
 def test_scores_hold_the_mean_rating_only_where_ratings_are_predicted(loss, mean):
     train = interactions([0, 0, 1], [0, 1, 2], [1, 3, 5])
