@@ -27,6 +27,7 @@ similar ones. A k below 1 is an error.
 The bare vectors have the biases folded in: μ + <user_vector, item_vector> is the score.
 """
 
+import itertools
 import re
 import urllib.parse
 from collections.abc import Callable
@@ -35,6 +36,7 @@ from pathlib import Path
 import numpy as np
 
 from mfrec.data.interactions import UNKNOWN, Vocabulary
+from mfrec.errors import InputError
 from mfrec.files import new_folder
 from mfrec.fold_in import FoldIn
 from mfrec.quiet_tensorflow import tf
@@ -61,13 +63,19 @@ def saved_model(recommender: Recommender, folder: str | Path, overwrite: bool = 
         overwrite: whether an earlier export there may be replaced.
 
     Raises:
-        InputError: the folder exists, or cannot be written.
+        InputError: the folder exists, or cannot be written; or the loss, by which histories are
+            folded in, runs Python.
     """
     with new_folder(folder, overwrite, FILES) as path:
         served = _Served(recommender)
         signatures = {name: getattr(served, name) for name in SIGNATURES}
         # the model's own variables that a signature reads have to be saved, and no others
         traced = [signature.get_concrete_function().graph for signature in signatures.values()]
+        if any(map(_runs_python, traced)):
+            raise InputError(
+                f"the loss '{recommender.loss.name}' runs Python, as by tf.py_function, which no "
+                "SavedModel can hold; write it in TensorFlow alone"
+            )
         served.variables_read = [variable for graph in traced for variable in graph.variables]
         tf.saved_model.save(served, str(path), signatures)
 
@@ -286,6 +294,13 @@ def _vectors(recommender: Recommender) -> tuple[np.ndarray, np.ndarray]:
     """Those of all users and of all items, float32 [rows, dim]."""
     model = recommender.model
     return finite(model.user_vectors()).numpy(), finite(model.item_vectors()).numpy()
+
+
+def _runs_python(graph: tf.Graph) -> bool:
+    """Whether a graph calls back into this process."""
+    definition = graph.as_graph_def()
+    nodes = [definition.node, *(function.node_def for function in definition.library.function)]
+    return any("PyFunc" in node.op for node in itertools.chain(*nodes))
 
 
 def _table(values: object) -> tf.Variable:

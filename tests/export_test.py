@@ -12,6 +12,7 @@ from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.splits import assemble
 from mfrec.errors import InputError
 from mfrec.fold_in import FoldIn
+from mfrec.quiet_tensorflow import tf
 from mfrec.recommender import Recommender
 from mfrec.runs import RunFolder, build_model
 
@@ -260,6 +261,17 @@ def test_wrong_requests_are_told(answers):
     assert "ratings: give finite numbers" in answers["no number"]["error"]
     assert "different lengths" in answers["ragged"]["error"]
     assert "keys must be equal to item_ids,k" in answers["incomplete"]["error"]
+
+
+def test_a_loss_that_runs_python_is_refused(tmp_path, recommender):
+    def called_back(ratings, predictions):
+        losses = tf.py_function(tf.subtract, [ratings, predictions], tf.float32)
+        return tf.reshape(losses, tf.shape(ratings))
+
+    parts = recommender.model, losses.get(called_back), recommender.config, recommender.train
+    with pytest.raises(InputError, match="the loss 'called_back' runs Python"):
+        export.saved_model(Recommender(*parts), tmp_path / "model")
+    assert not list(tmp_path.iterdir())
 
 
 # ------------------------------------------------------------------------- bare vectors
