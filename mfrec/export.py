@@ -21,8 +21,10 @@ Everything that a signature names is required, and B is the first dimension of a
 TensorFlow Serving wants it. `include` names the only items that may be recommended, none stands
 for all of them; unknown ids there, in `exclude` and in `history` are ignored. The user's items of
 training and validation, or those of the history, are left out. Unknown users (known is False) are
-given the items that most users have, the number of users being the score; an unknown item has no
-similar ones. A k below 1 is an error.
+given the items that most users have, the number of users being the score, and so are histories in
+which nothing counts; an unknown item has no similar ones. A k below 1 is an error, and so are
+ratings outside the training ratings' range where the loss predicts ratings. In the histories of a
+run with --min_rating what is rated lower is left out of the list, but does not count as liked.
 
 The bare vectors have the biases folded in: μ + <user_vector, item_vector> is the score.
 """
@@ -38,7 +40,6 @@ import numpy as np
 from mfrec.data.interactions import UNKNOWN, Vocabulary
 from mfrec.errors import InputError
 from mfrec.files import new_folder
-from mfrec.fold_in import FoldIn
 from mfrec.quiet_tensorflow import tf
 from mfrec.recommender import Recommender, finite
 from mfrec.reporting import say
@@ -140,7 +141,13 @@ class _Served(tf.Module):
         model, seen = recommender.model, recommender.seen
         self._num_users, self._num_items = len(recommender.users), len(recommender.items)
         self._to_rating = model.to_ratings if recommender.predicts_ratings else tf.identity
-        self._fold_in = FoldIn.of(model, recommender.loss, recommender.config, recommender.train)
+        self._fold_in = recommender.fold_in
+        largest = np.finfo(np.float32).max
+        any_rating = np.array([-largest, largest])
+        ratings = model.rating_range.numpy() if recommender.predicts_ratings else any_rating
+        self._rating_range = tuple(ratings.tolist())
+        least = recommender.config.positives.min_rating
+        self._least_rating = -largest if least is None else least
         users, items = _vectors(recommender)
         of_unknown_user, of_unknown_item = np.zeros((2, 1, users.shape[1]), np.float32)
         if model.use_bias:
@@ -195,12 +202,15 @@ class _Served(tf.Module):
         exclude: tf.Tensor,
         include: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        tf.debugging.assert_all_finite(ratings, "ratings: give finite numbers")
         items = self._item_ids.lookup(history)
         is_known = items < self._num_items
-        rows = tf.where(is_known, items, UNKNOWN)
+        low, high = self._rating_range
+        possible = ~is_known | ((ratings >= low) & (ratings <= high))
+        tf.debugging.assert_equal(possible, True, f"ratings: they are from {low:g} to {high:g}")
+        counted = is_known & (ratings >= self._least_rating)
+        rows = tf.where(counted, items, UNKNOWN)
         vectors = self._fold_in(rows, ratings, tf.ones_like(ratings))
-        known = tf.reduce_any(is_known, axis=1)
+        known = tf.reduce_any(counted, axis=1)
         return self._lists(vectors, known, items, k, exclude, include)
 
     @tf.function(
