@@ -23,7 +23,13 @@ setup(
     ],
     extras_require={
         "ann": ["faiss-cpu>=1.9"],
-        "dev": ["faiss-cpu>=1.9", "ir-measures>=0.4.3", "pytest>=8", "ruff>=0.14"],
+        "dev": [
+            "faiss-cpu>=1.9",
+            "ir-measures>=0.4.3",
+            "pytest>=8",
+            "pytest-xdist>=3.6",
+            "ruff>=0.14",
+        ],
         "benchmarks": ["cornac>=3.0", "implicit>=0.7.3", "libmf>=0.9.2", "scikit-surprise>=1.1.5"],
     },
 )
