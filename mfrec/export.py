@@ -38,7 +38,7 @@ from pathlib import Path
 import numpy as np
 
 from mfrec.data.interactions import UNKNOWN, Vocabulary
-from mfrec.errors import InputError
+from mfrec.errors import InputError, first_line
 from mfrec.files import new_folder
 from mfrec.quiet_tensorflow import tf
 from mfrec.recommender import Recommender, finite
@@ -78,7 +78,11 @@ def saved_model(recommender: Recommender, folder: str | Path, overwrite: bool = 
                 "SavedModel can hold; write it in TensorFlow alone"
             )
         served.variables_read = [variable for graph in traced for variable in graph.variables]
-        tf.saved_model.save(served, str(path), signatures)
+        try:
+            tf.saved_model.save(served, str(path), signatures)
+        except tf.errors.OpError as error:
+            # what stands before is a temporary file's name
+            raise InputError(f"{folder}: {first_line(error).rpartition('; ')[2]}") from None
 
 
 def npy(recommender: Recommender, folder: str | Path, overwrite: bool = False) -> None:

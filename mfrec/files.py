@@ -66,7 +66,8 @@ def new_folder(path: str | Path, overwrite: bool, made_of: Collection[str]) -> I
     part, aside = (path.with_name(f".{path.name}.{state}") for state in ("part", "old"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(part, ignore_errors=True)
+        for left_behind in (part, aside):
+            shutil.rmtree(left_behind, ignore_errors=True)
         part.mkdir()
         yield part
         if path.exists():
@@ -75,5 +76,7 @@ def new_folder(path: str | Path, overwrite: bool, made_of: Collection[str]) -> I
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
     finally:
+        if aside.exists() and not path.exists():
+            os.replace(aside, path)
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(aside, ignore_errors=True)

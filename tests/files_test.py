@@ -4,7 +4,7 @@ import os
 import pytest
 
 from mfrec.errors import InputError
-from mfrec.files import replacing
+from mfrec.files import new_folder, replacing
 
 
 def names(folder):
@@ -59,3 +59,53 @@ def test_pipes_and_links_are_written_to_as_they_are(tmp_path):
     assert os.read(reader, 10) == b"through"
     os.close(reader)
     assert names(tmp_path) == ["file", "link", "pipe"]
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """A folder to replace, holding one file."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("1")
+    return tmp_path / "out"
+
+
+def write_new(path):
+    with new_folder(path, overwrite=True, made_of={"old", "new"}) as part:
+        assert not list(part.iterdir())
+        (part / "new").write_text("2")
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def test_a_new_folder_takes_the_place_of_the_earlier_one(tmp_path, earlier):
+    write_new(earlier)
+    write_new(tmp_path / "a" / "b")
+    assert contents(tmp_path) == {"out", "out/new", "a", "a/b", "a/b/new"}
+
+
+def test_an_interrupted_folder_leaves_the_earlier_one(tmp_path, earlier):
+    with pytest.raises(KeyboardInterrupt), new_folder(earlier, True, {"old"}) as part:
+        (part / "half").write_text("2")
+        raise KeyboardInterrupt
+    assert contents(tmp_path) == {"out", "out/old"}
+
+
+def test_the_earlier_folder_comes_back_where_the_new_one_cannot_take_its_place(
+    tmp_path, earlier, monkeypatch
+):
+    def replace(source, target):
+        if source.name.endswith(".part"):
+            raise PermissionError(1, "Operation not permitted")
+        source.rename(target)
+
+    monkeypatch.setattr("os.replace", replace)
+    with pytest.raises(InputError, match="out: Operation not permitted"):
+        write_new(earlier)
+    assert contents(tmp_path) == {"out", "out/old"}
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path, earlier):
+    with pytest.raises(InputError, match="out/old/new: File exists"):
+        write_new(earlier / "old" / "new")

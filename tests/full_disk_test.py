@@ -125,3 +125,14 @@ def test_a_real_disk_that_is_too_small(tmp_path, disk, kib):
     assert FULL in line
     if not RunFolder(folder / "run").has_model():
         assert files(folder) <= {"other"}
+
+
+def test_no_space_for_an_export(tmp_path, disk):
+    assert helpers.run_script(tmp_path, "train.py", *FLAGS, "--run_dir=run")[0] == 0
+    folder = disk(8)
+    (folder / "other").write_bytes(b"x" * 4096)
+    for kind in ("savedmodel", "npy"):
+        flags = ["--run_dir=run", "--output_dir=disk/out", f"--format={kind}"]
+        code, out, err = helpers.run_script(tmp_path, "export.py", *flags)
+        assert (code, out, err) == (2, "", f"export.py: disk/out: {FULL}\n")
+        assert files(folder) == {"other"} and not list(folder.glob(".*"))
