@@ -146,12 +146,11 @@ class _Served(tf.Module):
         self._num_users, self._num_items = len(recommender.users), len(recommender.items)
         self._to_rating = model.to_ratings if recommender.predicts_ratings else tf.identity
         self._fold_in = recommender.fold_in
-        largest = np.finfo(np.float32).max
-        any_rating = np.array([-largest, largest])
-        ratings = model.rating_range.numpy() if recommender.predicts_ratings else any_rating
-        self._rating_range = tuple(ratings.tolist())
+        low, high = np.finfo(np.float32).min, np.finfo(np.float32).max
+        of_training = model.rating_range.numpy().tolist()
+        self._rating_range = of_training if recommender.predicts_ratings else (low, high)
         least = recommender.config.positives.min_rating
-        self._least_rating = -largest if least is None else least
+        self._least_rating = low if least is None else least
         users, items = _vectors(recommender)
         of_unknown_user, of_unknown_item = np.zeros((2, 1, users.shape[1]), np.float32)
         if model.use_bias:
@@ -160,9 +159,9 @@ class _Served(tf.Module):
         self._global_bias = _table(model.global_bias.numpy())
         self._user_vectors = _table(np.concatenate([users, of_unknown_user]))
         self._item_vectors = _table(np.concatenate([items, of_unknown_item]))
-        # times these, inner products are cosines of the embeddings, biases aside
         self._is_embedding = tf.constant(np.arange(users.shape[1]) < model.embedding_dim)
         squares = tf.reduce_sum(self._embeddings(self._item_vectors) ** 2, axis=1)
+        # times these, inner products of embeddings are cosines
         self._inverse_lengths = _table(tf.math.rsqrt(tf.maximum(squares, 1e-12)))
         self._seen_items = _table(seen.item_ids.astype(np.int32))
         self._seen_splits = _table(np.cumsum([0, *seen.counts, 0]))
