@@ -14,6 +14,7 @@ The table in README.md: runs of `train.py --dataset=movielens-1m --split=per_use
 
 import glob
 import time
+from pathlib import Path
 
 import numpy as np
 from absl import app, flags
@@ -81,7 +82,7 @@ def main(_: list[str]) -> None:
         known = np.unique(run.train.user_ids)
         users = np.random.default_rng(0).permutation(known)[: USERS.value]
         overlap, cosine = likeness(run, fold_in, np.sort(users).astype(np.int32))
-        name = f"{run_dir} ({run.loss.name})"
+        name = f"{Path(run_dir).name} ({run.loss.name})"
         spent = "".join(f"{clock:8.1f} s ({cores:4.1f} s)" for clock, cores in times)
         print(f"{name:36}{overlap:10.3f}  {cosine:6.3f}{spent}", flush=True)
 
