@@ -17,11 +17,7 @@ QUICK += ["--batch_size=64", "--nojit_compile", "--epochs=6"]
 def place(tmp_path_factory):
     """60 users like the items, of 80, that are as odd as they are; of two more nobody knows."""
     folder = tmp_path_factory.mktemp("place")
-    random = np.random.default_rng(0)
-    liked = np.arange(60)[:, None] % 2 == np.arange(80) % 2
-    users, items = np.nonzero(liked & (random.random((60, 80)) < 0.5))
-    lines = [f"user{u},item{i},{r}" for u, i, r in zip(users, items, users % 5 + 1, strict=True)]
-    (folder / "ratings.csv").write_text("user,item,rating\n" + "\n".join(lines) + "\n")
+    helpers.write_two_tastes(folder)
     about = [f"item{i},{'odd' if i % 2 else 'even'}" for i in range(82) if i != 7]
     (folder / "items.csv").write_text("item,sort\n" + "\n".join(about) + "\n")
     about = [f"user{u}|{'odd' if u % 2 else 'even'}|{u % 4}" for u in range(60)]
@@ -34,16 +30,14 @@ def run(place):
     return functools.partial(helpers.run_script, place)
 
 
-def trained(run, place, name, *flags):
-    code, out, err = run("train.py", *QUICK, *flags, f"--run_dir={name}")
-    assert code == 0, err
-    return json.loads((place / name / "results.json").read_text()), out, err
+def trained(place, name, *flags):
+    return helpers.train(place, name, *QUICK, *flags)
 
 
 @pytest.fixture(scope="module")
-def cold(run, place):
+def cold(place):
     flags = ["--loss=bpr", "--learning_rate=0.05", "--split=held_out_items"]
-    return trained(run, place, "cold", *flags)
+    return trained(place, "cold", *flags)
 
 
 def test_new_items_are_ranked_among_themselves_by_their_features(cold):
@@ -74,7 +68,7 @@ def test_a_run_folder_needs_no_file_of_features(cold, run, place):
 
 def test_ratings_of_users_and_items_with_features(run, place):
     flags = ["--user_features=users.txt", "--seed=1", "--refit", "--no_item_ids"]
-    results, _, err = trained(run, place, "both", *flags, "--learning_rate=0.05")
+    results, _, err = trained(place, "both", *flags, "--learning_rate=0.05")
     assert "user features: 6 from " in err and "items of training are not in it" in err
     # users and their features, of items the features alone: rows of 4 and a bias
     assert results["parameters"] == (60 + 6 + 2) * 5

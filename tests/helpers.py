@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import io
+import json
 import os
 from pathlib import Path
 
@@ -34,6 +35,28 @@ def run_script(folder, name, *given):
         finally:
             os.chdir(cwd)
     return code, out.getvalue(), err.getvalue()
+
+
+def train(folder, name, *flags):
+    """Runs train.py in `folder` into the run folder `name`, which has to go well.
+
+    Returns what results.json holds, and what was written to standard output and standard error.
+    """
+    code, out, err = run_script(folder, "train.py", *flags, f"--run_dir={name}")
+    assert code == 0, err
+    return json.loads((Path(folder) / name / "results.json").read_text()), out, err
+
+
+def write_two_tastes(folder):
+    """Writes ratings.csv: 60 users with half of the 40 of 80 items that are theirs.
+
+    Even users have even items, odd users odd ones; a user's ratings are all the same.
+    """
+    random = np.random.default_rng(0)
+    liked = np.arange(60)[:, None] % 2 == np.arange(80) % 2
+    users, items = np.nonzero(liked & (random.random((60, 80)) < 0.5))
+    lines = [f"user{u},item{i},{r}" for u, i, r in zip(users, items, users % 5 + 1, strict=True)]
+    (folder / "ratings.csv").write_text("user,item,rating\n" + "\n".join(lines) + "\n")
 
 
 def read_summaries(folder, plugin):

@@ -27,11 +27,7 @@ def squared_hinge(positive_scores, negative_scores, margin=1.0):
 def place(tmp_path_factory):
     """A folder with ratings.csv: 60 users with half of the 40 of 80 items that are theirs."""
     folder = tmp_path_factory.mktemp("place")
-    random = np.random.default_rng(0)
-    liked = np.arange(60)[:, None] % 2 == np.arange(80) % 2
-    users, items = np.nonzero(liked & (random.random((60, 80)) < 0.5))
-    lines = [f"user{u},item{i},{r}" for u, i, r in zip(users, items, users % 5 + 1, strict=True)]
-    (folder / "ratings.csv").write_text("user,item,rating\n" + "\n".join(lines) + "\n")
+    helpers.write_two_tastes(folder)
     (folder / "my_losses.py").write_text(MY_LOSS)
     return folder
 
@@ -41,15 +37,13 @@ def run(place):
     return functools.partial(helpers.run_script, place)
 
 
-def trained(run, place, name, *flags):
-    code, out, err = run("train.py", *QUICK, *flags, f"--run_dir={name}")
-    assert code == 0, err
-    return json.loads((place / name / "results.json").read_text()), out, err
+def trained(place, name, *flags):
+    return helpers.train(place, name, *QUICK, *flags)
 
 
 @pytest.fixture(scope="module")
-def bpr(run, place):
-    return trained(run, place, "bpr", "--loss=bpr", "--cutoffs=5,10")
+def bpr(place):
+    return trained(place, "bpr", "--loss=bpr", "--cutoffs=5,10")
 
 
 def test_a_ranking_ends_in_a_table_beside_popularity_and_chance(bpr):
@@ -102,7 +96,7 @@ def test_eval_repeats_a_ranking(bpr, run):
 )
 def test_losses_of_rankings_train_and_are_measured(run, place, flags):
     name = flags[0].rpartition(":")[2].rpartition("=")[2]
-    results, out, _ = trained(run, place, name, *flags)
+    results, out, _ = trained(place, name, *flags)
     assert results["metrics"]["test"]["auc"] > 0.7
     assert f"mfrec {name} d=4" in out
     code, out, _ = run("eval.py", f"--run_dir={name}", "--output=json")
@@ -110,7 +104,7 @@ def test_losses_of_rankings_train_and_are_measured(run, place, flags):
 
 
 def test_two_rankings_are_compared_user_by_user(bpr, run, place):
-    trained(run, place, "other", "--loss=hinge", "--cutoffs=10", "--seed=0", "--epochs=1")
+    trained(place, "other", "--loss=hinge", "--cutoffs=10", "--seed=0", "--epochs=1")
     code, out, err = run("eval.py", "--run_dir=bpr", "--compare_to=other")
     assert (code, err) == (0, "")
     assert out.startswith("60 users in both\n")
@@ -120,17 +114,17 @@ def test_two_rankings_are_compared_user_by_user(bpr, run, place):
     assert row[1:4] == [f"{first:.4f}", f"{second:.4f}", f"{first - second:+.4f}"]
 
 
-def test_the_best_epoch_on_the_test_part_is_reported_apart(run, place):
+def test_the_best_epoch_on_the_test_part_is_reported_apart(place):
     flags = ["--loss=bpr", "--validation_fraction=0", "--test_every=1"]
-    results, out, _ = trained(run, place, "papers", *flags)
+    results, out, _ = trained(place, "papers", *flags)
     best, last = results["metrics"]["test_best_epoch"], results["metrics"]["test"]
     assert 1 <= best["epoch"] <= 8 and best["ndcg@10"] >= last["ndcg@10"]
     assert "validation" not in results["metrics"] and results["epochs"] == 8
     assert f"optimistic: of epoch {best['epoch']}, the best on this very test part" in out
 
 
-def test_a_rating_model_can_be_measured_by_its_rankings(run, place):
-    results, out, _ = trained(run, place, "rated", "--loss=mse", "--cutoffs=10")
+def test_a_rating_model_can_be_measured_by_its_rankings(place):
+    results, out, _ = trained(place, "rated", "--loss=mse", "--cutoffs=10")
     assert {"rmse", "mae", "ndcg@10"} <= set(results["metrics"]["test"])
     assert {"biases", "popularity", "random"} <= set(results["baselines"])
     (row,) = [line for line in out.splitlines() if line.startswith("popularity")]
@@ -158,7 +152,7 @@ HELD_OUT_USERS = ["--split=held_out_users", "--fold_in_fraction=0.6", "--test_fr
 
 def test_rankings_for_users_who_are_held_out(run, place):
     flags = [*HELD_OUT_USERS, "--loss=implicit_squared", "--cutoffs=5"]
-    results, out, _ = trained(run, place, "held-out", *flags)
+    results, out, _ = trained(place, "held-out", *flags)
     assert "held_out_users 70/10/20, 0.6 of each folded in, seed 0" in out
     assert "each user's folded-in items masked; mean over 12 users" in out
     assert "strong generalization: 12 users held out of training, folded in from part" in out
@@ -172,7 +166,7 @@ def test_rankings_for_users_who_are_held_out(run, place):
 
 def test_ratings_of_users_who_are_held_out(run, place):
     flags = [*HELD_OUT_USERS, "--loss=mse", "--refit", "--regularization=0.003", "--epochs=4"]
-    results, out, _ = trained(run, place, "held-out-ratings", *flags, "--tensorboard=full")
+    results, out, _ = trained(place, "held-out-ratings", *flags, "--tensorboard=full")
     rmse = results["metrics"]["test"]["rmse"]
     # a rating follows from who rates, and the damped biases do not know these users
     assert rmse < 0.5 < 1 < results["baselines"]["biases"]["rmse"]
