@@ -6,7 +6,6 @@
 mfrec/export.py says what the SavedModel can be asked and what is in the files.
 """
 
-import os
 import sys
 
 from mfrec import files
@@ -42,10 +41,7 @@ OVERWRITE = COMMAND.define(
 def write() -> None:
     """What the command does, from flags to files."""
     run_dir = RUN_DIR.value
-    if not run_dir:
-        raise InputError("--run_dir=FOLDER is needed: the run to export")
-    if not os.path.isfile(os.path.join(run_dir, "config.json")):
-        raise InputError(f"--run_dir={run_dir}: no run folder: no config.json")
+    files.check_run_dir(run_dir, "export")
     if not OUTPUT_DIR.value:
         raise InputError("--output_dir=FOLDER is needed: where to write")
     files.check_new_folder(OUTPUT_DIR.value, OVERWRITE.value)

@@ -19,6 +19,7 @@ from typing import Any
 from mfrec.command_line import CommandLine
 from mfrec.data.histories import read_names
 from mfrec.errors import InputError
+from mfrec.files import check_run_dir
 from mfrec.progress import waiting
 
 COMMAND = CommandLine(__doc__)
@@ -130,7 +131,8 @@ def ask() -> None:
 
 def _check() -> None:
     """Refuses flags that make no sense, alone or together."""
-    run_dir, file = RUN_DIR.value, OUTPUT_FILE.value
+    check_run_dir(RUN_DIR.value, "ask")
+    file = OUTPUT_FILE.value
     many = ALL_USERS.value or USERS_FILE.value
     ways = {
         "--user": USER.value,
@@ -141,9 +143,6 @@ def _check() -> None:
     given = [name for name, value in ways.items() if value]
     lists_wanted = bool(given) and not ITEM.value and not SIMILAR_USERS.value
     wrong = {
-        "--run_dir=FOLDER is needed: the run to ask": not run_dir,
-        f"--run_dir={run_dir}: no run folder: no config.json": run_dir
-        and not os.path.isfile(os.path.join(run_dir, "config.json")),
         "nothing is asked: give --user=ID, --item=ID, --history=ITEMS or --all_users": not given
         and not ITEM.value,
         f"{' and '.join(given)}: leave out one": len(given) > 1,

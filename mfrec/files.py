@@ -80,3 +80,19 @@ def new_folder(path: str | Path, overwrite: bool, made_of: Collection[str]) -> I
             os.replace(aside, path)
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def check_run_dir(run_dir: str | None, purpose: str) -> None:
+    """Whether a run folder is named, for what has to be answered before TensorFlow is imported.
+
+    Args:
+        run_dir: what --run_dir says.
+        purpose: what the run is needed for, such as "ask".
+
+    Raises:
+        InputError: none is named, or it is no run folder.
+    """
+    if not run_dir:
+        raise InputError(f"--run_dir=FOLDER is needed: the run to {purpose}")
+    if not (Path(run_dir) / "config.json").is_file():
+        raise InputError(f"--run_dir={run_dir}: no run folder: no config.json")
