@@ -10,6 +10,7 @@ split's notes.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -113,18 +114,8 @@ class Split:
             train = concatenate(train, self.raw["validation"])
         if "validation" in self.histories:
             train = concatenate(train, self.histories["validation"])
-        split = assemble(
-            train,
-            None,
-            self.raw.get("test"),
-            self.counts["repeated_pairs"],
-            self.cut_notes,
-            self.catalogue,
-            self.raw.get("candidates"),
-            self.earlier,
-        )
-        counts = split.counts | {"validation": self.counts["validation"]}
-        split = replace(split, counts=counts, ranks_held_out_items=self.ranks_held_out_items)
+        split = self._of_rows({"train": train, "test": self.raw.get("test")})
+        split = replace(split, counts=split.counts | {"validation": self.counts["validation"]})
         histories = {part: rows for part, rows in self.histories.items() if part == "test"}
         return split._with_histories(histories)
 
@@ -137,11 +128,21 @@ class Split:
             catalogue: items; those that training lacks follow its own.
             candidates: rows as `Split.candidates` has them, in vocabularies of their own.
         """
-        parts = (self.raw.get(part) for part in ("train", "validation", "test"))
-        repeated = self.counts["repeated_pairs"]
-        split = assemble(*parts, repeated, self.cut_notes, catalogue, candidates, self.earlier)
-        split = replace(split, ranks_held_out_items=self.ranks_held_out_items)
+        split = self._of_rows(self.raw, catalogue=catalogue, candidates=candidates)
         return split._with_histories(self.histories)
+
+    def _of_rows(self, rows: Mapping[str, Interactions | None], **changes: Any) -> "Split":
+        """Returns a split of other rows, by part, that is like this but for these arguments."""
+        same = {
+            "repeated_pairs": self.counts["repeated_pairs"],
+            "cut_notes": self.cut_notes,
+            "catalogue": self.catalogue,
+            "candidates": self.raw.get("candidates"),
+            "earlier": self.earlier,
+        }
+        parts = (rows.get(part) for part in ("train", "validation", "test"))
+        split = assemble(*parts, **(same | changes))
+        return replace(split, ranks_held_out_items=self.ranks_held_out_items)
 
     def _with_histories(self, histories: Mapping[str, Interactions]) -> "Split":
         """Returns the same parts, where these rows of their users are folded in."""
@@ -177,15 +178,7 @@ class Split:
         if num_moved:
             known = _number(num_moved, "row")
             notes += (f"{known} not held out but trained on: the earlier run has learnt them",)
-        split = assemble(
-            *(rows.get(part) for part in ("train", "validation", "test")),
-            self.counts["repeated_pairs"],
-            notes,
-            self.catalogue,
-            rows.get("candidates"),
-            (train.users, train.items),
-        )
-        return replace(split, ranks_held_out_items=self.ranks_held_out_items)
+        return self._of_rows(rows, cut_notes=notes, earlier=(train.users, train.items))
 
 
 def assemble(
