@@ -76,7 +76,7 @@ def main(_: list[str]) -> None:
     print(f"{'':36}overlap@{K}  cosine       first time            again")
     for run_dir in sorted(glob.glob(RUN_DIRS.value)):
         run = Recommender.load(run_dir)
-        fold_in = FoldIn.of(run.model, run.loss, run.config, run.train)
+        fold_in = FoldIn(run.model, run.loss, run.config, run.train)
         histories = new_users(run)
         times = [seconds(fold_in, histories) for _ in range(2)]
         known = np.unique(run.train.user_ids)

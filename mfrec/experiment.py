@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mfrec import losses, memory, objectives, optimizers, reporting, significance
-from mfrec.config import Config, parse_arguments, settings
+from mfrec.config import Config, settings
 from mfrec.data import loading, splits
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions, Vocabulary
@@ -59,7 +59,7 @@ def run(
             the message says where; results.json holds what is known, and under "stopped" when
             it was.
     """
-    given, (loss, split, config, earlier) = config, _prepare(config, source)
+    given, (loss, split, config, features, earlier) = config, _prepare(config, source)
     load_seconds = time.perf_counter() - started
     chosen = _chosen(given, config)
     with RunFolder.create(run_dir, overwrite) as folder:
@@ -71,7 +71,6 @@ def run(
         try:
             with Summaries(folder.path, config.training.tensorboard) as summaries:
                 summaries.settings(config, chosen)
-                features = source.features_of(split.train, _features(earlier))
                 fits.append(_Fit(config, loss, split, features, folder, earlier=earlier))
                 history = fits[0].train(summaries)
                 if config.training.refit:
@@ -86,8 +85,7 @@ def run(
                     test = fits[-1].test.measure(fits[-1].model)
                 evaluation_seconds = time.perf_counter() - evaluation_started
                 last = fits[-1]
-                draws = last.predicts_ratings and not split.histories
-                summaries.end(last.model, split, test.metrics, history.steps, draws)
+                summaries.end(last.model, split, test.metrics, history.steps, last.draws_ratings)
         except KeyboardInterrupt as stop:
             stopped = stop
             fits = [fit for fit in fits if fit.history.steps]
@@ -256,7 +254,7 @@ def _remeasure(
     results = folder.load_results()
     saved = folder.load_data()
     train, part = saved["train"], what.part
-    loss = _loss(config)
+    loss = losses.configured(config.loss)
     model = folder.load_model(config, loss, (train.num_users, train.num_items))
     if what.ratings:
         held_out = loading.read_held_out(what.ratings, config)
@@ -284,16 +282,13 @@ def _remeasure(
     return results, measured.ranking, split.histories.get(part, train).users
 
 
-def _loss(config: Config) -> losses.Loss:
-    """The configured loss; raises InputError where there is none."""
-    return losses.get(config.loss.loss, parse_arguments(config.loss.loss_args))
-
-
-def _prepare(config: Config, source: Source) -> tuple[losses.Loss, Split, Config, Trained | None]:
-    """Loss, split, resolved settings and what to go on from: all that can be wrong before
-    anything is written.
+def _prepare(
+    config: Config, source: Source
+) -> tuple[losses.Loss, Split, Config, dict[str, Features], Trained | None]:
+    """Loss, split, resolved settings, the features of the training part's rows and what to go on
+    from: all that can be wrong before anything is written.
     """
-    loss = _loss(config)
+    loss = losses.configured(config.loss)
     objectives.check(loss, config)
     if loss.traits.kind == "rating" and not source.has_ratings:
         raise InputError(
@@ -315,10 +310,11 @@ def _prepare(config: Config, source: Source) -> tuple[losses.Loss, Split, Config
             earlier = Trained(earlier.model)
         split = split.after(seen["train"], seen.get("validation"))
     config = adapt(config, statistics(split.train, loss))
-    features = source.features_of(split.train, _features(earlier)).values()
-    rows = split.train.num_users + split.train.num_items + sum(len(f.names) for f in features)
+    features = source.features_of(split.train, _features(earlier))
+    rows = split.train.num_users + split.train.num_items
+    rows += sum(len(of_rows.names) for of_rows in features.values())
     memory.check_tables(config.model.embedding_dim, rows, optimizers.copies(config.optimizer))
-    return loss, split, config, earlier
+    return loss, split, config, features, earlier
 
 
 def _features(earlier: Trained | None) -> dict[str, Features]:
@@ -375,9 +371,9 @@ class _Fit:
         return self._trainer.history
 
     @property
-    def predicts_ratings(self) -> bool:
-        """Whether the model's scores are ratings, not just ranks."""
-        return self._loss.traits.kind == "rating"
+    def draws_ratings(self) -> bool:
+        """Whether TensorBoard shows predicted ratings: of users whom the model has rows for."""
+        return self._loss.traits.kind == "rating" and not self.split.histories
 
     def train(self, summaries: Summaries) -> History:
         is_refit = self._refit_epochs is not None
@@ -385,8 +381,7 @@ class _Fit:
 
         def on_epoch(log: EpochLog) -> None:
             report.epoch(log)
-            draws = self.predicts_ratings and not self.split.histories
-            rated = self.split.validation if draws else None
+            rated = self.split.validation if self.draws_ratings else None
             summaries.epoch(log, self.model, rated, is_refit)
             if log.is_best:
                 self.save()

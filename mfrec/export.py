@@ -120,8 +120,8 @@ def faiss_index(recommender: Recommender, folder: str | Path, overwrite: bool = 
     from mfrec import ann
 
     with new_folder(folder, overwrite, FILES) as path:
-        _write_arrays(recommender, path)
-        index, quality = ann.build(*reversed(_vectors(recommender)))
+        users, items = _write_arrays(recommender, path)
+        index, quality = ann.build(items, users)
         say(f"index.faiss: {quality}")
         (path / "index.faiss").write_bytes(ann.faiss.serialize_index(index))
 
@@ -335,13 +335,15 @@ def _places(columns: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
     return tf.stack([rows, columns.values], axis=1)
 
 
-def _write_arrays(recommender: Recommender, path: Path) -> None:
+def _write_arrays(recommender: Recommender, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """What `npy` writes; returns the vectors of users and items."""
     users, items = _vectors(recommender)
     np.save(path / "user_vectors.npy", users)
     np.save(path / "item_vectors.npy", items)
     np.save(path / "global_bias.npy", recommender.model.global_bias.numpy())
     recommender.users.save(path / "users.tsv")
     recommender.items.save(path / "items.tsv")
+    return users, items
 
 
 def _write_text(path: Path, vocabulary: Vocabulary, vectors: np.ndarray) -> None:

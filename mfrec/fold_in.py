@@ -90,13 +90,6 @@ class FoldIn:
         if config.training.jit_compile and not self._is_quadratic:
             self._one_shape = tf.function(self._fold, jit_compile=True)
 
-    @classmethod
-    def of(
-        cls, model: MatrixFactorization, loss: Loss, config: Config, train: Interactions
-    ) -> "FoldIn":
-        """The fold-in of a trained model; arguments as for the class."""
-        return cls(model, loss, config, train)
-
     def __call__(self, item_ids: tf.Tensor, ratings: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         """User vectors of histories, float32 [B, dim], as `model.user_vectors` has them.
 

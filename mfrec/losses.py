@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 
-from mfrec.config import nearest
+from mfrec.config import LossConfig, nearest, parse_arguments
 from mfrec.defaults import Traits
 from mfrec.errors import InputError
 from mfrec.quiet_tensorflow import tf
@@ -266,6 +266,11 @@ def get(loss: "str | Callable | Loss", arguments: Mapping[str, Any] | None = Non
     elif callable(loss) and found is None:
         found = _of_function(loss)
     return found.with_arguments(arguments) if arguments else found
+
+
+def configured(settings: LossConfig) -> Loss:
+    """The loss that these settings name, with its arguments; errors as for `get`."""
+    return get(settings.loss, parse_arguments(settings.loss_args))
 
 
 def _of_function(function: Callable) -> Loss:

@@ -59,7 +59,7 @@ class Yardstick:
             self._errors = Evaluator(split.train)
         cutoffs = parse_cutoffs(config.evaluation.cutoffs)
         if cutoffs:
-            history = split.histories.get(part)
+            history = self._history
             held_out_items = np.unique(self._held_out.item_ids[self._held_out.item_ids != UNKNOWN])
             self._rankings = RankingEvaluator(
                 split.train if history is None else history,
@@ -104,7 +104,7 @@ class Yardstick:
         if self._history is None:
             return model
         if self._fold_in is None:
-            self._fold_in = FoldIn.of(model, self._loss, self._config, self._train)
+            self._fold_in = FoldIn(model, self._loss, self._config, self._train)
         return self._fold_in.model_of(self._history)
 
     def _evaluate(

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from mfrec import losses
-from mfrec.config import Config, nearest, parse_arguments
+from mfrec.config import Config, nearest
 from mfrec.data.interactions import UNKNOWN, Interactions, Vocabulary
 from mfrec.errors import InputError
 from mfrec.fold_in import FoldIn
@@ -115,7 +115,7 @@ class Recommender:
             raise InputError(f"{run_dir} holds no checkpoint; the run has saved none yet")
         parts = folder.load_data()
         train = parts["train"]
-        loss = losses.get(config.loss.loss, parse_arguments(config.loss.loss_args))
+        loss = losses.configured(config.loss)
         model = folder.load_model(config, loss, (train.num_users, train.num_items))
         return cls(model, loss, config, train, parts.get("validation"))
 
@@ -241,7 +241,7 @@ class Recommender:
     @cached_property
     def fold_in(self) -> FoldIn:
         """Makes user vectors of histories."""
-        return FoldIn.of(self.model, self.loss, self.config, self.train)
+        return FoldIn(self.model, self.loss, self.config, self.train)
 
     def similar_items(self, item: Any, k: int = 10) -> list[RankedItem]:
         """The k other items nearest to one, by the cosine of their embeddings.

@@ -63,7 +63,7 @@ def fold_in_of(name, use_bias=True, **changes):
         random = np.random.default_rng(1)
         made.item_bias.assign(random.normal(size=6))
         made.user_bias.assign(random.normal(size=20))
-    return FoldIn.of(made, loss, config, train()), made
+    return FoldIn(made, loss, config, train()), made
 
 
 def histories(items=ITEMS, ratings=RATINGS, weights=WEIGHTS):
@@ -119,7 +119,7 @@ def test_steps_of_the_same_loss_reach_the_closed_form(name, monkeypatch):
     closed, model = fold_in_of(name)
     loss = dataclasses.replace(losses.get(name), quadratic=None)
     config = Config().replace({"positives_per_row": 1, "jit_compile": False})
-    stepwise = FoldIn.of(model, loss, config, train())
+    stepwise = FoldIn(model, loss, config, train())
     np.testing.assert_allclose(stepwise(*histories()), closed(*histories()), atol=1e-2)
 
 
@@ -215,7 +215,7 @@ def test_a_training_users_own_history_leads_to_their_vector(name, cosine):
     )
     known = np.unique(data.user_ids)
     rows = data.encode(data.users.take(known), data.items)
-    folded = FoldIn.of(model, loss, config, data).of_interactions(rows)
+    folded = FoldIn(model, loss, config, data).of_interactions(rows)
     trained = model.user_vectors(known).numpy()
     lengths = np.linalg.norm(folded, axis=1) * np.linalg.norm(trained, axis=1)
     cosines = (folded * trained).sum(axis=1) / lengths
