@@ -15,7 +15,7 @@ import json
 import os
 import sys
 
-from mfrec.command_line import CommandLine
+from mfrec.cli.command_line import CommandLine
 from mfrec.errors import InputError
 from mfrec.progress import waiting
 
@@ -63,7 +63,9 @@ def evaluate() -> None:
 
     # TensorFlow takes seconds to import: wrong flags are answered before
     with waiting("starting TensorFlow"):
-        from mfrec import experiment, reporting, runs
+        from mfrec.cli import reporting
+        from mfrec.experiment import run as experiment
+        from mfrec.runs import run_folder as runs
 
     what = experiment.Remeasuring(PART.value, RATINGS.value, DATA_DIR.value, CUTOFFS.value)
     if COMPARE_TO.value:

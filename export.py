@@ -3,13 +3,13 @@
     python export.py --run_dir=runs/my-run --output_dir=models/mfrec/1
     python export.py --run_dir=runs/my-run --output_dir=vectors --format=npy
 
-mfrec/export.py says what the SavedModel can be asked and what is in the files.
+mfrec/serving/export.py says what the SavedModel can be asked and what is in the files.
 """
 
 import sys
 
 from mfrec import files
-from mfrec.command_line import CommandLine
+from mfrec.cli.command_line import CommandLine
 from mfrec.errors import InputError
 from mfrec.progress import waiting
 
@@ -47,12 +47,12 @@ def write() -> None:
     files.check_new_folder(OUTPUT_DIR.value, OVERWRITE.value)
     if FORMAT.value == "faiss":
         # tells where faiss is missing
-        from mfrec import ann  # noqa: F401
+        from mfrec.serving import ann  # noqa: F401
 
     # TensorFlow takes seconds to import: wrong flags are answered before
     with waiting("starting TensorFlow"):
-        from mfrec import export
-        from mfrec.recommender import Recommender
+        from mfrec.serving import export
+        from mfrec.serving.recommender import Recommender
 
     recommender = Recommender.load(run_dir)
     export.FORMATS[FORMAT.value](recommender, OUTPUT_DIR.value, OVERWRITE.value)

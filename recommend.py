@@ -16,11 +16,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mfrec.command_line import CommandLine
-from mfrec.data.histories import read_names
+from mfrec.cli.command_line import CommandLine
 from mfrec.errors import InputError
 from mfrec.files import check_run_dir
 from mfrec.progress import waiting
+from mfrec.serving.histories import read_names
 
 COMMAND = CommandLine(__doc__)
 _WHAT = "What is asked."
@@ -91,8 +91,8 @@ def ask() -> None:
 
     # TensorFlow takes seconds to import: wrong flags and files are answered before
     with waiting("starting TensorFlow"):
-        from mfrec import answers
-        from mfrec.recommender import Recommender
+        from mfrec.cli import answers
+        from mfrec.serving.recommender import Recommender
 
     recommender = Recommender.load(RUN_DIR.value)
     if not os.path.isfile(os.path.join(RUN_DIR.value, "results.json")):

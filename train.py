@@ -11,8 +11,8 @@ standard error; everything stays in the run folder.
 import sys
 import time
 
-from mfrec import config as settings
-from mfrec.command_line import CommandLine
+from mfrec.cli.command_line import CommandLine
+from mfrec.config import settings
 from mfrec.data import datasets, loading
 from mfrec.progress import waiting
 
@@ -38,7 +38,8 @@ def train() -> None:
 
     # TensorFlow takes seconds to import: wrong flags and files are answered before
     with waiting("starting TensorFlow"):
-        from mfrec import experiment, reporting
+        from mfrec.cli import reporting
+        from mfrec.experiment import run as experiment
 
     run_dir = RUN_DIR.value or experiment.default_run_dir(config, source)
     run = experiment.cross_validate if config.split.cross_validate else experiment.run

@@ -18,7 +18,7 @@ from pathlib import Path
 from absl import app, flags
 
 from mfrec.data import datasets
-from mfrec.metrics import ERRORS
+from mfrec.evaluation.metrics import ERRORS
 
 DATA_DIR = flags.DEFINE_string("data_dir", None, "folder of the named sets")
 ONLY = flags.DEFINE_string("only", "", "run only the recipes whose command holds this text")

@@ -75,8 +75,8 @@ class Clock:
 def mfrec(train: Pairs, test: Pairs, users: np.ndarray, items: np.ndarray) -> dict[str, float]:
     """Everything that mfrec measures, by its name."""
     from mfrec.data.interactions import Interactions, Vocabulary
+    from mfrec.evaluation.rankings import RankingEvaluator
     from mfrec.quiet_tensorflow import tf
-    from mfrec.ranking_evaluation import RankingEvaluator
 
     names = [Vocabulary(tuple(map(str, range(len(table))))) for table in (users, items)]
 

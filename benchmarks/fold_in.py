@@ -20,9 +20,9 @@ import numpy as np
 from absl import app, flags
 
 from mfrec.data.interactions import Interactions, Vocabulary
-from mfrec.fold_in import FoldIn
 from mfrec.quiet_tensorflow import tf
-from mfrec.recommender import Recommender
+from mfrec.serving.recommender import Recommender
+from mfrec.training.fold_in import FoldIn
 
 RUN_DIRS = flags.DEFINE_string("run_dirs", None, "run folders, by a pattern", required=True)
 USERS = flags.DEFINE_integer("users", 1000, "training users to fold in")

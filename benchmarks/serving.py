@@ -120,7 +120,7 @@ def planted(num_items: int, num_users: int, dim: int = 64) -> tuple[np.ndarray, 
 
 def index() -> None:
     """Recall and speed of the index."""
-    from mfrec import ann
+    from mfrec.serving import ann
 
     items, users = planted(NUM_ITEMS.value, 2_000)
     started = time.perf_counter()

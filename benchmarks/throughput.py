@@ -26,12 +26,12 @@ from collections.abc import Callable
 import numpy as np
 from absl import app, flags
 
-from mfrec.config import PositivesConfig, TrainingConfig
+from mfrec.config.settings import PositivesConfig, TrainingConfig
 from mfrec.data import datasets, positives, splits
 from mfrec.data.interactions import Interactions
-from mfrec.model import MatrixFactorization
+from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
-from mfrec.training import Trainer
+from mfrec.training.trainer import Trainer
 
 DATASET = flags.DEFINE_string("dataset", "movielens-1m", "named data set")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "folder of the named sets")

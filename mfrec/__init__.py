@@ -9,29 +9,28 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Evaluator": "mfrec.evaluation",
-    "FoldIn": "mfrec.fold_in",
+    "Evaluator": "mfrec.evaluation.ratings",
+    "FoldIn": "mfrec.training.fold_in",
     "InputError": "mfrec.errors",
     "Interactions": "mfrec.data.interactions",
-    "MatrixFactorization": "mfrec.model",
-    "ModelConfig": "mfrec.config",
-    "OptimizerConfig": "mfrec.config",
-    "RankingEvaluator": "mfrec.ranking_evaluation",
-    "Recommender": "mfrec.recommender",
-    "Trainer": "mfrec.training",
-    "TrainingConfig": "mfrec.config",
+    "MatrixFactorization": "mfrec.models.matrix_factorization",
+    "ModelConfig": "mfrec.config.settings",
+    "OptimizerConfig": "mfrec.config.settings",
+    "RankingEvaluator": "mfrec.evaluation.rankings",
+    "Recommender": "mfrec.serving.recommender",
+    "Trainer": "mfrec.training.trainer",
+    "TrainingConfig": "mfrec.config.settings",
     "Vocabulary": "mfrec.data.interactions",
-    "export": "mfrec",
-    "losses": "mfrec",
 }
-__all__ = sorted(_HOMES)
+_MODULES = {"export": "mfrec.serving.export", "losses": "mfrec.losses"}
+__all__ = sorted([*_HOMES, *_MODULES])
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     if name not in _HOMES:
         raise AttributeError(f"module 'mfrec' has no attribute '{name}'")
-    if _HOMES[name] == "mfrec":
-        return importlib.import_module(f"mfrec.{name}")
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 

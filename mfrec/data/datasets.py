@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from mfrec.config import nearest
+from mfrec.config.settings import nearest
 from mfrec.data import cache, downloads, tables
 from mfrec.data.candidates import read_candidates
 from mfrec.data.downloads import Remote

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mfrec.config import (
+from mfrec.config.settings import (
     COLUMNS,
     FILE_OPTIONS,
     FOLDED_IN,

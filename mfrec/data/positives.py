@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mfrec.config import PositivesConfig
+from mfrec.config.settings import PositivesConfig
 from mfrec.data.interactions import Interactions
 from mfrec.errors import InputError
 

@@ -1,0 +1,1 @@
+"""Settings: what can be set, recipes, what a setting becomes that nobody set."""

@@ -1,0 +1,1 @@
+"""Evaluation: metrics and the protocols that they are measured by."""

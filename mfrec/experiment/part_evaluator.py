@@ -1,0 +1,134 @@
+"""What a run is measured by: errors where it predicts ratings, rankings where it ranks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mfrec.config.settings import Config, parse_cutoffs
+from mfrec.data.interactions import UNKNOWN
+from mfrec.data.splits import Split
+from mfrec.evaluation.rankings import RankingEvaluator, RankingResult
+from mfrec.evaluation.ratings import Evaluator
+from mfrec.losses import Loss
+from mfrec.models.matrix_factorization import MatrixFactorization
+from mfrec.training.fold_in import FoldIn
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What one held-out part says of a model.
+
+    Attributes:
+        metrics: by name, in the order in which they are printed.
+        baselines: metrics of what needs no training, by name.
+        intervals: 95 % bootstrap intervals over users, of the ranking metrics.
+        counts: of users and items that were ranked.
+        warnings: one line for each thing that smells.
+        ranking: the rankings user by user; None where nothing was ranked.
+    """
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    ranking: RankingResult | None = None
+
+
+class Yardstick:
+    """Measures models on one held-out part of a split.
+
+    Args:
+        config: the settings, resolved.
+        loss: what the models are trained on.
+        split: whose part it is. At test time the items of the validation part are masked as well.
+        part: "validation" or "test".
+
+    Attributes:
+        protocol: what the latest metrics mean, a line each for errors and rankings.
+    """
+
+    def __init__(self, config: Config, loss: Loss, split: Split, part: str) -> None:
+        self._held_out = split.validation if part == "validation" else split.test
+        self._errors = self._rankings = self._fold_in = None
+        self._config, self._loss, self._train = config, loss, split.train
+        self._history = split.histories.get(part)
+        self.protocol = ""
+        if loss.traits.kind == "rating":
+            self._errors = Evaluator(split.train)
+        cutoffs = parse_cutoffs(config.evaluation.cutoffs)
+        if cutoffs:
+            history = self._history
+            held_out_items = np.unique(self._held_out.item_ids[self._held_out.item_ids != UNKNOWN])
+            self._rankings = RankingEvaluator(
+                split.train if history is None else history,
+                popularity=None if history is None else split.train,
+                candidate_items=held_out_items if split.ranks_held_out_items else None,
+                seen=split.validation if part == "test" and history is None else None,
+                cutoffs=cutoffs,
+                mask_seen=config.evaluation.mask_seen,
+                candidates=split.candidates if part == "test" else None,
+                seed=config.training.seed,
+            )
+
+    def metrics(self, model: MatrixFactorization) -> dict[str, float]:
+        """The model's metrics alone."""
+        return self._evaluate(model)[0]
+
+    def measure(self, model: MatrixFactorization) -> Measured:
+        """All that there is to say about the model."""
+        metrics, ranking = self._evaluate(model)
+        baselines = {}
+        if self._errors:
+            of_training = self._held_out.encode(self._train.users, self._train.items)
+            baselines = self._errors.baselines(of_training)
+        if ranking is None:
+            return Measured(metrics, baselines)
+        others = self._rankings.baselines(self._held_out)
+        return Measured(
+            metrics,
+            baselines | {name: result.metrics for name, result in others.items()},
+            ranking.intervals,
+            ranking.counts,
+            ranking.warnings + ranking.below(others["popularity"]),
+            ranking,
+        )
+
+    def of_users(self, model: MatrixFactorization) -> MatrixFactorization:
+        """The model of the part's users: itself or, where they are held out, with these folded in.
+
+        Args:
+            model: the same one every time.
+        """
+        if self._history is None:
+            return model
+        if self._fold_in is None:
+            self._fold_in = FoldIn(model, self._loss, self._config, self._train)
+        return self._fold_in.model_of(self._history)
+
+    def _evaluate(
+        self, model: MatrixFactorization
+    ) -> tuple[dict[str, float], RankingResult | None]:
+        model = self.of_users(model)
+        metrics, ranking, protocols = {}, None, []
+        if self._errors:
+            metrics |= self._errors.evaluate(model, self._held_out)
+            protocols.append(_protocol_of_errors(model))
+        if self._rankings:
+            ranking = self._rankings.evaluate(model.score_catalogue, self._held_out)
+            metrics |= ranking.metrics
+            protocols.append(ranking.protocol)
+        if self._history is not None:
+            protocols.append(
+                f"strong generalization: {self._history.num_users:,} users held out of training, "
+                "folded in from part of their items"
+            )
+        self.protocol = "\n".join(protocols)
+        return metrics, ranking
+
+
+def _protocol_of_errors(model: MatrixFactorization) -> str:
+    low, high = model.rating_range.numpy()
+    clipped = f"clipped to [{low:g}, {high:g}]" if model.clip_predictions else "not clipped"
+    return f"errors over every held-out rating; ids unknown to training fall back; {clipped}"

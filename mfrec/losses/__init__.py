@@ -1,0 +1,80 @@
+"""Losses and their registry: the seam that mfrec is for.
+
+A loss is one small pure function, per example and never reduced. A decorator registers it under
+the name that --loss takes and says which kind of batch it wants:
+
+    @losses.rating("mse")                        # ratings [B], predictions [B] -> [B]
+    @losses.rating("logistic", link="sigmoid")   # targets and scores live on the link's scale
+    @losses.ranking("bpr")       # positive_scores [B], negative_scores [B, N] -> [B]
+    @losses.catalogue("softmax")
+    # positive_scores [B], user_vectors [B, d], item_vectors [I, d] -> [B]
+
+Keyword arguments with a default are the loss's parameters, set by --loss_args=name=value. A
+loss that names one of `BATCH_ARGUMENTS` among its arguments receives it.
+
+Ranking losses read positives, with negatives that a sampler drew. Where a batch's rows hold P
+positives of one user each (--positives_per_row=P), positive_scores are [B, P] and everything that
+belongs to the user gets an axis of length 1 there: negative_scores [B, 1, N], user_vectors
+[B, 1, d]. A loss that speaks of the last axis only (`axis=-1`, `positive_scores[..., None]`) is
+right for both.
+
+A rating loss in a file of your own needs no registration: --loss=path/to/my_losses.py:my_loss. A
+ranking loss there is decorated as above.
+"""
+
+# the built-in losses first: the decorator `catalogue` takes the name of the module
+# isort: off
+from mfrec.losses.ratings import huber, logistic, mae, mse, poisson
+from mfrec.losses.rankings import (
+    bpr,
+    bsl,
+    cosine_contrastive,
+    hinge,
+    sampled_logistic,
+    sampled_softmax,
+    ultragcn,
+    warp,
+)
+from mfrec.losses.catalogue import implicit_squared, softmax
+from mfrec.losses.links import LINKS, Link
+from mfrec.losses.registry import (
+    BATCH_ARGUMENTS,
+    REGISTRY,
+    Loss,
+    Traits,
+    catalogue,
+    configured,
+    get,
+    ranking,
+    rating,
+)
+# isort: on
+
+__all__ = [
+    "BATCH_ARGUMENTS",
+    "LINKS",
+    "REGISTRY",
+    "Link",
+    "Loss",
+    "Traits",
+    "bpr",
+    "bsl",
+    "catalogue",
+    "configured",
+    "cosine_contrastive",
+    "get",
+    "hinge",
+    "huber",
+    "implicit_squared",
+    "logistic",
+    "mae",
+    "mse",
+    "poisson",
+    "ranking",
+    "rating",
+    "sampled_logistic",
+    "sampled_softmax",
+    "softmax",
+    "ultragcn",
+    "warp",
+]

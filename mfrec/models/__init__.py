@@ -1,0 +1,1 @@
+"""Models: whatever scores users and items."""

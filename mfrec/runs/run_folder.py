@@ -1,0 +1,361 @@
+"""The run folder: everything a training leaves behind, readable without it.
+
+config.json         every setting, resolved, with the constants derived from the data
+users.tsv items.tsv raw id, label and perhaps genres of every row
+interactions.npz    training and validation ratings and weights in rows, checksums of the raw ids
+{user,item}_features.npz   features of every row, where there are any
+checkpoints/        the best weights and what the optimizer remembers, a TensorFlow checkpoint
+train/ validation/ test/ summary/   event files for TensorBoard
+results.json        metrics, baselines, counts, timing, versions
+"""
+
+import contextlib
+import json
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mfrec import memory
+from mfrec.training import optimizers
+from mfrec.config.settings import Config, read_settings
+from mfrec.data.features import Features
+from mfrec.data.interactions import Interactions, Vocabulary
+from mfrec.data.splits import Split
+from mfrec.errors import InputError, first_line
+from mfrec.files import replacing
+from mfrec.losses import Loss
+from mfrec.models.matrix_factorization import MatrixFactorization
+from mfrec.quiet_tensorflow import tf
+from mfrec.training.trainer import Trained
+
+_PARTS = ("train", "validation")
+_RESULTS = {
+    *("dataset", "split", "model", "protocol", "epochs", "steps", "parameters", "metrics"),
+    *("baselines", "counts", "timing"),
+}
+_COLUMNS = ("user_ids", "item_ids", "ratings", "weights")
+
+
+class RunFolder:
+    """Reads and writes the files of one run.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    @contextlib.contextmanager
+    def create(cls, path: str | Path, overwrite: bool = False) -> Iterator["RunFolder"]:
+        """Makes the folder; it stays if a model is in it at the end of the block.
+
+        Otherwise, as where training was interrupted before it began, it goes again, and the run
+        that it was to replace comes back.
+
+        Raises:
+            InputError: it exists and `overwrite` is False, or it is no run folder, or it
+                cannot be made.
+        """
+        path = Path(path)
+        is_new = not path.exists()
+        earlier = list(path.iterdir()) if path.is_dir() else []
+        if earlier or path.is_file():
+            if not overwrite:
+                raise InputError(f"{path} exists; name another --run_dir or add --overwrite")
+            if not (path / "config.json").is_file():
+                raise InputError(f"{path} is no run folder, so --overwrite leaves it alone")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            aside = Path(tempfile.mkdtemp(prefix=".replaced-", dir=path)) if earlier else None
+            for entry in earlier:
+                entry.rename(aside / entry.name)
+        except OSError as error:
+            raise InputError(f"--run_dir={path}: {error.strerror}") from None
+        folder = cls(path)
+        try:
+            yield folder
+        finally:
+            if folder.has_model():
+                _remove([aside] if aside else [])
+            else:
+                _remove(entry for entry in path.iterdir() if entry != aside)
+                for entry in earlier:
+                    (aside / entry.name).rename(entry)
+                if aside:
+                    aside.rmdir()
+                if is_new:
+                    path.rmdir()
+
+    def has_model(self) -> bool:
+        """Whether weights were saved, of this run or of one of its folds."""
+        # TensorFlow's note of which checkpoint is the latest
+        note = "checkpoints/checkpoint"
+        return (self.path / note).is_file() or any(self.path.glob(f"fold-*/{note}"))
+
+    def save_config(self, config: Config, derived: dict[str, Any]) -> None:
+        """Writes config.json."""
+        self._write_json("config.json", config.as_dict() | {"derived": derived})
+
+    def save_data(self, split: Split, features: Mapping[str, Features] = {}) -> None:
+        """Writes vocabularies, interactions and features; a checkpoint for others goes."""
+        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+        with replacing(self.path / "users.tsv") as path:
+            split.train.users.save(path)
+        with replacing(self.path / "items.tsv") as path:
+            split.train.items.save(path)
+        # users who are held out have no row in the vocabulary
+        parts = {part: getattr(split, part) for part in _PARTS if part not in split.histories}
+        checksums = {
+            "users_crc32": _checksum(split.train.users),
+            "items_crc32": _checksum(split.train.items),
+        }
+        with replacing(self.path / "interactions.npz") as path, path.open("wb") as file:
+            np.savez(
+                file,
+                **checksums,
+                **{
+                    f"{part}_{column}": getattr(rows, column)
+                    for part, rows in parts.items()
+                    if rows is not None
+                    for column in _COLUMNS
+                    if getattr(rows, column) is not None
+                },
+            )
+
+        for role, of_rows in features.items():
+            path = self.path / f"{role}_features.npz"
+            with replacing(path) as target, target.open("wb") as file:
+                np.savez(file, **(vars(of_rows) | {"names": np.array(of_rows.names)}))
+
+    def save_model(
+        self,
+        model: MatrixFactorization,
+        step: int,
+        optimizer: tf.keras.optimizers.Optimizer | None = None,
+    ) -> None:
+        """Writes the weights; the checkpoint before goes only once the new one is complete.
+
+        Args:
+            model: whose weights.
+            step: when, counted in optimizer steps.
+            optimizer: what has trained it; kept beside, for trainings that go on from here.
+
+        Raises:
+            InputError: it cannot be written, as where no space is left.
+        """
+        path = self.path / "checkpoints"
+        try:
+            manager = tf.train.CheckpointManager(
+                tf.train.Checkpoint(model=model, **({"optimizer": optimizer} if optimizer else {})),
+                str(path),
+                max_to_keep=1,
+            )
+            manager.save(checkpoint_number=step)
+        except (OSError, tf.errors.OpError) as error:
+            # what stands before is a temporary file's name
+            reason = first_line(error).rpartition("; ")[2]
+            raise InputError(f"{path}: {reason}") from None
+
+    def save_results(self, results: dict[str, Any]) -> None:
+        """Writes results.json."""
+        self._write_json("results.json", results)
+
+    def load_config(self) -> tuple[Config, dict[str, Any]]:
+        """The settings, and the constants that were derived from the data.
+
+        Raises:
+            InputError: no run folder, or a config.json that cannot be read.
+        """
+        path = self.path / "config.json"
+        if not path.is_file():
+            raise InputError(f"{self.path} is no run folder: it holds no config.json")
+        config = Config().replace(read_settings(str(path)))
+        derived = json.loads(path.read_text(encoding="utf-8")).get("derived")
+        if not isinstance(derived, dict):
+            raise InputError(f"{path}: no constants under 'derived'; the file is incomplete")
+        return config, derived
+
+    def load_data(self) -> dict[str, Interactions]:
+        """The "train" and, where there is one, "validation" part, in the run's vocabularies.
+
+        Raises:
+            InputError: a file is missing or does not fit the others.
+        """
+        users = self._load_vocabulary("users.tsv")
+        items = self._load_vocabulary("items.tsv")
+        path = self.path / "interactions.npz"
+        try:
+            with np.load(path) as arrays:
+                checksums = {
+                    "users.tsv": (arrays["users_crc32"], _checksum(users)),
+                    "items.tsv": (arrays["items_crc32"], _checksum(items)),
+                }
+                parts = {
+                    part: Interactions(
+                        arrays[f"{part}_user_ids"],
+                        arrays[f"{part}_item_ids"],
+                        arrays[f"{part}_ratings"],
+                        None,
+                        users,
+                        items,
+                        weights=arrays.get(f"{part}_weights"),
+                    )
+                    for part in _PARTS
+                    if f"{part}_ratings" in arrays
+                }
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
+        for name, (of_training, found) in checksums.items():
+            if of_training != found:
+                raise InputError(
+                    f"{self.path / name}: not the raw ids of this run's training; restore the file"
+                )
+        if "train" not in parts:
+            raise InputError(f"{path}: holds no training part")
+        return parts
+
+    def load_model(self, config: Config, loss: Loss, rows: tuple[int, int]) -> MatrixFactorization:
+        """The trained model.
+
+        Args:
+            config: the run's settings.
+            loss: the run's loss, whose link the model needs.
+            rows: users and items of the vocabularies.
+
+        Raises:
+            InputError: no checkpoint, a broken one, or one of another shape.
+        """
+        memory.check_tables(config.model.embedding_dim, sum(rows), copies=1)
+        model = build_model(config, loss, rows, self._load_features(config, rows))
+        path = self.path / "checkpoints"
+        try:
+            path = tf.train.latest_checkpoint(str(path))
+            if path is None:
+                raise InputError(f"{self.path} holds no checkpoint; the run has saved none yet")
+            status = tf.train.Checkpoint(model=model).restore(path)
+            # what the optimizer remembers stays where it is
+            status.assert_existing_objects_matched().expect_partial()
+        except (tf.errors.OpError, ValueError, AssertionError, IndexError, RuntimeError) as error:
+            raise InputError(f"{path}: cannot be restored ({first_line(error)})") from None
+        return model
+
+    def load_trained(self, config: Config, loss: Loss, rows: tuple[int, int]) -> Trained:
+        """The trained model with its optimizer, where that was kept; arguments as `load_model`.
+
+        Raises:
+            InputError: as `load_model`.
+        """
+        model = self.load_model(config, loss, rows)
+        optimizer = optimizers.build(config.optimizer, steps_per_epoch=1, epochs=1)
+        optimizer.build(model.trainable_variables)
+        path = tf.train.latest_checkpoint(str(self.path / "checkpoints"))
+        kept = {name for name, _ in tf.train.list_variables(path)}
+        if not any(name.startswith("optimizer/") for name in kept):
+            return Trained(model)
+        tf.train.Checkpoint(optimizer=optimizer).restore(path).expect_partial()
+        return Trained(model, optimizer)
+
+    def load_results(self) -> dict[str, Any]:
+        """What results.json holds.
+
+        Raises:
+            InputError: no such file, no JSON, or something is missing in it.
+        """
+        path = self.path / "results.json"
+        try:
+            results = json.loads(path.read_text(encoding="utf-8"))
+        except OSError:
+            raise InputError(f"{path}: no such file; the run has not ended yet") from None
+        except ValueError as error:
+            raise InputError(f"{path}: not JSON ({error})") from None
+        missing = _RESULTS.difference(results if isinstance(results, dict) else {})
+        if missing:
+            raise InputError(f"{path}: no {sorted(missing)[0]!r}; the file is incomplete")
+        return results
+
+    def _load_features(self, config: Config, rows: tuple[int, int]) -> dict[str, Features]:
+        """The features that the run was trained with, by "user" and "item".
+
+        Raises:
+            InputError: a file is missing or does not fit the vocabularies.
+        """
+        features = {}
+        files = {"user": config.data.user_features, "item": config.data.item_features}
+        for (role, given), num_rows in zip(files.items(), rows, strict=True):
+            if given is None:
+                continue
+            path = self.path / f"{role}_features.npz"
+            try:
+                with np.load(path) as arrays:
+                    names = tuple(arrays["names"].tolist())
+                    features[role] = Features(names, arrays["ids"], arrays["values"])
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
+            if len(features[role].ids) != num_rows:
+                raise InputError(
+                    f"{path}: features of {len(features[role].ids):,} rows, the run has "
+                    f"{num_rows:,}; restore the file"
+                )
+        return features
+
+    def _load_vocabulary(self, name: str) -> Vocabulary:
+        try:
+            return Vocabulary.load(self.path / name)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{self.path / name}: cannot be read ({error})") from None
+
+    def _write_json(self, name: str, content: dict[str, Any]) -> None:
+        with replacing(self.path / name) as path:
+            path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _checksum(vocabulary: Vocabulary) -> int:
+    return zlib.crc32("\n".join(vocabulary.raw_ids).encode())
+
+
+def _remove(entries: Iterable[Path]) -> None:
+    for entry in entries:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def build_model(
+    config: Config, loss: Loss, rows: tuple[int, int], features: Mapping[str, Features] = {}
+) -> MatrixFactorization:
+    """An untrained model of the configured kind for so many users and items.
+
+    Args:
+        config: the settings.
+        loss: what it is trained on.
+        rows: users and items.
+        features: of "user" and "item" rows, where they have any.
+    """
+    settings = config.model
+    return MatrixFactorization(
+        *rows,
+        settings.embedding_dim,
+        use_bias=settings.use_bias,
+        normalize=settings.normalize,
+        init_stddev=settings.init_stddev,
+        regularization=settings.regularization,
+        bias_regularization=settings.bias_regularization,
+        frequency_exponent=settings.frequency_exponent,
+        clip_predictions=settings.clip_predictions,
+        link=loss.link,
+        seed=config.training.seed,
+        user_features=features.get("user"),
+        item_features=features.get("item"),
+        user_ids=settings.user_ids,
+        item_ids=settings.item_ids,
+        feature_regularization=settings.feature_regularization,
+    )

@@ -1,0 +1,1 @@
+"""Serving: a finished run answers, in Python or as an export."""

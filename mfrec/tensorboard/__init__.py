@@ -1,0 +1,1 @@
+"""TensorBoard: event files, calibration pictures, the projector's files."""

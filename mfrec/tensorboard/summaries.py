@@ -1,0 +1,237 @@
+"""Everything TensorBoard: the event files of a run folder.
+
+train/ validation/ test/ refit/   scalars and histograms by optimizer step; calibration images
+summary/                          the settings as text and as the HParams tab's row of this run,
+                                  its best validation and its test metrics; the projector's files
+
+HParams takes the folder that holds the settings for the run and counts every scalar at or below
+it as one of its metrics, so settings and final metrics share a folder that nothing else is in.
+The projector takes its files from folders that hold events. So both are found from the run folder
+and from the folder of all runs.
+
+An epoch's values are packed into one record a part: one by one they take four times as long.
+"""
+
+import contextlib
+import functools
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.histogram.metadata import create_summary_metadata as histogram_metadata
+from tensorboard.plugins.hparams import api_pb2
+from tensorboard.plugins.hparams.summary import session_end_pb
+from tensorboard.plugins.hparams.summary_v2 import hparams_pb
+from tensorboard.plugins.image.metadata import create_summary_metadata as image_metadata
+from tensorboard.plugins.scalar.summary_v2 import scalar_pb
+from tensorboard.plugins.text.summary_v2 import text_pb
+from tensorboard.util.tensor_util import make_tensor_proto
+
+from mfrec.config.settings import Config, settings
+from mfrec.data.interactions import Interactions
+from mfrec.data.splits import Split
+from mfrec.errors import InputError, first_line
+from mfrec.models.matrix_factorization import MatrixFactorization
+from mfrec.quiet_tensorflow import tf
+from mfrec.tensorboard import projector
+from mfrec.tensorboard.calibration import Calibration
+from mfrec.training.trainer import EpochLog
+
+_BINS = 30
+# Histograms a run: enough to see what changes, and no more in a thousand epochs.
+_HISTOGRAMS = 10
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Says where it was that nothing could be written, as on a full disk."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        raise InputError(f"{path}: event files cannot be written ({first_line(error)})") from None
+
+
+def _unless_off(write: Callable[..., None]) -> Callable[..., None]:
+    """A method that does nothing at level "off", and whose seconds are counted."""
+
+    @functools.wraps(write)
+    def counted(self: "Summaries", *args: Any, **kwargs: Any) -> None:
+        if self._level == "off":
+            return
+        started = time.perf_counter()
+        with _naming(self._path):
+            write(self, *args, **kwargs)
+        self.seconds += time.perf_counter() - started
+
+    return counted
+
+
+class Summaries:
+    """Writes a run's event files; a context manager that closes them.
+
+    Args:
+        path: the run folder.
+        level: "off" writes nothing; "basic" scalars, settings and final metrics; "full" also
+            histograms, calibration images and the projector's files.
+
+    Every method raises InputError where nothing can be written.
+
+    Attributes:
+        seconds: spent here so far.
+    """
+
+    def __init__(self, path: str | Path, level: str = "basic") -> None:
+        self._path = Path(path)
+        self._level = level
+        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+        self.seconds = 0.0
+
+    def __enter__(self) -> "Summaries":
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        with _naming(self._path):
+            if "summary" in self._writers:
+                status = api_pb2.STATUS_FAILURE if error else api_pb2.STATUS_SUCCESS
+                self._write("summary", 0, [session_end_pb(status)])
+            for writer in self._writers.values():
+                writer.close()
+
+    @_unless_off
+    def settings(self, config: Config, chosen: dict[str, Any]) -> None:
+        """All settings, as text and as what the HParams tab compares runs by.
+
+        Args:
+            config: the settings, resolved.
+            chosen: those of them that were chosen from the data.
+        """
+        values = {}
+        table = ["| setting | value | from |", "|---|---|---|"]
+        for section, setting in settings():
+            name, value = setting.name, getattr(getattr(config, section), setting.name)
+            origin = "default" if value == setting.default else "given"
+            if name in chosen:
+                origin = "the data"
+            # a setting without a value still has to differ from one with a value
+            values[name] = "none" if value is None else value
+            text = str(values[name]).replace("|", "\\|")
+            table.append(f"| {name} | {text} | {origin} |")
+        # grouped by their settings, runs that repeat one another would share a row
+        row = hparams_pb(values, trial_id="")
+        self._write("summary", 0, [text_pb("settings", "\n".join(table)), row])
+
+    @_unless_off
+    def epoch(
+        self,
+        log: EpochLog,
+        model: MatrixFactorization,
+        validation: Interactions | None = None,
+        refit: bool = False,
+    ) -> None:
+        """What an epoch came to.
+
+        Args:
+            log: its scalars; the best validation metrics so far are also the run's own.
+            model: whose embedding norms (and, at "full", variables' histograms) are written.
+            validation: the ratings whose errors' histogram is written at "full"; None where the
+                model predicts none.
+            refit: whether this is the refit, which starts again at step 0 and so draws curves
+                of its own.
+        """
+        variables = {v.name: v.numpy() for v in model.trainable_variables}
+        norms = {
+            f"norm/{name}": float(np.linalg.norm(values, axis=1).mean())
+            for name, values in variables.items()
+            if values.ndim == 2
+        }
+        train, measured = _scalars(log.train | norms), _scalars(log.validation)
+        is_due = log.epoch in (1, log.epochs) or log.epoch % -(-log.epochs // _HISTOGRAMS) == 0
+        if self._level == "full" and is_due:
+            train += [_histogram(name, values) for name, values in variables.items()]
+            if log.validation and validation is not None:
+                errors = model.predict_interactions(validation) - validation.ratings
+                measured.append(_histogram("prediction_error", errors))
+        self._write("refit" if refit else "train", log.step, train)
+        self._write("validation", log.step, measured)
+        if log.is_best:
+            self._final("validation", log.validation, log.step)
+
+    @_unless_off
+    def end(
+        self,
+        model: MatrixFactorization,
+        split: Split,
+        test: dict[str, float],
+        step: int,
+        predicts_ratings: bool = True,
+    ) -> None:
+        """The test metrics and, at "full", what can be seen of the trained model.
+
+        Args:
+            model: as it is kept.
+            split: what it was trained, validated and tested on.
+            test: the test metrics; empty where there is no test part.
+            step: optimizer steps of its training.
+            predicts_ratings: whether its scores are ratings, to be drawn beside the true ones.
+        """
+        self._write("test", step, _scalars(test))
+        self._final("test", test, step)
+        if self._level != "full":
+            return
+        for part in ("validation", "test"):
+            held_out = getattr(split, part)
+            if held_out is None or not predicts_ratings:
+                continue
+            predictions = model.predict_interactions(held_out)
+            picture = Calibration.of(predictions, held_out.ratings).png(
+                f"calibration · {part}: {len(held_out):,} ratings"
+            )
+            summaries = [_image("calibration", picture)]
+            if part == "test":
+                summaries.append(_histogram("prediction_error", predictions - held_out.ratings))
+            self._write(part, step, summaries)
+        embedding = model.item_vectors()[:, : model.embedding_dim].numpy()
+        projector.write(self._path / "summary", embedding, split.train)
+
+    def _final(self, part: str, metrics: dict[str, float], step: int) -> None:
+        """Metrics that stand for the run as a whole."""
+        values = {f"{part}/{name}": value for name, value in metrics.items()}
+        self._write("summary", step, _scalars(values))
+
+    def _write(self, part: str, step: int, summaries: list[Summary]) -> None:
+        """Adds to a part's event file, which is readable up to here while the run goes on."""
+        if not summaries:
+            return
+        if part not in self._writers:
+            self._writers[part] = tf.summary.create_file_writer(str(self._path / part))
+        # serialized one after the other, protocol buffers are serialized merged
+        packed = b"".join(summary.SerializeToString() for summary in summaries)
+        with self._writers[part].as_default(step=step):
+            tf.summary.experimental.write_raw_pb(packed)
+        self._writers[part].flush()
+
+
+def _scalars(values: dict[str, float]) -> list[Summary]:
+    return [scalar_pb(name, value) for name, value in values.items()]
+
+
+def _histogram(name: str, values: np.ndarray) -> Summary:
+    """Counts in bins of equal width; TensorBoard's own function takes ten times as long."""
+    counts, edges = np.histogram(values, _BINS)
+    bins = np.stack([edges[:-1], edges[1:], counts], axis=1)
+    return _tensor(name, bins.astype(np.float64), histogram_metadata(None, None))
+
+
+def _image(name: str, png: bytes) -> Summary:
+    width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
+    values = np.array([f"{width}".encode(), f"{height}".encode(), png], object)
+    return _tensor(name, values, image_metadata(None, None))
+
+
+def _tensor(name: str, values: np.ndarray, metadata: Any) -> Summary:
+    summary = Summary()
+    summary.value.add(tag=name, metadata=metadata, tensor=make_tensor_proto(values))
+    return summary

@@ -1,0 +1,1 @@
+"""Training: the loop, the objective, samplers, optimizers, fold-in."""

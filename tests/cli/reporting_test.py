@@ -1,0 +1,193 @@
+import io
+import sys
+
+from mfrec.cli import reporting
+from mfrec.config.settings import Config
+from mfrec.evaluation.significance import Comparison, Difference
+from mfrec.training.trainer import EpochLog, LoopLog
+
+RESULTS = {
+    "dataset": "toy",
+    "split": "random 80/10/10, seed 0",
+    "model": "mse d=2",
+    "protocol": dict.fromkeys(("validation", "test"), "errors over every held-out rating"),
+    "intervals": {},
+    "warnings": [],
+    "epochs": 3,
+    "parameters": 12_345,
+    "metrics": {
+        "validation": {"rmse": 0.81, "mae": 0.61},
+        "test": {"rmse": 0.91234, "mae": 0.71},
+    },
+    "baselines": {
+        "global_mean": {"rmse": 1.1256, "mae": 0.94},
+        "biases": {"rmse": 0.95, "mae": 0.7449},
+        "oracle": {"rmse": 0.5, "mae": 0.25},
+    },
+    "held_out": {"test": "ab", "validation": "cd"},
+    "counts": {"test": 20_000, "validation": 1_000},
+    "timing": {
+        "load_seconds": 0.25,
+        "compile_seconds": 1.5,
+        "train_seconds": 12.34,
+        "examples_per_second": 5_250_000.0,
+        "evaluation_seconds": 0.75,
+        "total_seconds": 99.99,
+    },
+}
+
+
+def test_table_of_the_test_part_from_worst_to_best():
+    assert reporting.table(RESULTS).splitlines() == [
+        "toy · random 80/10/10, seed 0 · test: 20,000 ratings",
+        "errors over every held-out rating",
+        "",
+        "                   RMSE       MAE",
+        "global mean      1.1256    0.9400",
+        "damped biases    0.9500    0.7449",
+        "mfrec mse d=2    0.9123    0.7100",
+        "oracle           0.5000    0.2500",
+    ]
+
+
+def test_table_of_the_validation_part_has_no_baselines():
+    assert reporting.table(RESULTS, "validation").splitlines() == [
+        "toy · random 80/10/10, seed 0 · validation: 1,000 ratings",
+        "errors over every held-out rating",
+        "",
+        "                   RMSE       MAE",
+        "mfrec mse d=2    0.8100    0.6100",
+    ]
+
+
+def test_table_over_folds_shows_deviations_of_the_model_alone():
+    deviations = {"test": {"rmse": 0.0125, "mae": 0.0075}}
+    lines = reporting.table(RESULTS | {"std": deviations, "folds": [{}] * 5}).splitlines()
+    assert lines[6] == "mfrec mse d=2    0.9123    0.7100   ± 0.0125 ± 0.0075 over 5 folds"
+    assert [line for line in lines if "±" in line] == [lines[6]]
+
+
+def test_a_stopped_run_says_so():
+    lines = reporting.table(RESULTS | {"stopped": "after epoch 3 of 9"}).splitlines()
+    assert lines[1:4] == [
+        *("errors over every held-out rating", "training was stopped after epoch 3 of 9", "")
+    ]
+
+
+def run_of(rmse, **changes):
+    results = RESULTS | {"metrics": {"test": {"rmse": rmse, "mae": 0.71}}} | changes
+    return results | {"baselines": {"biases": {"rmse": 0.95, "mae": 0.7449}}}
+
+
+def test_runs_on_the_same_rows_share_a_table_and_others_do_not():
+    runs = {
+        "runs/a": run_of(0.96, model="mse d=64", stopped="in epoch 1 of 9"),
+        "elsewhere": run_of(0.5, held_out={"test": "other"}),
+        "b": run_of(0.94, model="mae d=3"),
+        "c": run_of(0.94, split="u1"),
+    }
+    b = Config().replace({"embedding_dim": 3, "loss": "mae", "learning_rate": 0.00492})
+    configs = dict.fromkeys(runs, Config()) | {"b": b}
+    configs["runs/a"] = Config().replace({"data_dir": "/moved"})
+    assert reporting.comparison(runs, configs).splitlines() == [
+        "toy · random 80/10/10, seed 0 · test: 20,000 ratings",
+        "errors over every held-out rating",
+        "runs/a: training was stopped in epoch 1 of 9",
+        "",
+        "                      RMSE       MAE",
+        "runs/a  mse d=64    0.9600    0.7100",
+        "damped biases       0.9500    0.7449",
+        "b       mae d=3     0.9400    0.7100",
+        "",
+        "settings that differ:",
+        "runs/a  embedding_dim=64 loss=mse learning_rate=None",
+        "b       embedding_dim=3 loss=mae learning_rate=0.00492",
+        "",
+        "toy · random 80/10/10, seed 0 · test: 20,000 ratings",
+        "errors over every held-out rating",
+        "on other ratings than the table of this heading above",
+        "",
+        "                        RMSE       MAE",
+        "damped biases         0.9500    0.7449",
+        "elsewhere  mse d=2    0.5000    0.7100",
+        "",
+        "toy · u1 · test: 20,000 ratings",
+        "errors over every held-out rating",
+        "",
+        "                   RMSE       MAE",
+        "damped biases    0.9500    0.7449",
+        "c  mse d=2       0.9400    0.7100",
+    ]
+
+
+def test_timing_says_where_the_seconds_went():
+    line = reporting.timing(RESULTS)
+    assert line.startswith("3 epochs, 12,345 parameters · ") and "\n" not in line
+    for part in ("load 0.2 s", "compile 1.5 s", "train 12.3 s", "evaluate 0.8 s", "in all 100.0 s"):
+        assert part in line
+    assert "5.2" in line and "M examples/s" in line
+
+
+def epoch_log(epoch, validation, is_best):
+    train = {"loss": 1.25, "examples_per_second": 2_500_000.0}
+    return EpochLog(epoch, 10, 5 * epoch, train, validation, is_best, 3.21)
+
+
+def test_one_plain_line_an_epoch_where_nobody_watches(capsys):
+    with reporting.TrainingReport() as report:
+        report.loop(LoopLog(1, 1, 20, 1.5, 1e6))
+        report.epoch(epoch_log(1, {"rmse": 0.9876}, True))
+        report.epoch(epoch_log(2, {}, False))
+        report.epoch(epoch_log(10, {"rmse": 0.99}, False))
+    assert capsys.readouterr().err.splitlines() == [
+        "epoch  1/10  loss 1.2500  validation RMSE 0.9876  2.50 M examples/s  3.2 s *",
+        "epoch  2/10  loss 1.2500  2.50 M examples/s  3.2 s",
+        "epoch 10/10  loss 1.2500  validation RMSE 0.9900  2.50 M examples/s  3.2 s",
+    ]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_bar_on_a_terminal(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setattr("mfrec.progress._SECONDS_BETWEEN_REDRAWS", 0)
+    with reporting.TrainingReport() as report:
+        report.loop(LoopLog(1, 1, 4, 1.5, 1e6))
+        report.epoch(epoch_log(1, {"rmse": 0.9876}, True))
+        report.loop(LoopLog(2, 2, 4, 1.25, 3e6))
+    compiling, first, second, end = terminal.getvalue().split("\r\x1b[K")[1:]
+    assert compiling == "compiling the training loop …"
+    assert "25%  epoch 1  loss 1.5000  1.00 M/s" in first
+    assert "50%  epoch 2  loss 1.2500  RMSE 0.9876  3.00 M/s" in second
+    assert end == "" and "\n" not in terminal.getvalue()
+
+
+def test_say_goes_to_standard_error(capsys):
+    reporting.say("hello")
+    assert capsys.readouterr() == ("", "hello\n")
+
+
+def test_significance_of_a_difference():
+    comparison = Comparison(
+        1_234,
+        0,
+        2,
+        {
+            "ndcg@10": Difference(0.25, 0.21, 0.04, (0.031, 0.049), 0.0001),
+            "mrr": Difference(0.5, 0.50625, -0.00625, (-0.02, 0.0075), 0.4321),
+        },
+    )
+    assert reporting.significance_table(comparison, "runs/bpr", "runs/softmax").splitlines() == [
+        "1,234 users in both · 2 users only in runs/softmax",
+        "means over these users; 95 % bootstrap interval of the difference; p of the two-sided "
+        "paired randomization test",
+        "",
+        "         runs/bpr  runs/softmax  difference       95 % interval        p",
+        "ndcg@10    0.2500        0.2100     +0.0400     +0.0310 +0.0490   0.0001",
+        "mrr        0.5000        0.5062     -0.0063     -0.0200 +0.0075   0.4321",
+    ]

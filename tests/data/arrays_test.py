@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+from readers_test import rows
+
+from mfrec.data.interactions import Interactions
+from mfrec.data.readers import read_ratings
+from mfrec.errors import InputError
+
+# Entries (0, 2, 4), (1, 0, 0), (1, 1, 2.5) of a 3 x 3 matrix, as scipy saves them.
+CSR = {
+    "format": b"csr",
+    "shape": [3, 3],
+    "indptr": [0, 1, 3, 3],
+    "indices": np.array([2, 0, 1], np.int32),
+    "data": [4, 0, 2.5],
+}
+CSC = CSR | {"format": b"csc", "indptr": [0, 1, 2, 3], "indices": [1, 1, 0], "data": [0, 2.5, 4]}
+COO = {"format": "coo", "shape": [3, 3], "row": [0, 1, 1], "col": [2, 0, 1], "data": [4, 0, 2.5]}
+ENTRIES = [("0", "2", 4), ("1", "0", 0), ("1", "1", 2.5)]
+
+
+@pytest.fixture
+def read(tmp_path):
+    def save_and_read(arrays):
+        if isinstance(arrays, dict):
+            path = tmp_path / "ratings.npz"
+            np.savez(path, **arrays)
+        else:
+            path = tmp_path / "ratings.npy"
+            np.save(path, arrays)
+        return read_ratings(path)
+
+    return save_and_read
+
+
+@pytest.mark.parametrize("ids", [["7", "8", "7"], [b"7", b"8", b"7"], np.array([7, 8, 7], "u1")])
+def test_reads_columns(read, ids):
+    arrays = {"user_ids": ids, "item_ids": np.array([3, 3, 10**12]), "ratings": [1, 2.5, 3]}
+    expected = [("7", "3", 1), ("8", "3", 2.5), ("7", "1000000000000", 3)]
+    assert rows(read(arrays)) == expected
+    with_times = read(arrays | {"timestamps": [9, 8, 7], "extra": [0]})
+    times = [9, 8, 7]
+    assert rows(with_times) == [(*row, time) for row, time in zip(expected, times, strict=True)]
+
+
+def test_reads_sparse_matrices(read):
+    assert rows(read(CSR)) == ENTRIES
+    assert rows(read(COO)) == ENTRIES
+    # column after column
+    assert rows(read(CSC)) == [ENTRIES[1], ENTRIES[2], ENTRIES[0]]
+    assert (read(CSC).num_users, read(CSC).num_items) == (3, 3)
+
+
+def test_reads_what_scipy_saves(tmp_path):
+    sparse = pytest.importorskip("scipy.sparse")
+    matrix = sparse.coo_matrix(([4, 0, 2.5], ([0, 1, 1], [2, 0, 1])), (3, 3))
+    for kind in ("coo", "csr", "csc"):
+        sparse.save_npz(tmp_path / f"{kind}.npz", matrix.asformat(kind))
+        data = read_ratings(tmp_path / f"{kind}.npz")
+        assert sorted(rows(data)) == ENTRIES
+        assert rows(data) == rows(Interactions.from_matrix(matrix.asformat(kind)))
+
+
+def test_reads_dense_matrices_whose_zeros_are_ratings(read):
+    nan = np.nan
+    matrix = np.array([[nan, nan, 4], [0, 2.5, nan], [nan, nan, nan]])
+    assert rows(read(matrix)) == ENTRIES
+    assert rows(read({"anything": matrix})) == ENTRIES
+    assert rows(read(np.array([[1, 0]]))) == [("0", "0", 1), ("0", "1", 0)]
+
+
+@pytest.mark.parametrize(
+    "arrays, message",
+    [
+        ({"user_ids": [1.0], "item_ids": [1], "ratings": [1]}, "user_ids are float64; save them"),
+        ({"user_ids": [1], "item_ids": [1, 2], "ratings": [1]}, "lengths differ: 1 user ids, 2"),
+        ({"user_ids": [[1]], "item_ids": [[1]], "ratings": [[1]]}, "user_ids has 2 dimensions"),
+        ({"user_ids": [1], "item_ids": [1], "ratings": [np.nan]}, "rating at position 0 is nan"),
+        ({"user_ids": [1], "item_ids": [b"\xff"], "ratings": [1]}, "item_ids holds text that is"),
+        (
+            {"user_ids": [1], "item_ids": [1]},
+            "holds user_ids, item_ids where user_ids, item_ids, r",
+        ),
+        ({"user_ids": [], "item_ids": [], "ratings": []}, "are float64"),
+        ({"x": np.array([[None]])}, "holds Python objects, which are not read"),
+        ({"x": np.array([1, 2])}, "an array of 1 dimensions; a matrix of ratings has 2"),
+        (np.array([["a"]]), "a matrix of <U1; save it as numbers"),
+        (np.array([[np.nan]]), "holds no ratings"),
+        (np.array([[np.inf]]), "rating at position 0 is inf"),
+        (CSR | {"format": b"bsr"}, "a sparse matrix in bsr form; save matrix.tocsr()"),
+        (CSR | {"indices": [2, 0, 3]}, "entries outside its shape"),
+        (CSR | {"indices": [2, 0, -1]}, "entries outside its shape"),
+        (CSR | {"indptr": [0, 1, 4, 3]}, "indptr does not fit its data"),
+        (CSR | {"indptr": [0, 1, 2, 2]}, "indptr does not fit its data"),
+        (COO | {"row": [0, 1]}, "arrays do not fit each other"),
+        ({"format": b"coo", "shape": [3, 3], "data": [1]}, "without its row, col, data"),
+    ],
+)
+def test_bad_files_are_refused_in_one_line(read, arrays, message):
+    with pytest.raises(InputError) as raised:
+        read(arrays)
+    assert message in str(raised.value) and "\n" not in str(raised.value)
+    assert "ratings.np" in str(raised.value)
+
+
+def test_broken_files_are_refused(tmp_path):
+    for name, content in {"a.npz": b"PK\x03\x04", "b.npy": b"\x93NUMPY", "c.npy": b"1,2,3"}.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=f"{name}: (no readable numpy|holds Python)"):
+            read_ratings(tmp_path / name)
+    with pytest.raises(InputError, match="d.npz: no such file"):
+        read_ratings(tmp_path / "d.npz")
+    (tmp_path / "e.npz").mkdir()
+    with pytest.raises(InputError, match="e.npz: is a folder"):
+        read_ratings(tmp_path / "e.npz")

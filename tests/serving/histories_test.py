@@ -1,0 +1,54 @@
+import pytest
+
+from mfrec.errors import InputError
+from mfrec.serving.histories import parse_history, read_names
+
+ITEMS = {"1", "2", "a:3", "a", "Usual Suspects, The (1995)", "x:y", "1,000"}
+
+
+def parsed(text):
+    return parse_history(text, ITEMS.__contains__)
+
+
+@pytest.mark.parametrize(
+    "text, known, unknown",
+    [
+        ("1,2", [("1", None), ("2", None)], []),
+        ("1:5, 2:3.5", [("1", 5.0), ("2", 3.5)], []),
+        # a colon and a number start a rating only where the whole is no item
+        ("a:3,a:4,a:3:5", [("a:3", None), ("a", 4.0), ("a:3", 5.0)], []),
+        ("x:y,x:y:1", [("x:y", None), ("x:y", 1.0)], []),
+        # the longest stretch that is an item
+        ("Usual Suspects, The (1995):4,1", [("Usual Suspects, The (1995)", 4.0), ("1", None)], []),
+        ("1,000,1:2", [("1,000", None), ("1", 2.0)], []),
+        ("9:5,1:4,b c, ,Usual", [("1", 4.0)], ["9", "b c", "Usual"]),
+        ("1:nan,1:x", [], ["1:nan", "1:x"]),
+        ("", [], []),
+    ],
+)
+def test_histories(text, known, unknown):
+    assert parsed(text) == (known, unknown)
+
+
+def test_histories_in_files_hold_one_item_a_line(tmp_path):
+    file = tmp_path / "history.txt"
+    file.write_text("\ufeffUsual Suspects, The (1995):4\n1\n\nx:y:2\n7\n", encoding="utf-8")
+    known = [("Usual Suspects, The (1995)", 4.0), ("1", None), ("x:y", 2.0)]
+    assert parsed(f"@{file}") == (known, ["7"])
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [(None, "No such file"), (b"", "empty; one name a line"), (b"\xff\n", "not UTF-8")],
+)
+def test_names_that_cannot_be_read(tmp_path, content, message):
+    file = tmp_path / "names.txt"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match=f"names.txt: {message}"):
+        read_names(file)
+
+
+def test_names_keep_their_spaces_but_not_their_line_ends(tmp_path):
+    (tmp_path / "names.txt").write_bytes(b" a\r\n\r\nb c \n")
+    assert read_names(tmp_path / "names.txt") == [" a", "b c "]
