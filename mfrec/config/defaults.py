@@ -16,6 +16,7 @@ from mfrec.config.settings import (
     EvaluationConfig,
     ModelConfig,
     OptimizerConfig,
+    RegularizerConfig,
     SamplerConfig,
     TrainingConfig,
     parse_cutoffs,
@@ -78,10 +79,12 @@ def adapt(config: Config, data: Statistics) -> Config:
     """The settings with every None filled in."""
     evaluation = adapt_evaluation(config.evaluation, data)
     training = adapt_training(config.training, data, evaluation.cutoffs)
+    model = adapt_model(config.model, data)
     return dataclasses.replace(
         config,
         evaluation=evaluation,
-        model=adapt_model(config.model, data),
+        model=model,
+        regularizer=adapt_regularizer(config.regularizer, data, bool(model.normalize)),
         sampler=adapt_sampler(config.sampler, data),
         optimizer=adapt_optimizer(config.optimizer, data, training.batch_size),
         training=training,
@@ -125,8 +128,25 @@ def adapt_sampler(config: SamplerConfig, data: Statistics) -> SamplerConfig:
 
 
 def adapt_model(config: ModelConfig, data: Statistics) -> ModelConfig:
-    """λ = 0.57 · gradient / row_ratings^0.6, λ_b = noise^1.5 / 4 ratings' worth, embeddings from
-    0.1 · √spread.
+    """Embeddings from 0.1 · √spread; biases and cosines as the loss wants them.
+
+    Ranking losses have no biases.
+    """
+    traits = data.traits
+    return _filled(
+        config,
+        {
+            "use_bias": traits.kind == "rating",
+            "normalize": traits.normalize,
+            "init_stddev": 0.1 * math.sqrt(data.spread),
+        },
+    )
+
+
+def adapt_regularizer(
+    config: RegularizerConfig, data: Statistics, normalize: bool
+) -> RegularizerConfig:
+    """λ = 0.57 · gradient / row_ratings^0.6, λ_b = noise^1.5 / 4 ratings' worth; ν by the loss.
 
     Below a certain λ embeddings begin to fit noise. A matrix of nothing but noise has singular
     values that grow with its standard deviation times the square root of the ratings a row, and
@@ -135,25 +155,21 @@ def adapt_model(config: ModelConfig, data: Statistics) -> ModelConfig:
     from about so many ratings on, more where rows differ little beside their noise: in a model
     of nothing but biases the best number would be the noise ratio itself.
 
-    Ranking losses have neither biases nor, where they compare cosines, a scale to charge.
+    With ranking losses λ is 0.003, or 0 where they compare cosines, which have no scale to charge.
+
+    Args:
+        config: the settings.
+        data: what they follow from.
+        normalize: whether scores are cosines.
     """
-    traits = data.traits
-    config = _filled(
-        config,
-        {
-            "use_bias": traits.kind == "rating",
-            "normalize": traits.normalize,
-            "frequency_exponent": traits.frequency_exponent,
-        },
-    )
-    curvature = data.gradient / data.spread
+    traits, curvature = data.traits, data.gradient / data.spread
     derived = {
-        "init_stddev": 0.1 * math.sqrt(data.spread),
+        "frequency_exponent": traits.frequency_exponent,
         "regularization": 0.57 * data.gradient / data.row_ratings**0.6,
         "bias_regularization": data.noise**1.5 / 8 * curvature / data.row_ratings,
     }
     if traits.kind != "rating":
-        charge = 0.0 if config.normalize else 0.003
+        charge = 0.0 if normalize else 0.003
         derived |= {"regularization": charge, "bias_regularization": charge}
     return _filled(config, derived)
 

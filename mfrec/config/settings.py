@@ -159,8 +159,13 @@ class SplitConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The score μ + b_u + b_i + <p_u, q_i> and what keeps it small."""
+    """What scores users and items: μ + b_u + b_i + <p_u, q_i>, or another model."""
 
+    model: str = _setting(
+        "matrix_factorization",
+        "matrix_factorization, svdpp, or your own: FILE.py:Class or package.module:Class",
+    )
+    model_args: str = _setting("", "the model's own arguments: name=value,name=value")
     embedding_dim: int = _setting(64, "length d of the user and item embeddings", minimum=1)
     use_bias: bool | None = _setting(
         None, "learn a bias for every user and item (default: for losses of ratings)"
@@ -173,6 +178,19 @@ class ModelConfig:
         "embeddings start at N(0, init_stddev/√embedding_dim) (default: from the data)",
         minimum=0,
     )
+    user_ids: bool = _setting(
+        True, "users have embeddings of their own beside those of their --user_features"
+    )
+    item_ids: bool = _setting(
+        True, "likewise items; --noitem_ids (or --no_item_ids) is a model of their features alone"
+    )
+    clip_predictions: bool = _setting(True, "clip predictions to the training ratings' range")
+
+
+@dataclass(frozen=True)
+class RegularizerConfig:
+    """What keeps the embeddings and biases small: R, added to the loss."""
+
     regularization: float | None = _setting(
         None, "λ: charge on the squared embeddings (default: from the data)", minimum=0
     )
@@ -185,16 +203,9 @@ class ModelConfig:
         minimum=0,
         maximum=1,
     )
-    user_ids: bool = _setting(
-        True, "users have embeddings of their own beside those of their --user_features"
-    )
-    item_ids: bool = _setting(
-        True, "likewise items; --noitem_ids (or --no_item_ids) is a model of their features alone"
-    )
     feature_regularization: float = _setting(
         6.0, "features are charged so many times as much as a row with their examples", minimum=0
     )
-    clip_predictions: bool = _setting(True, "clip predictions to the training ratings' range")
 
 
 @dataclass(frozen=True)
@@ -340,6 +351,7 @@ class Config:
     positives: PositivesConfig = PositivesConfig()
     split: SplitConfig = SplitConfig()
     model: ModelConfig = ModelConfig()
+    regularizer: RegularizerConfig = RegularizerConfig()
     loss: LossConfig = LossConfig()
     sampler: SamplerConfig = SamplerConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -517,7 +529,15 @@ def resolve(
 _OF_CUTS = tuple(setting.name for setting in dataclasses.fields(SplitConfig))
 
 # What decides which tables a model has and what is in them.
-_OF_TABLES = ("embedding_dim", "use_bias", "normalize", "user_ids", "item_ids")
+_OF_TABLES = (
+    "model",
+    "model_args",
+    "embedding_dim",
+    "use_bias",
+    "normalize",
+    "user_ids",
+    "item_ids",
+)
 
 
 def _check_continues(config: Config, run_dir: str) -> None:
@@ -562,7 +582,7 @@ def _absolute(name: str, value: Any) -> Any:
     """Paths are kept absolute, so that config.json means the same from every folder."""
     if not isinstance(value, str) or not value:
         return value
-    if name == "loss" and ".py:" in value:
+    if name in ("loss", "model") and ".py:" in value:
         file, _, function = value.rpartition(":")
         return f"{os.path.abspath(file)}:{function}"
     if name == "candidates" and value == NO_CANDIDATES:

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mfrec.config.settings import ModelConfig
+from mfrec.config.settings import ModelConfig, RegularizerConfig
 from mfrec.data import pipelines
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions
@@ -117,7 +117,7 @@ class MatrixFactorization(tf.keras.Model):
         item_features: Features | None = None,
         user_ids: bool = True,
         item_ids: bool = True,
-        feature_regularization: float = ModelConfig.feature_regularization,
+        feature_regularization: float = RegularizerConfig.feature_regularization,
     ) -> None:
         super().__init__(name="matrix_factorization")
         self.num_users = num_users

@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 
 from mfrec import memory
-from mfrec.training import optimizers
 from mfrec.config.settings import Config, read_settings
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions, Vocabulary
@@ -32,6 +31,7 @@ from mfrec.files import replacing
 from mfrec.losses import Loss
 from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
+from mfrec.training import optimizers
 from mfrec.training.trainer import Trained
 
 _PARTS = ("train", "validation")
@@ -347,9 +347,9 @@ def build_model(
         use_bias=settings.use_bias,
         normalize=settings.normalize,
         init_stddev=settings.init_stddev,
-        regularization=settings.regularization,
-        bias_regularization=settings.bias_regularization,
-        frequency_exponent=settings.frequency_exponent,
+        regularization=config.regularizer.regularization,
+        bias_regularization=config.regularizer.bias_regularization,
+        frequency_exponent=config.regularizer.frequency_exponent,
         clip_predictions=settings.clip_predictions,
         link=loss.link,
         seed=config.training.seed,
@@ -357,5 +357,5 @@ def build_model(
         item_features=features.get("item"),
         user_ids=settings.user_ids,
         item_ids=settings.item_ids,
-        feature_regularization=settings.feature_regularization,
+        feature_regularization=config.regularizer.feature_regularization,
     )

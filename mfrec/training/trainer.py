@@ -18,14 +18,14 @@ import numpy as np
 from mfrec import losses
 from mfrec.config.defaults import (
     Statistics,
-    adapt_model,
     adapt_optimizer,
+    adapt_regularizer,
     adapt_sampler,
     adapt_training,
 )
 from mfrec.config.settings import (
-    ModelConfig,
     OptimizerConfig,
+    RegularizerConfig,
     SamplerConfig,
     TrainingConfig,
     nearest,
@@ -289,7 +289,7 @@ class Trainer:
             self.model.take_over(self._earlier.model)
         data = statistics(train, self.loss)
         config = adapt_training(self.config, data)
-        derived = adapt_model(ModelConfig(), data)
+        derived = adapt_regularizer(RegularizerConfig(), data, self.model.normalize)
         if self.model.regularization is None:
             self.model.regularization = derived.regularization
         if self.model.bias_regularization is None:

@@ -110,7 +110,7 @@ def test_config_json_holds_every_setting_resolved_and_the_derived_constants(trai
     config, derived = RunFolder(place / "first").load_config()
     assert config.data.ratings == str(place / "ratings.csv")
     assert config.model.embedding_dim == 3 and config.training.steps_per_loop == 3
-    assert config.model.regularization is not None
+    assert config.regularizer.regularization is not None
     train = RunFolder(place / "first").load_data()["train"]
     assert derived == {
         "num_users": train.num_users,
@@ -188,7 +188,7 @@ def test_the_table_stands_on_standard_output(trained, place):
 def test_what_was_chosen_from_the_data_is_said(trained, place):
     (line,) = [line for line in trained[1].splitlines() if line.startswith("chosen from the data")]
     config, _ = RunFolder(place / "first").load_config()
-    assert f"regularization={config.model.regularization:g}" in line
+    assert f"regularization={config.regularizer.regularization:g}" in line
     assert "learning_rate" not in line and "batch_size" not in line
 
 

@@ -143,8 +143,9 @@ def test_refuses_what_no_setting_can_be(name, value, message):
 
 def test_accepts_what_stands_on_a_bound():
     values = {"embedding_dim": 1, "regularization": 0, "frequency_exponent": 1, "test_fraction": 0}
-    model = Config().replace(values).model
-    assert (model.embedding_dim, model.regularization, model.frequency_exponent) == (1, 0, 1)
+    config = Config().replace(values)
+    assert config.model.embedding_dim == 1
+    assert (config.regularizer.regularization, config.regularizer.frequency_exponent) == (0, 1)
 
 
 def test_replace_leaves_the_original_and_the_other_settings_alone():
@@ -233,13 +234,13 @@ def test_nearest_names_what_is_near_or_all():
 def test_adapt_fills_every_gap_and_changes_nothing_that_was_given():
     data = Statistics(80_000, num_users=900, num_items=1_600, gradient=2.2, spread=1.1, noise=4.0)
     adapted = adapt(Config(), data)
-    for section in (adapted.model, adapted.optimizer, adapted.training):
+    for section in (adapted.model, adapted.regularizer, adapted.optimizer, adapted.training):
         empty = {k for k, v in dataclasses.asdict(section).items() if v is None}
         assert empty <= {"clip_norm", "init_from"}
     # λ = 0.57 · 2.2 / (80,000 / √(900 · 1,600))^0.6; λ_b: 4^1.5 / 4 = 2 ratings of curvature 2
     row_ratings = 80_000 / 1_200
-    assert adapted.model.regularization == pytest.approx(1.254 / row_ratings**0.6, rel=5e-3)
-    assert adapted.model.bias_regularization == pytest.approx(2 / row_ratings, rel=5e-3)
+    assert adapted.regularizer.regularization == pytest.approx(1.254 / row_ratings**0.6, rel=5e-3)
+    assert adapted.regularizer.bias_regularization == pytest.approx(2 / row_ratings, rel=5e-3)
     given = {"regularization": 0.5, "bias_regularization": 0.25, "learning_rate": 0.125}
     given |= {"use_bias": False, "normalize": False, "frequency_exponent": 0.25, "cutoffs": "5"}
     given |= {
