@@ -22,7 +22,11 @@ _HOMES = {
     "TrainingConfig": "mfrec.config.settings",
     "Vocabulary": "mfrec.data.interactions",
 }
-_MODULES = {"export": "mfrec.serving.export", "losses": "mfrec.losses"}
+_MODULES = {
+    "export": "mfrec.serving.export",
+    "losses": "mfrec.losses",
+    "models": "mfrec.models",
+}
 __all__ = sorted([*_HOMES, *_MODULES])
 
 

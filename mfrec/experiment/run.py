@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mfrec import losses, memory
+from mfrec import losses, memory, models
 from mfrec.cli import reporting
 from mfrec.cli.reporting import say
 from mfrec.config.defaults import adapt
@@ -29,7 +29,7 @@ from mfrec.evaluation.metrics import ERRORS
 from mfrec.evaluation.rankings import RankingResult
 from mfrec.experiment.part_evaluator import Measured, Yardstick
 from mfrec.files import replacing
-from mfrec.runs.run_folder import RunFolder, build_model
+from mfrec.runs.run_folder import RunFolder
 from mfrec.tensorboard.summaries import Summaries
 from mfrec.training import objective as objectives
 from mfrec.training.trainer import EpochLog, History, Trained, Trainer, optimizers, statistics
@@ -258,7 +258,7 @@ def _remeasure(
     saved = folder.load_data()
     train, part = saved["train"], what.part
     loss = losses.configured(config.loss)
-    model = folder.load_model(config, loss, (train.num_users, train.num_items))
+    model = folder.load_model(config, loss, train)
     if what.ratings:
         held_out = loading.read_held_out(what.ratings, config)
         split = splits.assemble(train, saved.get("validation"), held_out, catalogue=train.items)
@@ -304,8 +304,7 @@ def _prepare(
         before = RunFolder(config.training.init_from)
         settings_before, _ = before.load_config()
         seen = before.load_data()
-        rows = (seen["train"].num_users, seen["train"].num_items)
-        earlier = before.load_trained(settings_before, loss, rows)
+        earlier = before.load_trained(settings_before, loss, seen["train"])
         if settings_before.optimizer.optimizer != config.optimizer.optimizer or bool(
             settings_before.optimizer.average_weights
         ) != bool(config.optimizer.average_weights):
@@ -353,7 +352,7 @@ class _Fit:
     ) -> None:
         self.split = split
         rows = (split.train.num_users, split.train.num_items)
-        self.model = build_model(config, loss, rows, features)
+        self.model = models.build(config, loss, rows, features)
         self._features = features
         self._config = config
         self._folder = folder

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from mfrec import memory
+from mfrec import memory, models
 from mfrec.config.settings import Config, read_settings
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions, Vocabulary
@@ -29,7 +29,7 @@ from mfrec.data.splits import Split
 from mfrec.errors import InputError, first_line
 from mfrec.files import replacing
 from mfrec.losses import Loss
-from mfrec.models.matrix_factorization import MatrixFactorization
+from mfrec.models.base import Model
 from mfrec.quiet_tensorflow import tf
 from mfrec.training import optimizers
 from mfrec.training.trainer import Trained
@@ -137,7 +137,7 @@ class RunFolder:
 
     def save_model(
         self,
-        model: MatrixFactorization,
+        model: Model,
         step: int,
         optimizer: tf.keras.optimizers.Optimizer | None = None,
     ) -> None:
@@ -158,7 +158,7 @@ class RunFolder:
                 str(path),
                 max_to_keep=1,
             )
-            manager.save(checkpoint_number=step)
+            _check_variables(manager.save(checkpoint_number=step), model)
         except (OSError, tf.errors.OpError) as error:
             # what stands before is a temporary file's name
             reason = first_line(error).rpartition("; ")[2]
@@ -222,19 +222,22 @@ class RunFolder:
             raise InputError(f"{path}: holds no training part")
         return parts
 
-    def load_model(self, config: Config, loss: Loss, rows: tuple[int, int]) -> MatrixFactorization:
+    def load_model(self, config: Config, loss: Loss, train: Interactions) -> Model:
         """The trained model.
 
         Args:
             config: the run's settings.
             loss: the run's loss, whose link the model needs.
-            rows: users and items of the vocabularies.
+            train: the run's training part.
 
         Raises:
-            InputError: no checkpoint, a broken one, or one of another shape.
+            InputError: no checkpoint, a broken one, one of another shape, or one that holds other
+                variables than the model has.
         """
+        rows = (train.num_users, train.num_items)
         memory.check_tables(config.model.embedding_dim, sum(rows), copies=1)
-        model = build_model(config, loss, rows, self._load_features(config, rows))
+        model = models.build(config, loss, rows, self._load_features(config, rows))
+        model.adapt(train)
         path = self.path / "checkpoints"
         try:
             path = tf.train.latest_checkpoint(str(path))
@@ -243,17 +246,18 @@ class RunFolder:
             status = tf.train.Checkpoint(model=model).restore(path)
             # what the optimizer remembers stays where it is
             status.assert_existing_objects_matched().expect_partial()
+            _check_variables(path, model)
         except (tf.errors.OpError, ValueError, AssertionError, IndexError, RuntimeError) as error:
             raise InputError(f"{path}: cannot be restored ({first_line(error)})") from None
         return model
 
-    def load_trained(self, config: Config, loss: Loss, rows: tuple[int, int]) -> Trained:
+    def load_trained(self, config: Config, loss: Loss, train: Interactions) -> Trained:
         """The trained model with its optimizer, where that was kept; arguments as `load_model`.
 
         Raises:
             InputError: as `load_model`.
         """
-        model = self.load_model(config, loss, rows)
+        model = self.load_model(config, loss, train)
         optimizer = optimizers.build(config.optimizer, steps_per_epoch=1, epochs=1)
         optimizer.build(model.trainable_variables)
         path = tf.train.latest_checkpoint(str(self.path / "checkpoints"))
@@ -329,33 +333,15 @@ def _remove(entries: Iterable[Path]) -> None:
             entry.unlink(missing_ok=True)
 
 
-def build_model(
-    config: Config, loss: Loss, rows: tuple[int, int], features: Mapping[str, Features] = {}
-) -> MatrixFactorization:
-    """An untrained model of the configured kind for so many users and items.
-
-    Args:
-        config: the settings.
-        loss: what it is trained on.
-        rows: users and items.
-        features: of "user" and "item" rows, where they have any.
-    """
-    settings = config.model
-    return MatrixFactorization(
-        *rows,
-        settings.embedding_dim,
-        use_bias=settings.use_bias,
-        normalize=settings.normalize,
-        init_stddev=settings.init_stddev,
-        regularization=config.regularizer.regularization,
-        bias_regularization=config.regularizer.bias_regularization,
-        frequency_exponent=config.regularizer.frequency_exponent,
-        clip_predictions=settings.clip_predictions,
-        link=loss.link,
-        seed=config.training.seed,
-        user_features=features.get("user"),
-        item_features=features.get("item"),
-        user_ids=settings.user_ids,
-        item_ids=settings.item_ids,
-        feature_regularization=config.regularizer.feature_regularization,
-    )
+def _check_variables(path: str, model: Model) -> None:
+    """Refuses a checkpoint that kept other variables than a model has."""
+    kept = [name for name, _ in tf.train.list_variables(path) if name.startswith("model/")]
+    foreign = [name.split("/")[1] for name in kept if not hasattr(model, name.split("/")[1])]
+    if foreign:
+        raise InputError(f"{path}: holds '{foreign[0]}', which the model does not have")
+    if len(kept) != len(model.variables):
+        raise InputError(
+            f"{path}: holds {len(kept)} variables of the model, which has {len(model.variables)}; "
+            "a variable has to be an attribute of the model, as self.table makes it, or belong to "
+            "a layer that is one"
+        )

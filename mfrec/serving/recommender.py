@@ -116,7 +116,7 @@ class Recommender:
         parts = folder.load_data()
         train = parts["train"]
         loss = losses.configured(config.loss)
-        model = folder.load_model(config, loss, (train.num_users, train.num_items))
+        model = folder.load_model(config, loss, train)
         return cls(model, loss, config, train, parts.get("validation"))
 
     @property

@@ -28,6 +28,7 @@ from mfrec.data.interactions import UNKNOWN, Interactions
 from mfrec.data.pipelines import Examples
 from mfrec.errors import InputError
 from mfrec.losses import Loss
+from mfrec.models.base import InnerProduct, VectorScores, rows
 from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
 from mfrec.training import samplers
@@ -60,8 +61,13 @@ class FoldIn:
     """
 
     def __init__(
-        self, model: MatrixFactorization, loss: Loss, config: Config, train: Interactions
+        self, model: InnerProduct, loss: Loss, config: Config, train: Interactions
     ) -> None:
+        if not model.has_vectors:
+            raise InputError(
+                f"model '{config.model.model}' has no vectors, so nobody can be folded in from a "
+                "history; take a model with vectors, such as --model=matrix_factorization"
+            )
         self._model = model
         self._loss = loss
         self._items = train.items
@@ -135,23 +141,24 @@ class FoldIn:
         Args:
             interactions: the histories; errors as for `of_interactions`.
         """
-        model, users = self._model, self.of_interactions(interactions)
-        if self._folded is None or self._folded.num_users != len(users):
+        model, vectors = self._model, self.of_interactions(interactions)
+        if self._folded is None or self._folded.num_users != len(vectors):
             self._folded = MatrixFactorization(
-                len(users),
+                len(vectors),
                 model.num_items,
-                model.embedding_dim,
-                use_bias=model.use_bias,
+                model.width,
+                use_bias=model.has_biases,
                 clip_predictions=model.clip_predictions,
                 link=model.link,
             )
-        folded, dim = self._folded, model.embedding_dim
-        items = model.item_vectors()
-        folded.user_embedding.assign(users[:, :dim])
-        folded.item_embedding.assign(items[:, :dim])
-        if model.use_bias:
-            folded.user_bias.assign(users[:, dim])
-            folded.item_bias.assign(items[:, -1])
+        folded = self._folded
+        p, b = model.split_user_vectors(vectors)
+        q, a = model.split_item_vectors(model.item_vectors())
+        folded.user_embedding.assign(p)
+        folded.item_embedding.assign(q)
+        if model.has_biases:
+            folded.user_bias.assign(b)
+            folded.item_bias.assign(a)
         folded.global_bias.assign(model.global_bias)
         folded.rating_range.assign(model.rating_range)
         return folded
@@ -183,7 +190,7 @@ class FoldIn:
 
     def _size_of_user(self, width: int) -> int:
         """About how many numbers the largest tensor holds for one history of this width."""
-        dim = self._model.embedding_dim
+        dim = self._model.width
         if self._is_quadratic:
             return max(width, dim) * dim
         scores = {
@@ -202,7 +209,7 @@ class FoldIn:
         solve = self._least_squares if self._is_quadratic else self._descend
         vectors = solve(histories)
         unknown = tf.zeros_like(vectors)
-        if self._model.use_bias:
+        if self._model.has_biases:
             unknown = tf.concat([unknown[:, 1:], tf.ones_like(unknown[:, :1])], axis=-1)
         return tf.where(histories.counts[:, tf.newaxis] > 0, vectors, unknown)
 
@@ -248,8 +255,10 @@ class FoldIn:
     def _ridge(self) -> tf.Tensor:
         """λ of every free coordinate of a user vector, float32 [d] or, with a bias, [d + 1]."""
         model = self._model
-        charges = [model.regularization] * model.embedding_dim
-        return tf.constant(charges + [model.bias_regularization] * model.use_bias, tf.float32)
+        charges = [model.regularization] * model.width
+        if model.has_biases:
+            charges.append(model.bias_regularization)
+        return tf.constant(charges, tf.float32)
 
     def _descend(self, histories: "_Histories") -> tf.Tensor:
         """Some steps from 0 or, where scores are cosines, from the mean of the history's items."""
@@ -268,9 +277,11 @@ class FoldIn:
             sampler=self._sampler(histories) if self._objective.sampler else None,
             known=_HeldItems.of(histories, model.num_items) if self._rejects_positives else None,
         )
-        dim = model.embedding_dim
-        sizes = [tf.sqrt(tf.reduce_mean(tf.square(items[:, :dim])))] * dim
-        sizes += [tf.sqrt(tf.reduce_mean(tf.square(items[:, -1])))] * model.use_bias
+        dim = model.width
+        q, biases = model.split_item_vectors(items)
+        sizes = [tf.sqrt(tf.reduce_mean(tf.square(q)))] * dim
+        if biases is not None:
+            sizes.append(tf.sqrt(tf.reduce_mean(tf.square(biases))))
         rate = _RATE * tf.stack(sizes)
 
         def user_vectors(z: tf.Tensor) -> tf.Tensor:
@@ -370,7 +381,7 @@ class _Histories(NamedTuple):
         return Examples(users, *columns)
 
 
-class _NewUsers:
+class _NewUsers(VectorScores):
     """Users of their own beside a model's items: all that `Objective` asks of a model.
 
     Args:
@@ -379,22 +390,20 @@ class _NewUsers:
         users: vectors of the users 0 to B − 1, float32 [B, dim].
     """
 
-    def __init__(self, model: MatrixFactorization, items: tf.Tensor, users: tf.Tensor) -> None:
+    def __init__(self, model: InnerProduct, items: tf.Tensor, users: tf.Tensor) -> None:
         self.num_users, self.num_items = model.num_users, model.num_items
         self.targets = model.targets
-        self._global_bias = model.global_bias
+        self.global_bias = model.global_bias
         self._items, self._users = items, users
 
     def __call__(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        user_ids, item_ids = inputs
-        products = self.user_vectors(user_ids) * self.item_vectors(item_ids)
-        return self._global_bias + tf.reduce_sum(products, axis=-1)
+        return self.scores(*inputs)
 
-    def user_vectors(self, user_ids: tf.Tensor) -> tf.Tensor:
-        return tf.gather(self._users, user_ids)
+    def user_vectors(self, user_ids: tf.Tensor | None = None) -> tf.Tensor:
+        return rows(self._users, user_ids)
 
     def item_vectors(self, item_ids: tf.Tensor | None = None) -> tf.Tensor:
-        return self._items if item_ids is None else tf.gather(self._items, item_ids)
+        return rows(self._items, item_ids)
 
 
 class _HeldItems(NamedTuple):

@@ -18,7 +18,7 @@ from mfrec.data.interactions import Interactions
 from mfrec.data.pipelines import Examples
 from mfrec.errors import InputError
 from mfrec.losses import Loss
-from mfrec.models.matrix_factorization import MatrixFactorization
+from mfrec.models.base import Model, VectorScores
 from mfrec.quiet_tensorflow import tf
 from mfrec.training import samplers
 from mfrec.training.samplers import MASKED, KnownPairs, Sampler
@@ -38,7 +38,7 @@ class Objective:
             [num_items] of the training part, float32.
     """
 
-    model: MatrixFactorization
+    model: Model | VectorScores
     loss: Loss
     sampling: SamplerConfig
     sampler: Sampler | None
@@ -48,7 +48,7 @@ class Objective:
     @classmethod
     def of(
         cls,
-        model: MatrixFactorization,
+        model: Model,
         loss: Loss,
         train: Interactions,
         sampling: SamplerConfig,
@@ -96,14 +96,15 @@ class Objective:
         return self.loss(self.model.targets(batch.ratings), scores, batch=self._told(batch))
 
     def _catalogue(self, batch: Examples, _: tf.Tensor) -> tf.Tensor:
-        users, positives = self._vectors(batch)
-        scores = tf.reduce_sum(users * positives, axis=-1)
+        users = self.model.user_vectors(_by_user(batch))
+        scores = tf.reduce_sum(users * self.model.item_vectors(batch.item_ids), axis=-1)
         return self.loss(scores, users, self.model.item_vectors(), batch=self._told(batch))
 
     def _ranking(self, batch: Examples, seed: tf.Tensor) -> tf.Tensor:
         negatives = self._draw(batch, seed)
-        score = self._scores_shared if self.shares_negatives else self._scores
-        positive_scores, scores = score(batch, negatives.item_ids)
+        positive_scores, scores = self.model.contrast(
+            _by_user(batch), batch.item_ids, negatives.item_ids
+        )
         scores = self._corrected(scores, negatives, batch)
         counts = tf.gather(self.tables["item_counts"], negatives.item_ids)
         if self.sampling.hard_negatives > 1:
@@ -115,46 +116,10 @@ class Objective:
         told = self._told(batch) | {"negative_counts": counts}
         return self.loss(positive_scores, scores, batch=told)
 
-    def _scores_shared(
-        self, batch: Examples, negative_ids: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Scores of positives, of the shape of batch.item_ids, and of negatives [N], [..., N]."""
-        users, positives = self._vectors(batch)
-        # tf.matmul would multiply row by row where users are [B, 1, d]
-        scores = tf.tensordot(users, self.model.item_vectors(negative_ids), axes=(-1, -1))
-        return tf.reduce_sum(users * positives, axis=-1), scores
-
-    def _scores(self, batch: Examples, negative_ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The same, of negatives that every row of the batch has for itself.
-
-        Read together, positives and negatives cost one visit to the item table and one to its
-        gradient: a quarter of the step where there is one negative.
-        """
-        rows = tf.shape(batch.user_ids)[0]
-        positives, negatives = (
-            tf.reshape(ids, (rows, -1)) for ids in (batch.item_ids, negative_ids)
-        )
-        items = self.model.item_vectors(tf.concat([positives, negatives], axis=1))
-        users = self.model.user_vectors(batch.user_ids)[:, tf.newaxis]
-        # summed by a product with ones, for which XLA uses vector registers
-        ones = tf.ones((users.shape[-1], 1))
-        scores = tf.matmul(tf.reshape(users * items, (-1, len(ones))), ones)
-        scores = tf.reshape(scores, (rows, -1))
-        width = tf.shape(positives)[1]
-        return (
-            tf.reshape(scores[:, :width], tf.shape(batch.item_ids)),
-            tf.reshape(scores[:, width:], tf.shape(negative_ids)),
-        )
-
     @property
     def shares_negatives(self) -> bool:
         """Whether all examples of a batch see the same negatives."""
         return self.sampling.shared_negatives or self.sampling.negative_sampler == "in_batch"
-
-    def _vectors(self, batch: Examples) -> tuple[tf.Tensor, tf.Tensor]:
-        """Vectors of the users [B, d] or [B, 1, d], and of the positives [B, d] or [B, P, d]."""
-        users = self.model.user_vectors(_by_user(batch))
-        return users, self.model.item_vectors(batch.item_ids)
 
     def _draw(self, batch: Examples, seed: tf.Tensor) -> samplers.Negatives:
         """Negatives [N] for the whole batch, or [B, N] or [B, 1, N] for each of its rows."""
@@ -205,7 +170,7 @@ def _by_user(batch: Examples) -> tf.Tensor:
 
 
 def row_charges(
-    model: MatrixFactorization,
+    model: Model,
     loss: Loss,
     counts: np.ndarray,
     of: np.ndarray,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from mfrec.config.settings import OptimizerConfig, parse_arguments
 from mfrec.errors import InputError
-from mfrec.models.matrix_factorization import with_first_rows
+from mfrec.models.base import with_first_rows
 from mfrec.quiet_tensorflow import tf
 
 _CLASSES = {

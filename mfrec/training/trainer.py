@@ -35,7 +35,7 @@ from mfrec.data.pipelines import EpochShape, Examples, Loop, training_examples, 
 from mfrec.errors import InputError
 from mfrec.evaluation.metrics import ERRORS, rating_errors
 from mfrec.evaluation.rankings import RankingEvaluator
-from mfrec.models.matrix_factorization import MatrixFactorization
+from mfrec.models.base import Model
 from mfrec.quiet_tensorflow import tf
 from mfrec.training import optimizers
 from mfrec.training.objective import Objective, row_charges
@@ -134,7 +134,7 @@ class Trained:
         optimizer: what it remembers of them; None where that is not known or of no use.
     """
 
-    model: MatrixFactorization
+    model: Model
     optimizer: tf.keras.optimizers.Optimizer | None = None
 
 
@@ -143,7 +143,7 @@ class NonFiniteLoss(InputError):
 
 
 class Trainer:
-    """Trains a `MatrixFactorization` on a loss.
+    """Trains a `Model` on a loss.
 
     Args:
         model: what is trained; `fit` first lets it adapt to the training ratings.
@@ -161,7 +161,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: MatrixFactorization,
+        model: Model,
         optimizer: str | OptimizerConfig = "adam",
         loss: "str | Callable | losses.Loss" = "mse",
         config: TrainingConfig | None = None,
@@ -283,8 +283,8 @@ class Trainer:
 
     def _adapt(self, train: Interactions) -> tuple[TrainingConfig, OptimizerConfig]:
         """The settings with what follows from the training data; fills in the model's, too."""
-        self.model.link = self.loss.link
-        self.model.adapt(train, predicts_ratings=self.loss.traits.kind == "rating")
+        self.model.link = self.loss.link if self.loss.traits.kind == "rating" else None
+        self.model.adapt(train)
         if self._earlier:
             self.model.take_over(self._earlier.model)
         data = statistics(train, self.loss)
@@ -533,7 +533,7 @@ def _noise_ratio(ids: np.ndarray, values: np.ndarray) -> float:
 class _BestWeights:
     """The weights of the best validation metric, or the latest where nothing is evaluated."""
 
-    def __init__(self, model: MatrixFactorization, metric: str) -> None:
+    def __init__(self, model: Model, metric: str) -> None:
         self._model = model
         self._metric = metric
         self._sign = -1 if metric in ERRORS else 1

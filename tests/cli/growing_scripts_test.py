@@ -50,8 +50,7 @@ def losses_of(err):
 def trained(folder):
     config, _ = folder.load_config()
     train = folder.load_data()["train"]
-    rows = (train.num_users, train.num_items)
-    return folder.load_trained(config, losses.get(config.loss.loss), rows), train
+    return folder.load_trained(config, losses.get(config.loss.loss), train), train
 
 
 def test_on_the_same_ratings_it_goes_on_where_it_ended(first, run, place):

@@ -13,10 +13,10 @@ import pytest
 
 import helpers
 from helpers import ROOT, interactions
-from mfrec import losses
+from mfrec import losses, models
 from mfrec.config.settings import Config
 from mfrec.data.splits import assemble
-from mfrec.runs.run_folder import RunFolder, build_model
+from mfrec.runs.run_folder import RunFolder
 from mfrec.serving.recommender import Recommender
 
 NUM_USERS, NUM_ITEMS = 40, 30
@@ -52,7 +52,7 @@ def place(tmp_path_factory):
         config = config.replace({"use_bias": loss == "logistic", "normalize": False})
         config = config.replace({"regularization": 0.1, "bias_regularization": 0.1})
         config = config.replace({"frequency_exponent": 1.0, "positives_per_row": 1})
-        model = build_model(config, losses.get(loss), (NUM_USERS, NUM_ITEMS))
+        model = models.build(config, losses.get(loss), (NUM_USERS, NUM_ITEMS))
         model.adapt(split.train)
         with RunFolder.create(folder / name) as run:
             run.save_config(config, {})

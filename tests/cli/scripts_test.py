@@ -256,9 +256,8 @@ def predicted(place, run_dir, pairs):
     """Ratings of raw pairs from a run's saved tables, by numpy."""
     folder = RunFolder(place / run_dir)
     config, derived = folder.load_config()
-    rows = (derived["num_users"], derived["num_items"])
-    model = folder.load_model(config, losses.get("mse"), rows)
     train = folder.load_data()["train"]
+    model = folder.load_model(config, losses.get("mse"), train)
     values = []
     for user, item in pairs:
         u, i = int(train.users.lookup([user])[0]), int(train.items.lookup([item])[0])

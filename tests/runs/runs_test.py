@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from helpers import interactions
-from mfrec import losses
+from mfrec import losses, models
 from mfrec.config.settings import Config
 from mfrec.data.interactions import Interactions
 from mfrec.data.splits import assemble
 from mfrec.errors import InputError
 from mfrec.quiet_tensorflow import tf
-from mfrec.runs.run_folder import RunFolder, build_model
+from mfrec.runs.run_folder import RunFolder
 
 CONFIG = Config().replace(
     {
@@ -38,7 +38,7 @@ def make_split():
 
 
 def make_model():
-    model = build_model(CONFIG, MSE, (2, 3))
+    model = models.build(CONFIG, MSE, (2, 3))
     model.user_bias.assign([0.25, -1])
     model.adapt(make_split().train)
     return model
@@ -89,7 +89,7 @@ def test_data_without_a_validation_part(tmp_path):
 
 
 def test_the_model_comes_back_to_the_last_bit(folder):
-    model, loaded = make_model(), folder.load_model(CONFIG, MSE, (2, 3))
+    model, loaded = make_model(), folder.load_model(CONFIG, MSE, make_split().train)
     for table in (*TABLES, "rating_range"):
         assert (getattr(loaded, table).numpy() == getattr(model, table).numpy()).all()
     assert loaded.rating_range.numpy().tolist() == [1.5, 5]
@@ -101,14 +101,18 @@ def test_only_the_latest_model_is_kept(folder):
     for step, value in enumerate((1.0, 2.0), start=8):
         model.item_bias.assign([value] * 3)
         folder.save_model(model, step)
-    assert folder.load_model(CONFIG, MSE, (2, 3)).item_bias.numpy().tolist() == [2, 2, 2]
+    assert folder.load_model(CONFIG, MSE, make_split().train).item_bias.numpy().tolist() == [
+        2,
+        2,
+        2,
+    ]
     assert len(list((folder.path / "checkpoints").glob("*.index"))) == 1
 
 
 def test_new_data_discard_the_model_of_the_old(folder):
     folder.save_data(make_split())
     with pytest.raises(InputError, match="holds no checkpoint"):
-        folder.load_model(CONFIG, MSE, (2, 3))
+        folder.load_model(CONFIG, MSE, make_split().train)
 
 
 def test_results_come_back_and_nothing_half_written_stays(folder):
@@ -133,13 +137,13 @@ def test_build_model_takes_every_setting():
         "frequency_exponent": 0.125,
         "clip_predictions": False,
     }
-    model = build_model(Config().replace(values), losses.get("poisson"), (4, 5))
+    model = models.build(Config().replace(values), losses.get("poisson"), (4, 5))
     assert (model.num_users, model.num_items, model.link) == (4, 5, "exp")
     for name in set(values) - {"use_bias", "init_stddev"}:
         assert getattr(model, name) == values[name]
     assert not model.user_bias.trainable and not model.user_embedding.numpy().any()
     starts = [
-        build_model(CONFIG.replace({"seed": seed}), MSE, (4, 5)).user_embedding.numpy()
+        models.build(CONFIG.replace({"seed": seed}), MSE, (4, 5)).user_embedding.numpy()
         for seed in (4, 5)
     ]
     assert (starts[0] != starts[1]).all()
@@ -223,7 +227,7 @@ def test_create_never_removes_what_is_no_run(tmp_path):
 def load_all(folder):
     config, _ = folder.load_config()
     train = folder.load_data()["train"]
-    folder.load_model(config, MSE, (train.num_users, train.num_items))
+    folder.load_model(config, MSE, train)
     return folder.load_results()
 
 
@@ -317,7 +321,7 @@ def test_an_incomplete_interactions_file_is_named(folder):
 @pytest.mark.parametrize("rows", [(3, 3), (2, 2)])
 def test_a_checkpoint_of_another_shape_is_named(folder, rows):
     with pytest.raises(InputError, match="ckpt-7: cannot be restored"):
-        folder.load_model(CONFIG, MSE, rows)
+        folder.load_model(CONFIG, MSE, interactions([0], [0], [1], *rows))
 
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
@@ -325,7 +329,7 @@ def test_a_checkpoint_of_something_else_is_named(folder):
     other = tf.train.Checkpoint(model=tf.train.Checkpoint(something_else=tf.Variable([[1.0]])))
     tf.train.CheckpointManager(other, str(folder.path / "checkpoints"), 1).save()
     with pytest.raises(InputError, match="ckpt-1: cannot be restored"):
-        folder.load_model(CONFIG, MSE, (2, 3))
+        folder.load_model(CONFIG, MSE, make_split().train)
 
 
 def test_incomplete_results_are_named(folder):
@@ -340,9 +344,9 @@ def test_tables_that_do_not_fit_are_refused_before_they_are_made(folder, monkeyp
     # 5 rows of 3 float32
     monkeypatch.setattr("mfrec.memory.free_bytes", lambda: 59)
     with pytest.raises(InputError, match="--embedding_dim=2: 5 users and items need"):
-        folder.load_model(CONFIG, MSE, (2, 3))
+        folder.load_model(CONFIG, MSE, make_split().train)
     monkeypatch.setattr("mfrec.memory.free_bytes", lambda: 60)
-    assert folder.load_model(CONFIG, MSE, (2, 3))
+    assert folder.load_model(CONFIG, MSE, make_split().train)
 
 
 def test_no_run_folder(tmp_path):

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import helpers
-from mfrec import losses
+from mfrec import losses, models
 from mfrec.config.settings import Config
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.splits import assemble
 from mfrec.errors import InputError
 from mfrec.quiet_tensorflow import tf
-from mfrec.runs.run_folder import RunFolder, build_model
+from mfrec.runs.run_folder import RunFolder
 from mfrec.serving import export
 from mfrec.serving.recommender import Recommender
 
@@ -45,7 +45,7 @@ def make_run(path):
     items = data.items.with_labels(labels)
     data = Interactions(data.user_ids, data.item_ids, data.ratings, None, data.users, items)
     split = assemble(data.take(range(90)), data.take(range(90, 100)), None)
-    model = build_model(CONFIG, losses.get("logistic"), (NUM_USERS, NUM_ITEMS))
+    model = models.build(CONFIG, losses.get("logistic"), (NUM_USERS, NUM_ITEMS))
     for table in (model.user_embedding, model.item_embedding, model.user_bias, model.item_bias):
         values = random.normal(size=table.shape)
         values[8:9] = values[7:8]

@@ -1,0 +1,83 @@
+"""Embeddings and biases of features, added to those of the rows that have them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mfrec.data.features import Features
+from mfrec.models.base import Model, rows
+from mfrec.quiet_tensorflow import tf
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTable:
+    """What rows have beside their own embeddings and biases.
+
+    Attributes:
+        places: one pair for each feature that a row can have: which feature each row has there,
+            int32 [rows], and how much it counts, float32 [rows].
+        embedding: float32 [features, embedding_dim].
+        bias: float32 [features].
+        is_trained: float32 [rows], 1 for rows that have an embedding of their own, 0 for others.
+    """
+
+    places: list[tuple[tf.Tensor, tf.Tensor]]
+    embedding: tf.Variable
+    bias: tf.Variable
+    is_trained: tf.Variable
+
+    @classmethod
+    def of(
+        cls, model: Model, side: str, features: Features | None, seed: int, use_bias: bool
+    ) -> "FeatureTable | None":
+        """Make the tables of a model's users' or items' features; None where there are none.
+
+        Args:
+            model: whose tables.
+            side: "user" or "item".
+            features: of every row.
+            seed: of the embeddings.
+            use_bias: whether features have biases; else these stay 0.
+        """
+        if features is None:
+            return None
+        is_trained = model.add_weight(
+            name=f"{side}_is_trained",
+            shape=(len(features.ids),),
+            initializer="ones",
+            trainable=False,
+        )
+        setattr(model, f"{side}_is_trained", is_trained)
+        number, name = len(features.names), f"{side}_feature"
+        columns = zip(features.ids.T, features.values.T, strict=True)
+        return cls(
+            [(tf.constant(ids), tf.constant(values)) for ids, values in columns],
+            model.table(f"{name}_embedding", f"{name}s", seed=seed, number=number),
+            model.table(
+                f"{name}_bias", f"{name}s", is_bias=True, trainable=use_bias, number=number
+            ),
+            is_trained,
+        )
+
+    def added_to(
+        self, embeddings: tf.Tensor, biases: tf.Tensor, ids: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Own embeddings [..., d] and biases [...] of rows, with those of their features."""
+        is_trained = rows(self.is_trained, ids)
+        embeddings, biases = is_trained[..., tf.newaxis] * embeddings, is_trained * biases
+        # one place after the other: [rows, width, d] at once would take twice as long
+        for features, values in self.places:
+            features, values = rows(features, ids), rows(values, ids)
+            embeddings += values[..., tf.newaxis] * tf.gather(self.embedding, features)
+            biases += values * tf.gather(self.bias, features)
+        return embeddings, biases
+
+    def adapt(self, counts: np.ndarray) -> None:
+        """Rows without training examples, int [rows], have nothing but their features."""
+        self.is_trained.assign(counts > 0)
+
+    def take_over(self, earlier: "FeatureTable") -> None:
+        """Rows that an earlier model was trained on keep their own embeddings."""
+        is_trained, before = self.is_trained.numpy(), earlier.is_trained.numpy()
+        is_trained[: len(before)] = np.maximum(is_trained[: len(before)], before)
+        self.is_trained.assign(is_trained)

@@ -1,0 +1,115 @@
+"""The registry of models: how a name, a class or an address becomes a model."""
+
+from collections.abc import Callable, Mapping
+
+from mfrec import own_code
+from mfrec.config.settings import Config, nearest, parse_arguments
+from mfrec.data.features import Features
+from mfrec.errors import InputError
+from mfrec.losses.registry import Loss
+from mfrec.models.base import SIZES, Model, arguments
+from mfrec.quiet_tensorflow import tf
+
+REGISTRY: dict[str, type[Model]] = {}
+
+
+def register(name: str) -> Callable[[type[Model]], type[Model]]:
+    """Registers a class of models under the name that --model takes; one name, one class."""
+
+    def registered(model: type[Model]) -> type[Model]:
+        taken = REGISTRY.get(name)
+        # the same class may come again: a notebook's cell run twice, a file loaded twice
+        if taken and taken.__qualname__ != model.__qualname__:
+            raise ValueError(f"there is a model named '{name}' already")
+        REGISTRY[name] = model
+        return model
+
+    return registered
+
+
+def get(model: str) -> type[Model]:
+    """The class by that name, or in that file or module.
+
+    Args:
+        model: 'svdpp', 'my_models.py:TwoTowers' or 'package.module:TwoTowers'.
+
+    Raises:
+        InputError: there is no such name, file, module or class, or the class is no `Model`.
+    """
+    found = own_code.load(model, "model") if own_code.is_address(model) else REGISTRY.get(model)
+    if found is None:
+        raise InputError(
+            f"unknown model '{model}'{nearest(model, REGISTRY)}; "
+            "a model of your own is FILE.py:Class or package.module:Class"
+        )
+    if not (isinstance(found, type) and issubclass(found, Model)):
+        raise InputError(f"--model={model}: no subclass of mfrec.models.Model")
+    return found
+
+
+# The settings that only some models take, and what stands for their absence.
+_OPTIONAL = {"use_bias": False, "normalize": False, "user_ids": True, "item_ids": True}
+
+
+def suit(config: Config) -> Config:
+    """The settings with what follows from the model: what it does not take is turned off.
+
+    Raises:
+        InputError: a setting that the model does not take was given, or --model_args names an
+            argument that it does not have.
+    """
+    model, name = get(config.model.model), config.model.model
+    taken = arguments(model)
+    for argument in parse_arguments(config.model.model_args):
+        own = [other for other in taken if other not in (*SIZES, *vars(config.model))]
+        own = [other for other in own if other not in ("link", "seed")]
+        if argument not in own:
+            has = f"has {', '.join(own)}" if own else "has none"
+            raise InputError(f"--model_args: model '{name}' {has}, not '{argument}'")
+    changes = {}
+    for setting, absent in _OPTIONAL.items():
+        value = getattr(config.model, setting)
+        if setting not in taken:
+            if value not in (None, absent):
+                raise InputError(f"--{setting}={value}: model '{name}' has no such argument")
+            changes[setting] = absent
+    for role in ("user", "item"):
+        if getattr(config.data, f"{role}_features") and f"{role}_features" not in taken:
+            raise InputError(f"--{role}_features: model '{name}' reads no features of {role}s")
+    return config.replace(changes)
+
+
+def build(
+    config: Config, loss: Loss, rows: tuple[int, int], features: Mapping[str, Features] = {}
+) -> Model:
+    """An untrained model of the configured class.
+
+    Args:
+        config: the settings, resolved.
+        loss: what it is trained on.
+        rows: numbers of users and items.
+        features: of "user" and "item" rows, where they have any.
+    """
+    make = get(config.model.model)
+    taken = arguments(make)
+    settings = {
+        **vars(config.model),
+        **vars(config.regularizer),
+        "link": loss.link if loss.traits.kind == "rating" else None,
+        "seed": config.training.seed,
+        "user_features": features.get("user"),
+        "item_features": features.get("item"),
+    }
+    settings = {name: value for name, value in settings.items() if name in taken}
+    settings |= parse_arguments(config.model.model_args)
+    # layers inside a model start from the global generators
+    tf.keras.utils.set_random_seed(config.training.seed)
+    model = make(*rows, **settings)
+    make_all_variables(model)
+    return model
+
+
+def make_all_variables(model: Model) -> None:
+    """Makes the variables of layers inside a model, which come with the first ids."""
+    first = tf.zeros([1], tf.int32)
+    model.scores(first, first)

@@ -1,0 +1,76 @@
+"""Code of the user's own: what `FILE.py:name` or `package.module:name` names.
+
+One loader for losses, models, samplers, splitters, metrics and optimizers. A file is run anew
+each time it is named; it sees the current folder's modules, as a script there would.
+"""
+
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from types import ModuleType
+from typing import Any
+
+from mfrec.errors import InputError, first_line
+
+
+def is_address(name: str) -> bool:
+    """Return whether `name` points to code, unlike the plain name of something registered."""
+    return ":" in name
+
+
+def load(address: str, flag: str) -> Any:
+    """Return the object at an address.
+
+    Args:
+        address: 'path/to/file.py:name' or 'package.module:name'.
+        flag: the flag it came from, without dashes; errors begin with it.
+
+    Raises:
+        InputError: there is no such file, module or name, or running it fails; says in which line.
+    """
+    place, _, name = address.rpartition(":")
+    if place.endswith(".py") and not os.path.isfile(place):
+        raise InputError(f"--{flag}={address}: no file {place}")
+    sys.path.insert(0, os.getcwd())
+    try:
+        module = _run(place) if place.endswith(".py") else importlib.import_module(place)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise InputError(f"--{flag}={address}: {_where(error, place)}: {reason}") from None
+    finally:
+        sys.path.pop(0)
+    if not hasattr(module, name):
+        raise InputError(f"--{flag}={address}: no '{name}' there, only {_own_names(module)}")
+    return getattr(module, name)
+
+
+def _run(file: str) -> ModuleType:
+    # under its path, so that it replaces no module that is called as the file is
+    spec = importlib.util.spec_from_file_location(os.path.abspath(file), file)
+    module = importlib.util.module_from_spec(spec)
+    # data classes look up the module that they are defined in
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _where(error: Exception, place: str) -> str:
+    """The file and line of an error, as the user's own code has it; else `place`."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename != __file__ and not frame.filename.startswith("<frozen"):
+            if frame.filename != importlib.__file__:
+                return f"{frame.filename}:{frame.lineno}"
+    return place
+
+
+def _own_names(module: ModuleType) -> list[str]:
+    """Names of the functions and classes that a module defines."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if callable(value) and getattr(value, "__module__", None) == module.__name__
+    ]
