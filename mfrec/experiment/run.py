@@ -293,6 +293,7 @@ def _prepare(
     """
     loss = losses.configured(config.loss)
     objectives.check(loss, config)
+    objectives.check_vectors(loss, config.model.model, models.get(config.model.model).has_vectors)
     if loss.traits.kind == "rating" and not source.has_ratings:
         raise InputError(
             f"{source.name} has no ratings, which loss '{loss.name}' learns; take a loss of "

@@ -17,8 +17,10 @@ class Bag:
         self.splits = splits
         self.members = members
         counts = np.diff(splits)
-        self._owners = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
         self._weights = (1 / np.sqrt(np.maximum(counts, 1))).astype(np.float32)
+        # tensors, not arrays: these would be written into every graph that sums
+        self._members = tf.constant(members)
+        self._owners = tf.constant(np.repeat(np.arange(len(counts), dtype=np.int32), counts))
 
     @classmethod
     def of_pairs(cls, rows: np.ndarray, members: np.ndarray, num_rows: int) -> "Bag":
@@ -41,7 +43,7 @@ class Bag:
             float32 [..., width].
         """
         if row_ids is None or not tf.executing_eagerly():
-            sums = self._sums(table, self.members, self._owners, len(self._weights))
+            sums = self._sums(table, self._members, self._owners, len(self._weights))
             sums *= self._weights[:, np.newaxis]
             return sums if row_ids is None else tf.gather(sums, row_ids)
         wanted = np.asarray(row_ids)

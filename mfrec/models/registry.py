@@ -76,6 +76,11 @@ def suit(config: Config) -> Config:
     for role in ("user", "item"):
         if getattr(config.data, f"{role}_features") and f"{role}_features" not in taken:
             raise InputError(f"--{role}_features: model '{name}' reads no features of {role}s")
+    if config.split.split == "held_out_users" and not model.has_vectors:
+        raise InputError(
+            f"--split=held_out_users folds users in, and model '{name}' has no vectors; take "
+            "another split, or a model with vectors"
+        )
     return config.replace(changes)
 
 

@@ -53,7 +53,12 @@ class Objective:
         train: Interactions,
         sampling: SamplerConfig,
     ) -> "Objective":
-        """The objective of this training part."""
+        """The objective of this training part.
+
+        Raises:
+            InputError: the loss reads vectors, and the model has none.
+        """
+        check_vectors(loss, model.name, model.has_vectors)
         weights = train.weights_or_ones()
         counts = {
             "user_counts": np.bincount(train.user_ids, minlength=model.num_users),
@@ -188,6 +193,15 @@ def row_charges(
     if loss.row_charges is None:
         return model.row_charges(counts, of)
     return loss.row_charges(of, others, model.frequency_exponent, **loss.parameters)
+
+
+def check_vectors(loss: Loss, model: str, has_vectors: bool) -> None:
+    """Refuses a loss of the whole catalogue for a model without vectors."""
+    if loss.traits.kind == "catalogue" and not has_vectors:
+        raise InputError(
+            f"loss '{loss.name}' reads item vectors, and model '{model}' has none; take a loss of "
+            "ratings or of sampled negatives"
+        )
 
 
 def check(loss: Loss, config: Config) -> None:
