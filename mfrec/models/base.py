@@ -282,6 +282,15 @@ class Model(tf.keras.Model):
     def _predict_block(self) -> Any:
         return tf.function(self.predict_ratings)
 
+    def prepare(self, train: Interactions) -> None:
+        """Adapt to the training part, and make the variables of layers inside the model."""
+        self.adapt(train)
+        if not all(layer.built for layer in self._flatten_layers(include_self=False)):
+            # layers start from the global generators
+            tf.keras.utils.set_random_seed(self.seed)
+            first = tf.zeros([1], tf.int32)
+            self.scores(first, first)
+
     def take_over(self, earlier: "Model") -> None:
         """Give the first rows of all variables the values that they have in an earlier model."""
         variables = zip(self.trainable_variables, earlier.trainable_variables, strict=True)

@@ -8,7 +8,6 @@ from mfrec.data.features import Features
 from mfrec.errors import InputError
 from mfrec.losses.registry import Loss
 from mfrec.models.base import SIZES, Model, arguments
-from mfrec.quiet_tensorflow import tf
 
 REGISTRY: dict[str, type[Model]] = {}
 
@@ -107,14 +106,4 @@ def build(
     }
     settings = {name: value for name, value in settings.items() if name in taken}
     settings |= parse_arguments(config.model.model_args)
-    # layers inside a model start from the global generators
-    tf.keras.utils.set_random_seed(config.training.seed)
-    model = make(*rows, **settings)
-    make_all_variables(model)
-    return model
-
-
-def make_all_variables(model: Model) -> None:
-    """Makes the variables of layers inside a model, which come with the first ids."""
-    first = tf.zeros([1], tf.int32)
-    model.scores(first, first)
+    return make(*rows, **settings)

@@ -237,7 +237,7 @@ class RunFolder:
         rows = (train.num_users, train.num_items)
         memory.check_tables(config.model.embedding_dim, sum(rows), copies=1)
         model = models.build(config, loss, rows, self._load_features(config, rows))
-        model.adapt(train)
+        model.prepare(train)
         path = self.path / "checkpoints"
         try:
             path = tf.train.latest_checkpoint(str(path))

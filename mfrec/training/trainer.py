@@ -284,7 +284,7 @@ class Trainer:
     def _adapt(self, train: Interactions) -> tuple[TrainingConfig, OptimizerConfig]:
         """The settings with what follows from the training data; fills in the model's, too."""
         self.model.link = self.loss.link if self.loss.traits.kind == "rating" else None
-        self.model.adapt(train)
+        self.model.prepare(train)
         if self._earlier:
             self.model.take_over(self._earlier.model)
         data = statistics(train, self.loss)
