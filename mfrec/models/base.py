@@ -121,7 +121,7 @@ class Model(tf.keras.Model):
             user_ids: int32, all known.
             item_ids: int32, all known.
         """
-        raise TypeError(f"{type(self).__name__} has to override scores(user_ids, item_ids)")
+        raise InputError(f"{type(self).__name__} has to override scores(user_ids, item_ids)")
 
     def adapt(self, train: Interactions) -> None:
         """Take the constants of the training part: μ and the range of ratings.
@@ -332,11 +332,11 @@ class VectorScores:
 
     def user_vectors(self, user_ids: tf.Tensor | None = None) -> tf.Tensor:
         """Vectors of users, float32 [..., dim] of int32 [...], or of all."""
-        raise TypeError(f"{type(self).__name__} has to override user_vectors(user_ids)")
+        raise InputError(f"{type(self).__name__} has to override user_vectors(user_ids)")
 
     def item_vectors(self, item_ids: tf.Tensor | None = None) -> tf.Tensor:
         """Vectors of items, float32 [..., dim] of int32 [...], or of all."""
-        raise TypeError(f"{type(self).__name__} has to override item_vectors(item_ids)")
+        raise InputError(f"{type(self).__name__} has to override item_vectors(item_ids)")
 
     def scores(self, user_ids: tf.Tensor, item_ids: tf.Tensor) -> tf.Tensor:
         """Scores ŷ(u,i), float32 of the shape that the ids broadcast to."""
@@ -403,11 +403,11 @@ class InnerProduct(VectorScores, Model):
         Args:
             user_ids: int32 [...], all known; None for all users.
         """
-        raise TypeError(f"{type(self).__name__} has to override user_rows(user_ids)")
+        raise InputError(f"{type(self).__name__} has to override user_rows(user_ids)")
 
     def item_rows(self, item_ids: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor | None]:
         """q_i and b_i, like `user_rows`; biases there and None here do not go together."""
-        raise TypeError(f"{type(self).__name__} has to override item_rows(item_ids)")
+        raise InputError(f"{type(self).__name__} has to override item_rows(item_ids)")
 
     @property
     def width(self) -> int:
