@@ -28,7 +28,10 @@ class Traits:
     """How a loss is usually trained: what it wants where nobody says otherwise.
 
     Attributes:
-        kind: "rating", "ranking" or "catalogue": which kind of batch it reads.
+        predicts_ratings: whether it compares predictions with ratings; else it ranks positives.
+        draws_negatives: whether it compares positives with negatives that a sampler draws.
+        reads_vectors: whether it reads the vectors of users and of all items, beside scores.
+        hard_negatives: whether its negatives may be the highest-scoring of several draws.
         normalize: whether it is made for cosines.
         num_negatives: negatives an example, or a batch where it shares them.
         shared_negatives: whether a batch shares its negatives.
@@ -36,7 +39,10 @@ class Traits:
         frequency_exponent: ν of its regularizer.
     """
 
-    kind: str = "rating"
+    predicts_ratings: bool = True
+    draws_negatives: bool = False
+    reads_vectors: bool = False
+    hard_negatives: bool = True
     normalize: bool = False
     num_negatives: int = 1
     shared_negatives: bool = False
@@ -75,8 +81,14 @@ class Statistics:
         return self.num_ratings / math.sqrt(self.num_users * self.num_items)
 
 
-def adapt(config: Config, data: Statistics) -> Config:
-    """The settings with every None filled in."""
+def adapt(config: Config, data: Statistics, takes_batch_items: bool = False) -> Config:
+    """The settings with every None filled in.
+
+    Args:
+        config: the settings.
+        data: what the rules start from.
+        takes_batch_items: whether the negative sampler takes the batch's own items.
+    """
     evaluation = adapt_evaluation(config.evaluation, data)
     training = adapt_training(config.training, data, evaluation.cutoffs)
     model = adapt_model(config.model, data)
@@ -85,7 +97,7 @@ def adapt(config: Config, data: Statistics) -> Config:
         evaluation=evaluation,
         model=model,
         regularizer=adapt_regularizer(config.regularizer, data, bool(model.normalize)),
-        sampler=adapt_sampler(config.sampler, data),
+        sampler=adapt_sampler(config.sampler, data, takes_batch_items),
         optimizer=adapt_optimizer(config.optimizer, data, training.batch_size),
         training=training,
     )
@@ -93,7 +105,7 @@ def adapt(config: Config, data: Statistics) -> Config:
 
 def adapt_evaluation(config: EvaluationConfig, data: Statistics) -> EvaluationConfig:
     """Losses of rankings are measured by rankings, of 10 items; others by errors alone."""
-    return _filled(config, {"cutoffs": "" if data.traits.kind == "rating" else "10"})
+    return _filled(config, {"cutoffs": "" if data.traits.predicts_ratings else "10"})
 
 
 def adapt_training(config: TrainingConfig, data: Statistics, cutoffs: str = "10") -> TrainingConfig:
@@ -111,14 +123,19 @@ def adapt_training(config: TrainingConfig, data: Statistics, cutoffs: str = "10"
         "positives_per_row": data.traits.positives_per_row,
         "eval_metric": "rmse",
     }
-    if data.traits.kind != "rating":
+    if not data.traits.predicts_ratings:
         derived["eval_metric"] = f"ndcg@{parse_cutoffs(cutoffs)[0]}"
     return _filled(config, derived)
 
 
-def adapt_sampler(config: SamplerConfig, data: Statistics) -> SamplerConfig:
-    """As many negatives as a ranking loss usually has, each batch its own or each example."""
-    if data.traits.kind != "ranking" or config.negative_sampler == "in_batch":
+def adapt_sampler(
+    config: SamplerConfig, data: Statistics, takes_batch_items: bool = False
+) -> SamplerConfig:
+    """As many negatives as a ranking loss usually has, each batch its own or each example.
+
+    A sampler that takes the batch's own items has as many as there are, shared by the batch.
+    """
+    if not data.traits.draws_negatives or takes_batch_items:
         return config
     derived = {
         "num_negatives": data.traits.num_negatives,
@@ -136,7 +153,7 @@ def adapt_model(config: ModelConfig, data: Statistics) -> ModelConfig:
     return _filled(
         config,
         {
-            "use_bias": traits.kind == "rating",
+            "use_bias": traits.predicts_ratings,
             "normalize": traits.normalize,
             "init_stddev": 0.1 * math.sqrt(data.spread),
         },
@@ -168,7 +185,7 @@ def adapt_regularizer(
         "regularization": 0.57 * data.gradient / data.row_ratings**0.6,
         "bias_regularization": data.noise**1.5 / 8 * curvature / data.row_ratings,
     }
-    if traits.kind != "rating":
+    if not traits.predicts_ratings:
         charge = 0.0 if normalize else 0.003
         derived |= {"regularization": charge, "bias_regularization": charge}
     return _filled(config, derived)
@@ -186,7 +203,7 @@ def adapt_optimizer(config: OptimizerConfig, data: Statistics, batch_size: int) 
     rows = math.sqrt(data.num_users * data.num_items)
     epsilon = 0.09 * data.gradient * math.sqrt(data.spread) / math.sqrt(batch_size * rows)
     is_adam = config.optimizer in ("adam", "adamw", "nadam")
-    is_rating = data.traits.kind == "rating"
+    is_rating = data.traits.predicts_ratings
     rate = 0.0045 * data.spread**0.75 if is_rating else 0.01
     derived = {
         "learning_rate": rate if is_adam else 10 * rate,

@@ -55,7 +55,7 @@ class Yardstick:
         self._config, self._loss, self._train = config, loss, split.train
         self._history = split.histories.get(part)
         self.protocol = ""
-        if loss.traits.kind == "rating":
+        if loss.predicts_ratings:
             self._errors = Evaluator(split.train)
         cutoffs = parse_cutoffs(config.evaluation.cutoffs)
         if cutoffs:

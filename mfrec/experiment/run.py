@@ -32,6 +32,7 @@ from mfrec.files import replacing
 from mfrec.runs.run_folder import RunFolder
 from mfrec.tensorboard.summaries import Summaries
 from mfrec.training import objective as objectives
+from mfrec.training import samplers
 from mfrec.training.trainer import EpochLog, History, Trained, Trainer, optimizers, statistics
 
 
@@ -294,7 +295,7 @@ def _prepare(
     loss = losses.configured(config.loss)
     objectives.check(loss, config)
     objectives.check_vectors(loss, config.model.model, models.get(config.model.model).has_vectors)
-    if loss.traits.kind == "rating" and not source.has_ratings:
+    if loss.predicts_ratings and not source.has_ratings:
         raise InputError(
             f"{source.name} has no ratings, which loss '{loss.name}' learns; take a loss of "
             "rankings, such as --loss=bpr"
@@ -312,7 +313,8 @@ def _prepare(
             # it remembers something else
             earlier = Trained(earlier.model)
         split = split.after(seen["train"], seen.get("validation"))
-    config = adapt(config, statistics(split.train, loss))
+    sampler = samplers.get(config.sampler.negative_sampler)
+    config = adapt(config, statistics(split.train, loss), sampler.takes_batch_items)
     features = source.features_of(split.train, _features(earlier))
     rows = split.train.num_users + split.train.num_items
     rows += sum(len(of_rows.names) for of_rows in features.values())
@@ -376,7 +378,7 @@ class _Fit:
     @property
     def draws_ratings(self) -> bool:
         """Whether TensorBoard shows predicted ratings: of users whom the model has rows for."""
-        return self._loss.traits.kind == "rating" and not self.split.histories
+        return self._loss.predicts_ratings and not self.split.histories
 
     def train(self, summaries: Summaries) -> History:
         is_refit = self._refit_epochs is not None

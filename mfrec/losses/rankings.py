@@ -29,7 +29,7 @@ def hinge(positive_scores, negative_scores, margin=1.0):
     return tf.reduce_mean(tf.nn.relu(margin - margins), axis=-1)
 
 
-@ranking("warp", num_negatives=32)
+@ranking("warp", hard_negatives=False, num_negatives=32)
 def warp(positive_scores, negative_scores, num_items, margin=1.0):
     """Weighted approximate-rank pairwise: log(1 + rank) · max(0, margin − s⁺ + s⁻).
 

@@ -1,17 +1,13 @@
 """The registry of losses: what a loss is, the decorators, and how a name becomes a loss."""
 
-import importlib
-import importlib.util
 import inspect
-import os
-import sys
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from mfrec import own_code
 from mfrec.config.defaults import Traits
 from mfrec.config.settings import LossConfig, nearest, parse_arguments
 from mfrec.errors import InputError
@@ -28,11 +24,9 @@ BATCH_ARGUMENTS = (
 )
 
 # What each kind of loss reads.
-_INPUTS = {
-    "rating": ("ratings", "predictions"),
-    "ranking": ("positive_scores", "negative_scores"),
-    "catalogue": ("positive_scores", "user_vectors", "item_vectors"),
-}
+_OF_RATINGS = ("ratings", "predictions")
+_OF_NEGATIVES = ("positive_scores", "negative_scores")
+_OF_VECTORS = ("positive_scores", "user_vectors", "item_vectors")
 
 
 @dataclass(frozen=True)
@@ -75,6 +69,28 @@ class Loss:
         """
         wanted = {name: batch[name] for name in self.batch_arguments}
         return self.function(*inputs, **wanted, **self.arguments)
+
+    @property
+    def predicts_ratings(self) -> bool:
+        """Whether it compares predictions with ratings; else it ranks positives."""
+        return self.traits.predicts_ratings
+
+    @property
+    def draws_negatives(self) -> bool:
+        """Whether it compares positives with negatives that a sampler draws."""
+        return self.traits.draws_negatives
+
+    @property
+    def reads_vectors(self) -> bool:
+        """Whether it reads the vectors of users and of all items, beside scores."""
+        return self.traits.reads_vectors
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors that it is called with."""
+        if self.draws_negatives:
+            return _OF_NEGATIVES
+        return _OF_VECTORS if self.reads_vectors else _OF_RATINGS
 
     @property
     def temperature(self) -> float:
@@ -132,7 +148,7 @@ def rating(
     if link not in LINKS:
         raise ValueError(f"unknown link '{link}'{nearest(link, LINKS)}")
 
-    return _registering(name, Traits("rating"), link=link, quadratic=quadratic)
+    return _registering(name, Traits(), link=link, quadratic=quadratic)
 
 
 def ranking(name: str, *, log_q: bool = False, **traits: Any) -> Callable[[Callable], Callable]:
@@ -144,7 +160,9 @@ def ranking(name: str, *, log_q: bool = False, **traits: Any) -> Callable[[Calla
             negatives may be corrected by the logarithm of how often they are drawn.
         traits: how it is usually trained; see `defaults.Traits`.
     """
-    return _registering(name, Traits("ranking", **traits), log_q=log_q)
+    return _registering(
+        name, Traits(predicts_ratings=False, draws_negatives=True, **traits), log_q=log_q
+    )
 
 
 def catalogue(
@@ -165,8 +183,8 @@ def catalogue(
         quadratic: what it is made of, if it is a sum of squares; see `Loss`.
         traits: how it is usually trained; see `defaults.Traits`.
     """
-    properties = {"row_charges": row_charges, "quadratic": quadratic}
-    return _registering(name, Traits("catalogue", **traits), **properties)
+    traits = Traits(predicts_ratings=False, reads_vectors=True, **traits)
+    return _registering(name, traits, row_charges=row_charges, quadratic=quadratic)
 
 
 def _registering(name: str, traits: Traits, **properties: Any) -> Callable[[Callable], Callable]:
@@ -193,7 +211,7 @@ def get(loss: "str | Callable | Loss", arguments: Mapping[str, Any] | None = Non
     """
     found = loss if isinstance(loss, Loss) else None
     if isinstance(loss, str):
-        found = _imported(loss) if ":" in loss else REGISTRY.get(loss)
+        found = _loaded(loss) if own_code.is_address(loss) else REGISTRY.get(loss)
         if found is None:
             raise InputError(
                 f"unknown loss '{loss}'{nearest(loss, REGISTRY)}; "
@@ -213,39 +231,17 @@ def _of_function(function: Callable) -> Loss:
     registered = (loss for loss in REGISTRY.values() if loss.function is function)
     loss = next(registered, None) or Loss(function.__name__, function)
     try:
-        inspect.signature(function).bind(
-            *_INPUTS[loss.traits.kind], **dict.fromkeys(loss.batch_arguments)
-        )
+        inspect.signature(function).bind(*loss.inputs, **dict.fromkeys(loss.batch_arguments))
     except TypeError as error:
         raise InputError(
-            f"loss '{loss.name}' does not take ({', '.join(_INPUTS[loss.traits.kind])}): {error}"
+            f"loss '{loss.name}' does not take ({', '.join(loss.inputs)}): {error}"
         ) from None
     return loss
 
 
-def _imported(address: str) -> Loss:
+def _loaded(address: str) -> Loss:
     """The loss at FILE.py:function or package.module:function."""
-    place, _, name = address.rpartition(":")
-    if place.endswith(".py") and not os.path.isfile(place):
-        raise InputError(f"--loss={address}: no file {place}")
-    sys.path.insert(0, os.getcwd())
-    try:
-        if place.endswith(".py"):
-            spec = importlib.util.spec_from_file_location(os.path.basename(place)[:-3], place)
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-        else:
-            module = importlib.import_module(place)
-    except Exception as error:
-        line = (
-            getattr(error, "lineno", None) or traceback.extract_tb(error.__traceback__)[-1].lineno
-        )
-        where = f"{place}:{line}" if os.path.isfile(place) else place
-        raise InputError(f"--loss={address}: {where}: {type(error).__name__}: {error}") from None
-    finally:
-        sys.path.pop(0)
-    function = getattr(module, name, None)
+    function = own_code.load(address, "loss")
     if not callable(function):
-        names = [n for n, v in vars(module).items() if inspect.isfunction(v)]
-        raise InputError(f"--loss={address}: no function '{name}' there, only {names}")
+        raise InputError(f"--loss={address}: {function!r} is no function")
     return _of_function(function)

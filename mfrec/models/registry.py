@@ -99,7 +99,7 @@ def build(
     settings = {
         **vars(config.model),
         **vars(config.regularizer),
-        "link": loss.link if loss.traits.kind == "rating" else None,
+        "link": loss.link if loss.predicts_ratings else None,
         "seed": config.training.seed,
         "user_features": features.get("user"),
         "item_features": features.get("item"),

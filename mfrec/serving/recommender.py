@@ -122,7 +122,7 @@ class Recommender:
     @property
     def predicts_ratings(self) -> bool:
         """Whether scores stand for ratings, not just for ranks."""
-        return self.loss.traits.kind == "rating"
+        return self.loss.predicts_ratings
 
     @cached_property
     def seen(self) -> ItemsByUser:

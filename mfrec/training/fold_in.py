@@ -79,7 +79,7 @@ class FoldIn:
         self._objective = Objective.of(model, loss, train, sampling)
         self._rejects_positives = config.sampler.reject_positives
         self._num_negatives = (sampling.num_negatives or 0) * sampling.hard_negatives
-        if sampling.negative_sampler == "in_batch":
+        if self._objective.takes_batch_items:
             self._num_negatives = max(min(config.training.batch_size, len(train)) // width, 1)
             by_popularity = samplers.popularity(
                 np.bincount(train.item_ids, minlength=model.num_items), 1.0
@@ -193,11 +193,11 @@ class FoldIn:
         dim = self._model.width
         if self._is_quadratic:
             return max(width, dim) * dim
-        scores = {
-            "rating": 0,
-            "ranking": self._num_negatives * (1 if self._objective.shares_negatives else dim),
-            "catalogue": self._model.num_items,
-        }[self._loss.traits.kind]
+        scores = 0
+        if self._loss.draws_negatives:
+            scores = self._num_negatives * (1 if self._objective.shares_negatives else dim)
+        elif self._loss.reads_vectors:
+            scores = self._model.num_items
         return width * dim + scores * (width if self._is_flat else 1)
 
     @property
@@ -228,7 +228,7 @@ class FoldIn:
         targets, unobserved = self._loss.quadratic(
             model.targets(histories.ratings), **self._loss.parameters
         )
-        if self._loss.traits.kind == "rating":
+        if self._loss.predicts_ratings:
             targets -= model.global_bias
         vectors, ridge = model.item_vectors(histories.item_ids), self._ridge()
         free = ridge.shape[0]

@@ -66,8 +66,8 @@ class Objective:
             "item_counts": np.bincount(train.item_ids, minlength=model.num_items),
         }
         sampler = known = None
-        if loss.traits.kind == "ranking":
-            make = samplers.SAMPLERS[sampling.negative_sampler]
+        if loss.draws_negatives:
+            make = samplers.get(sampling.negative_sampler).make
             sampler = make(counts["item_counts"], sampling.popularity_exponent)
             known = KnownPairs.of(train) if sampling.reject_positives else None
         tables = {name: tf.constant(count, tf.float32) for name, count in counts.items()}
@@ -83,8 +83,12 @@ class Objective:
         Raises:
             InputError: the loss returns another shape.
         """
-        kinds = {"rating": self._rating, "ranking": self._ranking, "catalogue": self._catalogue}
-        values = kinds[self.loss.traits.kind](batch, seed)
+        if self.loss.draws_negatives:
+            values = self._ranking(batch, seed)
+        elif self.loss.reads_vectors:
+            values = self._catalogue(batch)
+        else:
+            values = self._rating(batch)
         if values.shape != batch.weights.shape:
             hint = ""
             if len(batch.weights.shape) > 1:
@@ -96,11 +100,11 @@ class Objective:
             )
         return values
 
-    def _rating(self, batch: Examples, _: tf.Tensor) -> tf.Tensor:
+    def _rating(self, batch: Examples) -> tf.Tensor:
         scores = self.model((batch.user_ids, batch.item_ids))
         return self.loss(self.model.targets(batch.ratings), scores, batch=self._told(batch))
 
-    def _catalogue(self, batch: Examples, _: tf.Tensor) -> tf.Tensor:
+    def _catalogue(self, batch: Examples) -> tf.Tensor:
         users = self.model.user_vectors(_by_user(batch))
         scores = tf.reduce_sum(users * self.model.item_vectors(batch.item_ids), axis=-1)
         return self.loss(scores, users, self.model.item_vectors(), batch=self._told(batch))
@@ -124,7 +128,12 @@ class Objective:
     @property
     def shares_negatives(self) -> bool:
         """Whether all examples of a batch see the same negatives."""
-        return self.sampling.shared_negatives or self.sampling.negative_sampler == "in_batch"
+        return self.sampling.shared_negatives or self.takes_batch_items
+
+    @property
+    def takes_batch_items(self) -> bool:
+        """Whether the negatives are the batch's own items."""
+        return samplers.get(self.sampling.negative_sampler).takes_batch_items
 
     def _draw(self, batch: Examples, seed: tf.Tensor) -> samplers.Negatives:
         """Negatives [N] for the whole batch, or [B, N] or [B, 1, N] for each of its rows."""
@@ -146,7 +155,7 @@ class Objective:
         users = _by_user(batch)[..., tf.newaxis]
         if self.known is not None:
             is_known = self.known.contain(users, negatives.item_ids)
-        elif self.sampling.negative_sampler == "in_batch":
+        elif self.takes_batch_items:
             positives = batch.item_ids[..., tf.newaxis]
             is_known = positives == negatives.item_ids
             if len(batch.weights.shape) > 1:
@@ -197,7 +206,7 @@ def row_charges(
 
 def check_vectors(loss: Loss, model: str, has_vectors: bool) -> None:
     """Refuses a loss of the whole catalogue for a model without vectors."""
-    if loss.traits.kind == "catalogue" and not has_vectors:
+    if loss.reads_vectors and not has_vectors:
         raise InputError(
             f"loss '{loss.name}' reads item vectors, and model '{model}' has none; take a loss of "
             "ratings or of sampled negatives"
@@ -214,28 +223,29 @@ def check(loss: Loss, config: Config) -> None:
     Raises:
         InputError: says which and why.
     """
-    kind, sampling, defaults = loss.traits.kind, config.sampler, SamplerConfig()
+    sampling, defaults = config.sampler, SamplerConfig()
     changed = [name for name, value in vars(sampling).items() if value != vars(defaults)[name]]
     width = config.training.positives_per_row or loss.traits.positives_per_row
-    in_batch = sampling.negative_sampler == "in_batch"
+    takes_batch_items = samplers.get(sampling.negative_sampler).takes_batch_items
     wrong = {
         f"--{'/'.join(changed)}: loss '{loss.name}' draws no negatives"
-        + (": it sees every item" if kind == "catalogue" else ""): kind != "ranking" and changed,
+        + (": it sees every item" if loss.reads_vectors else ""): not loss.draws_negatives
+        and changed,
         f"--positives_per_row={width}: loss '{loss.name}' reads single ratings": (
-            kind == "rating" and width > 1
+            loss.predicts_ratings and width > 1
         ),
         f"--min_rating={config.positives.min_rating}: it leaves positives to rank, and loss "
-        f"'{loss.name}' wants all ratings": kind == "rating"
+        f"'{loss.name}' wants all ratings": loss.predicts_ratings
         and config.positives.min_rating is not None,
         f"--normalize: cosines rank items but are no ratings, which loss '{loss.name}' wants": (
-            kind == "rating" and config.model.normalize
+            loss.predicts_ratings and config.model.normalize
         ),
         f"--log_q_correction: the negatives of loss '{loss.name}' stand for themselves, not for "
         "a sum over the catalogue": sampling.log_q_correction and not loss.log_q,
         "--log_q_correction with --hard_negatives: the best of several draws has no known "
         "probability": sampling.log_q_correction and sampling.hard_negatives > 1,
-        "--negative_sampler=in_batch takes the batch's own items: leave out --num_negatives, "
-        "--hard_negatives and --noshared_negatives": in_batch
+        f"--negative_sampler={sampling.negative_sampler} takes the batch's own items: leave out "
+        "--num_negatives, --hard_negatives and --noshared_negatives": takes_batch_items
         and (
             sampling.num_negatives is not None
             or sampling.hard_negatives > 1
@@ -244,8 +254,8 @@ def check(loss: Loss, config: Config) -> None:
         f"--hard_negatives: loss '{loss.name}' weighs every negative by its count": (
             sampling.hard_negatives > 1 and "negative_counts" in loss.batch_arguments
         ),
-        "--hard_negatives: loss 'warp' estimates ranks from random draws": (
-            sampling.hard_negatives > 1 and loss.name == "warp"
+        f"--hard_negatives: loss '{loss.name}' counts on random draws": (
+            sampling.hard_negatives > 1 and not loss.traits.hard_negatives
         ),
     }
     for reason, holds in wrong.items():

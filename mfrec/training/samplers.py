@@ -25,7 +25,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mfrec.config.settings import nearest
 from mfrec.data.interactions import Interactions
+from mfrec.errors import InputError
 from mfrec.quiet_tensorflow import tf
 
 # What masks the score of a negative that is none: far enough for every loss, and finite, so that
@@ -53,6 +55,45 @@ _draw = functools.partial(tf.random.stateless_uniform, alg="philox")
 Sampler = Callable[[tf.Tensor, tuple[int, ...], tf.Tensor], Negatives]
 
 
+@dataclass(frozen=True)
+class Registered:
+    """A sampler as it was registered.
+
+    Attributes:
+        make: returns the sampler for (training examples of every item, popularity exponent).
+        takes_batch_items: whether it takes the batch's own items: the batch shares them, and
+            there is no number of negatives to choose.
+    """
+
+    make: Callable[[np.ndarray, float], Sampler]
+    takes_batch_items: bool = False
+
+
+REGISTRY: dict[str, Registered] = {}
+
+
+def register(name: str, *, takes_batch_items: bool = False) -> Callable[[Callable], Callable]:
+    """Register a sampler under the name that --negative_sampler takes."""
+
+    def decorate(make: Callable) -> Callable:
+        REGISTRY[name] = Registered(make, takes_batch_items)
+        return make
+
+    return decorate
+
+
+def get(name: str) -> Registered:
+    """Return the sampler of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in REGISTRY:
+        raise InputError(f"unknown sampler '{name}'{nearest(name, REGISTRY)}")
+    return REGISTRY[name]
+
+
+@register("uniform")
 def uniform(item_counts: np.ndarray, exponent: float) -> Sampler:
     """Every item of the catalogue with probability 1 / num_items."""
     num_items = len(item_counts)
@@ -64,6 +105,7 @@ def uniform(item_counts: np.ndarray, exponent: float) -> Sampler:
     return sample
 
 
+@register("popularity")
 def popularity(item_counts: np.ndarray, exponent: float) -> Sampler:
     """Items in proportion to count^exponent; items without training examples never."""
     weights = np.where(item_counts > 0, np.maximum(item_counts, 1.0) ** exponent, 0.0)
@@ -83,6 +125,7 @@ def popularity(item_counts: np.ndarray, exponent: float) -> Sampler:
     return sample
 
 
+@register("in_batch", takes_batch_items=True)
 def in_batch(item_counts: np.ndarray, exponent: float) -> Sampler:
     """The batch's own items, [B]: popular ones as often as they are rated."""
     with np.errstate(divide="ignore"):
@@ -93,13 +136,6 @@ def in_batch(item_counts: np.ndarray, exponent: float) -> Sampler:
         return Negatives(batch_items, tf.gather(log_probabilities, batch_items))
 
     return sample
-
-
-SAMPLERS: dict[str, Callable[[np.ndarray, float], Sampler]] = {
-    "uniform": uniform,
-    "popularity": popularity,
-    "in_batch": in_batch,
-}
 
 
 def alias_tables(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

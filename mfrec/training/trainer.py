@@ -37,7 +37,7 @@ from mfrec.evaluation.metrics import ERRORS, rating_errors
 from mfrec.evaluation.rankings import RankingEvaluator
 from mfrec.models.base import Model
 from mfrec.quiet_tensorflow import tf
-from mfrec.training import optimizers
+from mfrec.training import optimizers, samplers
 from mfrec.training.objective import Objective, row_charges
 
 
@@ -273,7 +273,7 @@ class Trainer:
     def _measure_on(
         self, train: Interactions, validation: Interactions, metric: str
     ) -> Callable[[], dict[str, float]]:
-        if self.loss.traits.kind == "rating":
+        if self.loss.predicts_ratings:
             return lambda: rating_errors(
                 validation.ratings, self.model.predict_interactions(validation)
             )
@@ -283,7 +283,7 @@ class Trainer:
 
     def _adapt(self, train: Interactions) -> tuple[TrainingConfig, OptimizerConfig]:
         """The settings with what follows from the training data; fills in the model's, too."""
-        self.model.link = self.loss.link if self.loss.traits.kind == "rating" else None
+        self.model.link = self.loss.link if self.loss.predicts_ratings else None
         self.model.prepare(train)
         if self._earlier:
             self.model.take_over(self._earlier.model)
@@ -294,7 +294,8 @@ class Trainer:
             self.model.regularization = derived.regularization
         if self.model.bias_regularization is None:
             self.model.bias_regularization = derived.bias_regularization
-        sampling = adapt_sampler(self.sampler_config, data)
+        sampler = samplers.get(self.sampler_config.negative_sampler)
+        sampling = adapt_sampler(self.sampler_config, data, sampler.takes_batch_items)
         self._objective = Objective.of(self.model, self.loss, train, sampling)
         self._examples = training_examples(train, config.positives_per_row, config.seed)
         return config, adapt_optimizer(self.optimizer_config, data, config.batch_size)
@@ -478,7 +479,7 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
     """
     rows = [np.count_nonzero(np.bincount(ids)) for ids in (train.user_ids, train.item_ids)]
     sizes = (len(train), *rows)
-    if loss.traits.kind != "rating":
+    if not loss.predicts_ratings:
         return Statistics(*sizes, gradient=1.0, spread=1.0, noise=1.0, traits=loss.traits)
     ratings = tf.constant(train.ratings)
     link = losses.LINKS[loss.link]

@@ -114,10 +114,10 @@ GOLDEN = {
 ROWS = [(name, *row, *[{}] * (4 - len(row))) for name, rows in GOLDEN.items() for row in rows]
 every_loss = pytest.mark.parametrize("name", sorted(losses.REGISTRY))
 every_rating_loss = pytest.mark.parametrize(
-    "name", sorted(n for n, loss in losses.REGISTRY.items() if loss.traits.kind == "rating")
+    "name", sorted(n for n, loss in losses.REGISTRY.items() if loss.predicts_ratings)
 )
 every_other_loss = pytest.mark.parametrize(
-    "name", sorted(n for n, loss in losses.REGISTRY.items() if loss.traits.kind != "rating")
+    "name", sorted(n for n, loss in losses.REGISTRY.items() if not loss.predicts_ratings)
 )
 
 LOW, HIGH = 1.0, 5.0
@@ -150,16 +150,16 @@ BATCH = {
 def inputs_of(loss, scores=SCORES):
     """What this kind of loss reads, [40] examples, with these scores of theirs."""
     scores = tf.constant(scores)
-    if loss.traits.kind == "rating":
+    if loss.predicts_ratings:
         return LINKS[loss.link].to_target(tf.constant(RATINGS), LOW, HIGH), scores
-    if loss.traits.kind == "ranking":
+    if loss.draws_negatives:
         return scores, tf.constant(NEGATIVES)
     return scores, tf.constant(USERS), tf.constant(ITEMS)
 
 
 def part_of(loss, inputs, batch, rows):
     """Inputs and batch of these examples alone; the catalogue's vectors are everybody's."""
-    shared = inputs[2:] if loss.traits.kind == "catalogue" else ()
+    shared = inputs[2:] if loss.reads_vectors else ()
     own = inputs[: len(inputs) - len(shared)]
     batch = {k: v[rows] if tf.is_tensor(v) else v for k, v in batch.items()}
     return (*(column[rows] for column in own), *shared), batch
@@ -180,7 +180,7 @@ def test_help_names_every_loss_of_ours():
         for loss in losses.REGISTRY.values()
         if loss.function.__module__.startswith(losses.__name__)
     ]
-    ratings = [loss.name for loss in ours if loss.traits.kind == "rating"]
+    ratings = [loss.name for loss in ours if loss.predicts_ratings]
     assert config.RATING_LOSSES == tuple(ratings)
     assert config.RANKING_LOSSES == tuple(loss.name for loss in ours if loss.name not in ratings)
 
@@ -202,7 +202,7 @@ def test_every_registered_loss_has_a_golden_row(name):
 def test_a_loss_gives_one_finite_value_and_gradient_an_example(name):
     loss = losses.get(name)
     inputs = inputs_of(loss)
-    scores = inputs[1] if loss.traits.kind == "rating" else inputs[0]
+    scores = inputs[1] if loss.predicts_ratings else inputs[0]
     with tf.GradientTape() as tape:
         tape.watch(scores)
         values = loss(*inputs, batch=BATCH)
@@ -260,7 +260,7 @@ def test_a_loss_pulls_positives_up_and_negatives_down(name):
         values = loss(positives, *others, batch=BATCH)
     up, down = tape.gradient(values, [positives, others[0]])
     assert (up.numpy() <= 0).all() and (up.numpy() < 0).mean() > 0.9
-    if loss.traits.kind == "ranking":
+    if loss.draws_negatives:
         assert (down.numpy() >= 0).all() and (down.numpy() > 0).any()
 
 
@@ -460,7 +460,7 @@ def test_a_loss_from_a_module(tmp_path, registry, monkeypatch):
     path = list(sys.path)
     try:
         assert losses.get("losses_of_mine:weighted").name == "weighted"
-        with pytest.raises(InputError, match="no function 'wieghted' there, only .*'weighted'"):
+        with pytest.raises(InputError, match="no 'wieghted' there, only .*'weighted'"):
             losses.get("losses_of_mine:wieghted")
     finally:
         sys.modules.pop("losses_of_mine", None)
@@ -472,9 +472,10 @@ def test_a_loss_that_is_not_there(tmp_path, registry):
     with pytest.raises(InputError, match=f"no file {file}"):
         losses.get(f"{file}:weighted")
     file.write_text(MY_LOSSES)
-    for name in ("focal", "number"):
-        with pytest.raises(InputError, match=f"no function '{name}' there, only .*'weighted'"):
-            losses.get(f"{file}:{name}")
+    with pytest.raises(InputError, match="no 'focal' there, only .*'weighted'"):
+        losses.get(f"{file}:focal")
+    with pytest.raises(InputError, match="my_losses.py:number: 3 is no function"):
+        losses.get(f"{file}:number")
     with pytest.raises(InputError, match="No module named 'no_such_module'"):
         losses.get("no_such_module:focal")
 

@@ -199,13 +199,13 @@ def test_a_training_users_own_history_leads_to_their_vector(name, cosine):
     """Where training has come to rest, users' vectors are the minima that fold-in looks for."""
     data = planted(60, 40, 1200, noise=0.2)
     loss = losses.get(name)
-    if loss.traits.kind != "rating":
+    if not loss.predicts_ratings:
         data = data.take(data.ratings > 3.5)
     model = MatrixFactorization(
         *(60, 40, 3),
-        use_bias=loss.traits.kind == "rating",
+        use_bias=loss.predicts_ratings,
         normalize=loss.traits.normalize,
-        regularization=None if loss.traits.kind == "rating" else 0.02,
+        regularization=None if loss.predicts_ratings else 0.02,
     )
     config = Config().replace({"epochs": 100, "batch_size": 256, "learning_rate": 0.03})
     trainer = Trainer(model, config.optimizer, loss, config.training)

@@ -55,7 +55,9 @@ def scores_of(model):
 
 def show(made, examples, **sampling):
     """Positive and negative scores that a loss gets to see, and the objective."""
-    loss = losses.Loss("shown", shown, losses.Traits("ranking"), log_q=True)
+    loss = losses.Loss(
+        "shown", shown, losses.Traits(predicts_ratings=False, draws_negatives=True), log_q=True
+    )
     sampling = {"num_negatives": 5, "shared_negatives": False} | sampling
     config = Config().replace(sampling).sampler
     objective = Objective.of(made, loss, train(), config)
@@ -212,7 +214,7 @@ def test_weighted_examples_weigh_in_the_users_sums():
         ),
         ("bpr", {"negative_sampler": "in_batch", "num_negatives": 4}, "leave out --num_negatives"),
         ("ultragcn", {"hard_negatives": 2}, "weighs every negative by its count"),
-        ("warp", {"hard_negatives": 2}, "estimates ranks from random draws"),
+        ("warp", {"hard_negatives": 2}, "loss 'warp' counts on random draws"),
     ],
 )
 def test_pairs_that_make_no_sense_are_refused(loss, settings, reason):
@@ -233,7 +235,7 @@ def test_a_loss_that_cannot_read_rows_is_told_so():
     def flat(positive_scores, negative_scores):
         return positive_scores[:, 0] - negative_scores[:, 0, 0]
 
-    loss = losses.Loss("flat", flat, losses.Traits("ranking"))
+    loss = losses.Loss("flat", flat, losses.Traits(predicts_ratings=False, draws_negatives=True))
     config = Config().replace({"num_negatives": 2, "shared_negatives": False}).sampler
     with pytest.raises(InputError, match="train with --positives_per_row=1"):
         Objective.of(model(), loss, train(), config).example_losses(rows(), SEED)
@@ -250,7 +252,7 @@ def test_padding_of_rows_repeats_what_is_there():
     assert items[4].tolist() == items[0].tolist()
 
 
-RANKING = sorted(n for n, loss in losses.REGISTRY.items() if loss.traits.kind == "ranking")
+RANKING = sorted(n for n, loss in losses.REGISTRY.items() if loss.draws_negatives)
 
 
 @pytest.mark.parametrize("name", RANKING)

@@ -12,7 +12,7 @@ DRAWS = 200_000
 
 
 def draw(name, shape=(DRAWS,), seed=(1, 2), exponent=1.0, batch_items=(0,)):
-    sample = samplers.SAMPLERS[name](COUNTS, exponent)
+    sample = samplers.get(name).make(COUNTS, exponent)
     compiled = tf.function(lambda s, items: sample(s, shape, items), jit_compile=True)
     return compiled(tf.constant(seed), tf.constant(batch_items))
 
@@ -22,7 +22,7 @@ def shares(item_ids):
 
 
 def test_flags_name_every_sampler():
-    assert config.SAMPLERS == tuple(samplers.SAMPLERS)
+    assert config.SAMPLERS == tuple(samplers.REGISTRY)
 
 
 @pytest.mark.parametrize(

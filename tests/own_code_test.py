@@ -1,0 +1,91 @@
+"""One loader for whatever a flag names by FILE.py:name or package.module:name."""
+
+import dataclasses
+import sys
+
+import pytest
+
+from mfrec import own_code
+from mfrec.errors import InputError
+
+
+def test_a_name_of_a_file_or_of_a_module(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text("def double(x):\n    return 2 * x\n")
+    monkeypatch.chdir(tmp_path)
+    path = list(sys.path)
+    assert own_code.load("mine.py:double", "loss")(4) == 8
+    assert own_code.load(f"{tmp_path}/mine.py:double", "loss")(4) == 8
+    try:
+        assert own_code.load("mine:double", "loss")(4) == 8
+    finally:
+        sys.modules.pop("mine", None)
+    assert sys.path == path
+    assert own_code.load("math:sqrt", "loss")(4) == 2
+
+
+def test_a_file_is_read_anew_each_time(tmp_path):
+    file = tmp_path / "mine.py"
+    for number in (1, 22):
+        file.write_text(f"number = {number}\n")
+        assert own_code.load(f"{file}:number", "loss") == number
+
+
+def test_a_file_replaces_no_module_of_its_name(tmp_path):
+    file = tmp_path / "json.py"
+    file.write_text("def dumps(x):\n    return 'mine'\n")
+    assert own_code.load(f"{file}:dumps", "loss")(1) == "mine"
+    assert sys.modules["json"].dumps(1) == "1"
+
+
+def test_a_file_may_hold_data_classes_and_import_its_neighbours(tmp_path, monkeypatch):
+    (tmp_path / "neighbour_of_mine.py").write_text("number = 7\n")
+    (tmp_path / "mine.py").write_text(
+        "from __future__ import annotations\n"
+        "import dataclasses\n"
+        "from neighbour_of_mine import number\n"
+        "@dataclasses.dataclass\n"
+        "class Point:\n"
+        "    x: int = number\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    try:
+        point = own_code.load("mine.py:Point", "model")()
+    finally:
+        sys.modules.pop("neighbour_of_mine", None)
+    assert dataclasses.asdict(point) == {"x": 7}
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (None, "--model=FILE:f: no file FILE"),
+        ("def g(): pass\nfrom math import sqrt\n", "--model=FILE:f: no 'f' there, only ['g']"),
+        ("class G: pass\nnumber = 3\n", "--model=FILE:f: no 'f' there, only ['G']"),
+        ("x = 1\ndef f(:\n", "--model=FILE:f: FILE:2: SyntaxError: "),
+        ("x = 1\n\ny = x / 0\n", "--model=FILE:f: FILE:3: ZeroDivisionError: division by zero"),
+        # the user's line, not that of the library below it
+        ("import json\njson.loads('[')\n", "--model=FILE:f: FILE:2: JSONDecodeError: "),
+        ("import no_such\n", "FILE:1: ModuleNotFoundError: No module named 'no_such'"),
+        ("raise ValueError('one\\ntwo')\n", "FILE:1: ValueError: one"),
+    ],
+)
+def test_what_cannot_be_loaded_is_one_line_with_its_place(tmp_path, content, message):
+    file = tmp_path / "mine.py"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(InputError) as error:
+        own_code.load(f"{file}:f", "model")
+    assert message.replace("FILE", str(file)) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_module_that_lacks_is_one_line():
+    with pytest.raises(InputError) as error:
+        own_code.load("no_such_module:focal", "loss")
+    assert str(error.value) == (
+        "--loss=no_such_module:focal: no_such_module: ModuleNotFoundError: No module named "
+        "'no_such_module'"
+    )
+    with pytest.raises(InputError, match="math:sqroot: no 'sqroot' there, only") as error:
+        own_code.load("math:sqroot", "loss")
+    assert "sqrt" in str(error.value)
