@@ -16,7 +16,7 @@ from mfrec.config.settings import Config, settings
 from mfrec.data.splits import Split
 from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.tensorboard.summaries import Summaries
-from mfrec.training.trainer import EpochLog
+from mfrec.training.history import EpochLog
 
 
 def log(step, loss, validation, epochs=3, is_best=True):
