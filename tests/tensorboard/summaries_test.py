@@ -287,4 +287,4 @@ def test_chosen_settings_are_marked(trained):
     assert "| epochs | 2 | given |" in text
     (line,) = (line for line in text.splitlines() if line.startswith("| regularization |"))
     config = json.loads((trained / "full" / "config.json").read_text())
-    assert line == f"| regularization | {config['model']['regularization']} | the data |"
+    assert line == f"| regularization | {config['regularizer']['regularization']} | the data |"
