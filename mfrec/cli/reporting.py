@@ -9,7 +9,7 @@ from mfrec.config.settings import Config, settings
 from mfrec.evaluation.metrics import ERRORS, SHOWN
 from mfrec.evaluation.significance import Comparison
 from mfrec.progress import Progress
-from mfrec.training.trainer import EpochLog, LoopLog
+from mfrec.training.history import EpochLog, LoopLog
 
 _NAMES = {"biases": "damped biases", "global_mean": "global mean"}
 

@@ -1,5 +1,6 @@
 """One experiment from settings to results: config -> data -> Trainer -> Evaluator -> run folder."""
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -25,15 +26,17 @@ from mfrec.data.loading import Source
 from mfrec.data.splits import Split
 from mfrec.errors import InputError
 from mfrec.evaluation import significance
-from mfrec.evaluation.metrics import ERRORS
+from mfrec.evaluation.metrics import better
 from mfrec.evaluation.rankings import RankingResult
 from mfrec.experiment.part_evaluator import Measured, Yardstick
 from mfrec.files import replacing
 from mfrec.runs.run_folder import RunFolder
 from mfrec.tensorboard.summaries import Summaries
 from mfrec.training import objective as objectives
-from mfrec.training import samplers
-from mfrec.training.trainer import EpochLog, History, Trained, Trainer, optimizers, statistics
+from mfrec.training import optimizers, samplers
+from mfrec.training.history import EpochLog, History
+from mfrec.training.statistics import statistics
+from mfrec.training.trainer import PreviousTraining, Trainer
 
 
 def default_run_dir(config: Config, source: Source) -> Path:
@@ -288,7 +291,7 @@ def _remeasure(
 
 def _prepare(
     config: Config, source: Source
-) -> tuple[losses.Loss, Split, Config, dict[str, Features], Trained | None]:
+) -> tuple[losses.Loss, Split, Config, dict[str, Features], PreviousTraining | None]:
     """Loss, split, resolved settings, the features of the training part's rows and what to go on
     from: all that can be wrong before anything is written.
     """
@@ -311,7 +314,7 @@ def _prepare(
             settings_before.optimizer.average_weights
         ) != bool(config.optimizer.average_weights):
             # it remembers something else
-            earlier = Trained(earlier.model)
+            earlier = PreviousTraining(earlier.model)
         split = split.after(seen["train"], seen.get("validation"))
     sampler = samplers.get(config.sampler.negative_sampler)
     config = adapt(config, statistics(split.train, loss), sampler.takes_batch_items)
@@ -322,7 +325,7 @@ def _prepare(
     return loss, split, config, features, earlier
 
 
-def _features(earlier: Trained | None) -> dict[str, Features]:
+def _features(earlier: PreviousTraining | None) -> dict[str, Features]:
     """The features that an earlier model knows, by "user" and "item"."""
     if earlier is None:
         return {}
@@ -351,7 +354,7 @@ class _Fit:
         features: dict[str, Features],
         folder: RunFolder,
         refit_epochs: int | None = None,
-        earlier: Trained | None = None,
+        earlier: PreviousTraining | None = None,
     ) -> None:
         self.split = split
         rows = (split.train.num_users, split.train.num_items)
@@ -384,26 +387,27 @@ class _Fit:
         is_refit = self._refit_epochs is not None
         test_every = self._config.evaluation.test_every
 
-        def on_epoch(log: EpochLog) -> None:
-            report.epoch(log)
-            rated = self.split.validation if self.draws_ratings else None
-            summaries.epoch(log, self.model, rated, is_refit)
-            if log.is_best:
-                self.save()
-            is_due = test_every and (log.epoch % test_every == 0 or log.epoch == log.epochs)
-            if self.test and is_due:
-                self._offer_on_test(log, self.test.metrics(self.model))
-
         with reporting.TrainingReport() as report:
-            return self._trainer.fit(
+            epochs = self._trainer.epochs(
                 self.split.train,
                 self.split.validation,
                 stop_after=self._refit_epochs,
                 evaluate=self.validation and (lambda: self.validation.metrics(self.model)),
                 on_loop=report.loop,
-                on_epoch=on_epoch,
                 gradient_norm=self._config.training.tensorboard == "full",
             )
+            # closed also where Ctrl-C comes, the model holds its best weights
+            with contextlib.closing(epochs):
+                for log in epochs:
+                    report.epoch(log)
+                    rated = self.split.validation if self.draws_ratings else None
+                    summaries.epoch(log, self.model, rated, is_refit)
+                    if log.is_best:
+                        self.save()
+                    is_due = test_every and (log.epoch % test_every == 0 or log.epoch == log.epochs)
+                    if self.test and is_due:
+                        self._offer_on_test(log, self.test.metrics(self.model))
+        return self.history
 
     def protocols(self) -> dict[str, str]:
         """What the metrics of each part mean that was measured."""
@@ -412,9 +416,8 @@ class _Fit:
 
     def _offer_on_test(self, log: EpochLog, metrics: dict[str, float]) -> None:
         """Keeps the test metrics of the epoch that is best on the test part itself."""
-        sign = -1 if log.metric in ERRORS else 1
         best = self.best_on_test
-        if not best or sign * metrics[log.metric] > sign * best[log.metric]:
+        if not best or better(log.metric, metrics[log.metric], than=best[log.metric]):
             self.best_on_test = metrics | {"epoch": log.epoch}
 
     def save(self) -> None:
@@ -471,7 +474,7 @@ def _announce(
     config: Config,
     source: Source,
     split: Split,
-    earlier: Trained | None,
+    earlier: PreviousTraining | None,
 ) -> None:
     """Says what is about to be trained on what."""
     counts = split.counts

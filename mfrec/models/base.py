@@ -25,6 +25,7 @@ import numpy as np
 from mfrec.data import pipelines
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions
+from mfrec.errors import InputError
 from mfrec.losses.links import LINKS
 from mfrec.models.bag import Bag
 from mfrec.quiet_tensorflow import tf

@@ -32,7 +32,7 @@ from mfrec.losses import Loss
 from mfrec.models.base import Model
 from mfrec.quiet_tensorflow import tf
 from mfrec.training import optimizers
-from mfrec.training.trainer import Trained
+from mfrec.training.trainer import PreviousTraining
 
 _PARTS = ("train", "validation")
 _RESULTS = {
@@ -251,7 +251,7 @@ class RunFolder:
             raise InputError(f"{path}: cannot be restored ({first_line(error)})") from None
         return model
 
-    def load_trained(self, config: Config, loss: Loss, train: Interactions) -> Trained:
+    def load_trained(self, config: Config, loss: Loss, train: Interactions) -> PreviousTraining:
         """The trained model with its optimizer, where that was kept; arguments as `load_model`.
 
         Raises:
@@ -263,9 +263,9 @@ class RunFolder:
         path = tf.train.latest_checkpoint(str(self.path / "checkpoints"))
         kept = {name for name, _ in tf.train.list_variables(path)}
         if not any(name.startswith("optimizer/") for name in kept):
-            return Trained(model)
+            return PreviousTraining(model)
         tf.train.Checkpoint(optimizer=optimizer).restore(path).expect_partial()
-        return Trained(model, optimizer)
+        return PreviousTraining(model, optimizer)
 
     def load_results(self) -> dict[str, Any]:
         """What results.json holds.

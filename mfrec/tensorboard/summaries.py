@@ -38,7 +38,7 @@ from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
 from mfrec.tensorboard import projector
 from mfrec.tensorboard.calibration import Calibration
-from mfrec.training.trainer import EpochLog
+from mfrec.training.history import EpochLog
 
 _BINS = 30
 # Histograms a run: enough to see what changes, and no more in a thousand epochs.

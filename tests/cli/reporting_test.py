@@ -4,7 +4,7 @@ import sys
 from mfrec.cli import reporting
 from mfrec.config.settings import Config
 from mfrec.evaluation.significance import Comparison, Difference
-from mfrec.training.trainer import EpochLog, LoopLog
+from mfrec.training.history import EpochLog, LoopLog
 
 RESULTS = {
     "dataset": "toy",

@@ -16,7 +16,7 @@ from mfrec.config.settings import Config, settings
 from mfrec.data.splits import Split
 from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.tensorboard.summaries import Summaries
-from mfrec.training.trainer import EpochLog
+from mfrec.training.history import EpochLog
 
 
 def log(step, loss, validation, epochs=3, is_best=True):
@@ -287,4 +287,4 @@ def test_chosen_settings_are_marked(trained):
     assert "| epochs | 2 | given |" in text
     (line,) = (line for line in text.splitlines() if line.startswith("| regularization |"))
     config = json.loads((trained / "full" / "config.json").read_text())
-    assert line == f"| regularization | {config['model']['regularization']} | the data |"
+    assert line == f"| regularization | {config['regularizer']['regularization']} | the data |"

@@ -17,8 +17,12 @@ from mfrec.evaluation.ratings import Evaluator
 from mfrec.losses import get as get_loss
 from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
+from mfrec.training import optimizers
 from mfrec.training import trainer as training
-from mfrec.training.trainer import NonFiniteLoss, Trained, Trainer, optimizers, statistics
+from mfrec.training.history import NonFiniteLoss
+from mfrec.training.regularizer import Regularizer
+from mfrec.training.statistics import statistics
+from mfrec.training.trainer import PreviousTraining, Trainer
 
 # Eight ratings of three users and five items, the last of which nobody has rated: ids repeat in
 # every batch of three, and the third batch is two ratings and one padding. Three steps make two
@@ -284,9 +288,9 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(ways):
 def test_the_loop_is_traced_and_compiled_once(ways):
     # its loops have two steps and one
     for name in ("compiled", "traced"):
-        assert ways[name][2]._compiled_loop.experimental_get_tracing_count() == 1
-    history = ways["compiled"][1]
-    assert 0 < history.train_seconds < history.compile_seconds / 2
+        trainer = ways[name][2]
+        assert trainer._compiled_loop.experimental_get_tracing_count() == 1
+        assert trainer._step.experimental_get_tracing_count() == 1
 
 
 def printing(ratings, predictions):
@@ -304,6 +308,9 @@ def test_a_loss_that_xla_cannot_compile_is_told_and_works_without(loss):
     with pytest.raises(InputError, match=loss.__name__) as error:
         train(loss=loss, jit_compile=True)
     assert "--nojit_compile" in str(error.value) and "--run_eagerly" in str(error.value)
+    # what XLA itself says, and where
+    operation = {"printing": "PrintV2", "in_python": "EagerPyFunc"}[loss.__name__]
+    assert f"unsupported operations: {operation}, made at training_test.py:" in str(error.value)
     assert "\n" not in str(error.value)
     expected = tables_of(train(epochs=1)[0])
     for way in ({"jit_compile": False}, {"run_eagerly": True}):
@@ -321,7 +328,74 @@ def test_a_reduced_loss_is_refused(run_eagerly):
         train(loss=reduced, run_eagerly=run_eagerly)
 
 
+# ----------------------------------------------------------------------- a step of one's own
+
+
+class Measuring(Trainer):
+    """Plain gradient descent by hand, and a scalar of its own to log."""
+
+    def train_step(self, batch):
+        variables = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            means = self.mean_losses(batch)
+            objective = means["loss"] + means["regularization"]
+        gradients = tape.gradient(objective, [v.value for v in variables])
+        for variable, gradient in zip(variables, gradients, strict=True):
+            variable.assign_sub(0.1 * tf.convert_to_tensor(gradient))
+        return means | {"rating": tf.reduce_sum(batch.weights * batch.ratings) / 3}
+
+
+@pytest.mark.parametrize("way", [{"jit_compile": True}, {"jit_compile": False}, {"run_eagerly": 1}])
+def test_a_step_of_ones_own_trains_and_its_scalars_are_logged(way):
+    model = new_model()
+    reference = Reference(model, TRAIN)
+    expected = 0.0
+    for positions in batches():
+        reference.step(reference.gradients(positions)[2], 0.1)
+        # Σ ratings / 3, weighted by the examples of the step: three, three and two
+        expected += len(positions) * TRAIN.ratings[positions].sum() / 3 / 8
+    config = TrainingConfig(epochs=1, **{"jit_compile": False} | SHAPE | way)
+    history = Measuring(model, loss="mse", config=config).fit(TRAIN)
+    assert_tables(model, reference.tables)
+    assert history.epochs[0].train["rating"] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("run_eagerly", [True, False])
+@pytest.mark.parametrize(
+    "returned, message",
+    [
+        ({"rating": 1.0}, '"loss" among them'),
+        (tf.constant(1.0), "a dict of the scalars"),
+        ({"loss": tf.constant([1.0])}, r"'loss' has shape \(1,\)"),
+    ],
+)
+def test_what_a_step_returns_is_checked(run_eagerly, returned, message):
+    class Wrong(Trainer):
+        def train_step(self, batch):
+            return returned
+
+    config = TrainingConfig(epochs=1, jit_compile=False, run_eagerly=run_eagerly)
+    with pytest.raises(InputError, match=message):
+        Wrong(new_model(), config=config).fit(TRAIN)
+
+
 # ------------------------------------------------------------------ epochs, stopping, the best
+
+
+def test_epochs_are_an_iterator_that_may_be_left():
+    model, by_epoch = new_model(), []
+    config = TrainingConfig(epochs=4, jit_compile=False, **SHAPE)
+    trainer = Trainer(model, OptimizerConfig(learning_rate=0.1), config=config)
+    for log in trainer.epochs(TRAIN, evaluate=scripted([1.0, 0.8, 0.9])):
+        by_epoch.append(tables_of(model))
+        if log.epoch == 3:
+            break
+    # the best epoch's weights, as `fit` leaves them
+    assert_tables(model, by_epoch[1], rtol=0, atol=0)
+    assert (trainer.history.best_epoch, len(trainer.history.epochs)) == (2, 3)
+    stopped, _, by_epoch_of_fit = fit_scripted([1.0, 0.8, 0.9, 1.0], epochs=4)
+    assert_tables(stopped, by_epoch[1], rtol=0, atol=0)
+    assert len(by_epoch_of_fit) == 4
 
 
 def scripted(values):
@@ -578,19 +652,15 @@ def test_features_are_charged_as_rows_with_all_their_examples():
         ("f", "g"), np.array([[0], [1], [0]], np.int32), np.ones((3, 1), np.float32)
     )
     model = MatrixFactorization(3, 3, 2, item_features=features, frequency_exponent=0.5)
-    trainer = Trainer(model)
-    _, (of_users, of_items) = trainer._row_and_feature_charges(train)
+    of_users, of_items = Regularizer(model, get_loss("mse"), train).feature_charges
     # items are charged n^-0.5 · scale with mean 1 over the examples: scale = 5 / Σ n^0.5
     scale = 5 / (2 * 2**0.5 + 1)
     expected = [4 / 5 * 4**-0.5 * scale, 1 / 5 * 1 * scale]
     assert of_users.shape == (0,)
     np.testing.assert_allclose(of_items, expected, rtol=1e-6)
     # iALS: (n + α·others), each feature paired with 3 users for each of its rows
-    trainer = Trainer(
-        MatrixFactorization(3, 3, 2, item_features=features, frequency_exponent=1.0),
-        loss="implicit_squared",
-    )
-    _, (_, of_items) = trainer._row_and_feature_charges(train)
+    model = MatrixFactorization(3, 3, 2, item_features=features, frequency_exponent=1.0)
+    _, of_items = Regularizer(model, get_loss("implicit_squared"), train).feature_charges
     np.testing.assert_allclose(of_items, [(4 + 0.1 * 6) / 5, (1 + 0.1 * 3) / 5], rtol=1e-6)
 
 
@@ -654,7 +724,7 @@ def test_old_rows_keep_values_and_memory_and_new_ones_start_as_always():
         model,
         OptimizerConfig(learning_rate=1e-12),
         config=TrainingConfig(batch_size=2, epochs=1, run_eagerly=True),
-        earlier=Trained(earlier, memory),
+        previous=PreviousTraining(earlier, memory),
     )
     train = interactions([0, 2], [1, 4], [2, 5])
     trainer.fit(train)
@@ -680,7 +750,7 @@ def test_schedules_begin_anew():
         MatrixFactorization(3, 5, 2),
         OptimizerConfig(learning_rate=0.5),
         config=TrainingConfig(batch_size=2, epochs=4, run_eagerly=True),
-        earlier=Trained(earlier, built(earlier)),
+        previous=PreviousTraining(earlier, built(earlier)),
     )
     history = trainer.fit(interactions([0, 2], [1, 4], [2, 5]))
     rates = [log.train["learning_rate"] for log in history.epochs]
