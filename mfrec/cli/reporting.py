@@ -217,11 +217,6 @@ def significance_table(comparison: Comparison, first: str, second: str) -> str:
     return "\n".join(lines)
 
 
-def say(text: str) -> None:
-    """One line to whoever watches, on standard error."""
-    print(text, file=sys.stderr)
-
-
 def timing(results: dict[str, Any]) -> str:
     """Where the seconds went, in one line."""
     seconds = results["timing"]

@@ -6,16 +6,15 @@ mfrec/config/defaults.py; what it became is printed and written to config.json. 
 """
 
 import dataclasses
-import difflib
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, get_args
 
-from mfrec.errors import InputError
+from mfrec.errors import InputError, did_you_mean
 
 # The built-in losses, for --help; TensorFlow, which mfrec/losses needs, is not imported here.
 RATING_LOSSES = ("mse", "mae", "huber", "logistic", "poisson")
@@ -659,13 +658,7 @@ def parse_cutoffs(text: str) -> tuple[int, ...]:
     return tuple(sorted(set(map(int, entries))))
 
 
-def nearest(name: str, names: Iterable[str], otherwise: str | None = None) -> str:
-    """'; did you mean …?' for a misspelt name; where none is near `otherwise`, or all names."""
-    names = list(names)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
-    if close:
-        return f"; did you mean {' or '.join(close)}?"
-    return f"; there are: {', '.join(names)}" if otherwise is None else otherwise
+nearest = did_you_mean
 
 
 # What TensorFlow's int32 and float32 hold.

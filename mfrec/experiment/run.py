@@ -15,7 +15,6 @@ import numpy as np
 
 from mfrec import losses, memory, models
 from mfrec.cli import reporting
-from mfrec.cli.reporting import say
 from mfrec.config.defaults import adapt
 from mfrec.config.settings import Config, settings
 from mfrec.data import loading, splits
@@ -29,6 +28,7 @@ from mfrec.evaluation.metrics import ERRORS
 from mfrec.evaluation.rankings import RankingResult
 from mfrec.experiment.part_evaluator import Measured, Yardstick
 from mfrec.files import replacing
+from mfrec.progress import say
 from mfrec.runs.run_folder import RunFolder
 from mfrec.tensorboard.summaries import Summaries
 from mfrec.training import objective as objectives

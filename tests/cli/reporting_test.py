@@ -167,11 +167,6 @@ def test_a_bar_on_a_terminal(monkeypatch):
     assert end == "" and "\n" not in terminal.getvalue()
 
 
-def test_say_goes_to_standard_error(capsys):
-    reporting.say("hello")
-    assert capsys.readouterr() == ("", "hello\n")
-
-
 def test_significance_of_a_difference():
     comparison = Comparison(
         1_234,

@@ -1,3 +1,5 @@
+"""Exit codes of a command: what ends it, and the one line that it prints."""
+
 import errno
 import os
 import signal
@@ -7,7 +9,14 @@ import sys
 import pytest
 
 from helpers import ROOT
-from mfrec.errors import InputError, exit_code
+from mfrec.cli.exit_codes import exit_code
+from mfrec.errors import InputError
+
+PRINT = """
+import sys
+from mfrec.cli.exit_codes import exit_code
+sys.exit(exit_code("x.py", lambda: print(1)))
+"""
 
 
 def raising(error):
@@ -51,18 +60,16 @@ def test_a_full_disk_is_2_and_one_line(capsys):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_standard_output_on_a_full_disk():
-    code = "import sys; from mfrec.errors import *; sys.exit(exit_code('x.py', lambda: print(1)))"
     with open("/dev/full", "w") as full:
-        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=-1, cwd=ROOT)
+        done = subprocess.run([sys.executable, "-c", PRINT], stdout=full, stderr=-1, cwd=ROOT)
     assert done.returncode == 2
     assert done.stderr == b"x.py: standard output: No space left on device\n"
 
 
 def test_nobody_reads_what_is_written():
-    code = "import sys; from mfrec.errors import *; sys.exit(exit_code('x.py', lambda: print(1)))"
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=-1, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", PRINT], stdout=writer, stderr=-1, cwd=ROOT)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")
 
