@@ -12,7 +12,8 @@ import time
 from collections.abc import Sequence
 
 from mfrec.cli.command_line import CommandLine
-from mfrec.config import settings
+from mfrec.config.presets import PRESETS
+from mfrec.config.resolution import resolve
 from mfrec.data import datasets, loading
 from mfrec.progress import waiting
 
@@ -23,7 +24,7 @@ RUN_DIR = COMMAND.define(
 )
 OVERWRITE = COMMAND.define(_RUN, "overwrite", bool, False, "replace an earlier run in --run_dir")
 PRESET = COMMAND.define(
-    _RUN, "preset", str, None, "a recipe of settings that flags override", tuple(settings.PRESETS)
+    _RUN, "preset", str, None, "a recipe of settings that flags override", tuple(PRESETS)
 )
 CONFIG = COMMAND.define(_RUN, "config", str, None, "repeat the run of this config.json")
 COMMAND.define_settings({"dataset": datasets.NAMES})
@@ -50,7 +51,7 @@ def train(started: float) -> None:
     Args:
         started: time.perf_counter() when the command began.
     """
-    config = loading.choose(settings.resolve(COMMAND.given_settings(), PRESET.value, CONFIG.value))
+    config = loading.choose(resolve(COMMAND.given_settings(), PRESET.value, CONFIG.value))
     source = loading.load(config.data)
 
     # TensorFlow takes seconds to import: wrong flags and files are answered before

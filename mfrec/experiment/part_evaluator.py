@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mfrec.config.settings import Config, parse_cutoffs
+from mfrec.config.parsing import parse_cutoffs
+from mfrec.config.settings import Config
 from mfrec.data.interactions import UNKNOWN
 from mfrec.data.splits import Split
 from mfrec.evaluation.rankings import RankingEvaluator, RankingResult

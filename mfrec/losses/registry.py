@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from mfrec.config.defaults import Traits
-from mfrec.config.settings import LossConfig, nearest, parse_arguments
-from mfrec.errors import InputError
+from mfrec.config.parsing import parse_arguments
+from mfrec.config.settings import LossConfig
+from mfrec.errors import InputError, did_you_mean
 from mfrec.losses.links import LINKS
 from mfrec.quiet_tensorflow import tf
 
@@ -130,7 +131,7 @@ def rating(
         quadratic: what it is made of, if it is a sum of squares; see `Loss`.
     """
     if link not in LINKS:
-        raise ValueError(f"unknown link '{link}'{nearest(link, LINKS)}")
+        raise ValueError(f"unknown link '{link}'{did_you_mean(link, LINKS)}")
 
     return _registering(name, Traits("rating"), link=link, quadratic=quadratic)
 
@@ -196,7 +197,7 @@ def get(loss: "str | Callable | Loss", arguments: Mapping[str, Any] | None = Non
         found = _imported(loss) if ":" in loss else REGISTRY.get(loss)
         if found is None:
             raise InputError(
-                f"unknown loss '{loss}'{nearest(loss, REGISTRY)}; "
+                f"unknown loss '{loss}'{did_you_mean(loss, REGISTRY)}; "
                 "a loss of your own is FILE.py:function or package.module:function"
             )
     elif callable(loss) and found is None:

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from mfrec import memory, models
-from mfrec.config.settings import Config, read_settings
+from mfrec.config.resolution import read_settings
+from mfrec.config.settings import Config
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.splits import Split

@@ -23,16 +23,10 @@ from mfrec.config.defaults import (
     adapt_sampler,
     adapt_training,
 )
-from mfrec.config.settings import (
-    OptimizerConfig,
-    RegularizerConfig,
-    SamplerConfig,
-    TrainingConfig,
-    nearest,
-)
+from mfrec.config.settings import OptimizerConfig, RegularizerConfig, SamplerConfig, TrainingConfig
 from mfrec.data.interactions import Interactions
 from mfrec.data.pipelines import EpochShape, Examples, Loop, training_examples, training_loops
-from mfrec.errors import InputError
+from mfrec.errors import InputError, did_you_mean
 from mfrec.evaluation.metrics import ERRORS, rating_errors
 from mfrec.evaluation.rankings import RankingEvaluator
 from mfrec.models.base import Model
@@ -550,7 +544,7 @@ class _BestWeights:
         value = -math.inf
         if metrics:
             if self._metric not in metrics:
-                names = nearest(self._metric, metrics)
+                names = did_you_mean(self._metric, metrics)
                 raise InputError(f"--eval_metric={self._metric} is not measured{names}")
             value = self._sign * metrics[self._metric]
             if not value > self._value:

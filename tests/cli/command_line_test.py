@@ -8,7 +8,8 @@ import pytest
 from helpers import ROOT
 from mfrec.cli import evaluate, export, recommend, train
 from mfrec.cli.command_line import CommandLine
-from mfrec.config.settings import PRESETS, Config, python_type, settings
+from mfrec.config.presets import PRESETS
+from mfrec.config.settings import Config, python_type, settings
 from mfrec.data import datasets
 from mfrec.errors import InputError
 
