@@ -91,6 +91,13 @@ def waiting(label: str) -> Iterator[None]:
         yield
 
 
+def speed(examples_per_second: float) -> str:
+    """Return 5.20 M for 5,200,000 and 12.3 k for 12,345."""
+    if examples_per_second < 1e5:
+        return f"{examples_per_second / 1e3:.1f} k"
+    return f"{examples_per_second / 1e6:.2f} M"
+
+
 def _duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

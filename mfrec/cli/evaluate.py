@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from mfrec.cli.command_line import CommandLine
 from mfrec.errors import InputError
+from mfrec.files import is_run_dir, require_run_dir
 from mfrec.progress import waiting
 
 COMMAND = CommandLine(__doc__)
@@ -77,29 +78,27 @@ def evaluate() -> None:
     # TensorFlow takes seconds to import: wrong flags are answered before
     with waiting("starting TensorFlow"):
         from mfrec.cli import reporting
-        from mfrec.experiment import run as experiment
-        from mfrec.runs import run_folder as runs
+        from mfrec.experiment.remeasuring import Remeasuring, compare_runs, evaluate_run
+        from mfrec.runs.run_folder import RunFolder
 
-    what = experiment.Remeasuring(PART.value, RATINGS.value, DATA_DIR.value, CUTOFFS.value)
+    what = Remeasuring(PART.value, RATINGS.value, DATA_DIR.value, CUTOFFS.value)
     if COMPARE_TO.value:
         (other,) = _run_dirs([COMPARE_TO.value])
-        comparison = experiment.compare_runs(run_dirs[0], other, what)
+        comparison = compare_runs(run_dirs[0], other, what)
         if OUTPUT.value == "json":
             print(json.dumps(dataclasses.asdict(comparison), indent=2))
         else:
             print(reporting.significance_table(comparison, run_dirs[0], other))
         return
-    measured = {
-        run_dir: experiment.evaluate_run(run_dir, what, PREDICTIONS.value) for run_dir in run_dirs
-    }
-    results = measured[run_dirs[0]]
+    runs = {run_dir: evaluate_run(run_dir, what, PREDICTIONS.value) for run_dir in run_dirs}
     if OUTPUT.value == "json":
-        print(json.dumps(results if len(measured) == 1 else measured, indent=2))
-    elif len(measured) == 1:
-        print(reporting.table(results, PART.value))
+        objects = {run_dir: results.as_dict() for run_dir, results in runs.items()}
+        print(json.dumps(objects if len(runs) > 1 else objects[run_dirs[0]], indent=2))
+    elif len(runs) == 1:
+        print(reporting.table(runs[run_dirs[0]], PART.value))
     else:
-        configs = {run_dir: runs.RunFolder(run_dir).load_config()[0] for run_dir in run_dirs}
-        print(reporting.comparison(measured, configs, PART.value))
+        configs = {run_dir: RunFolder(run_dir).load_config()[0] for run_dir in runs}
+        print(reporting.comparison(runs, configs, PART.value))
 
 
 def _run_dirs(given: list[str]) -> list[str]:
@@ -112,10 +111,11 @@ def _run_dirs(given: list[str]) -> list[str]:
     for name in given:
         is_pattern = glob.has_magic(name) and not os.path.exists(name)
         names = sorted(glob.glob(name)) if is_pattern else [name.rstrip("/")]
-        folders = [n for n in names if os.path.isfile(os.path.join(n, "config.json"))]
+        if not is_pattern:
+            require_run_dir(names[0], f"--run_dir={name}")
+        folders = [folder for folder in names if is_run_dir(folder)]
         if not folders:
-            what = "no run folder is named so" if is_pattern else "no run folder: no config.json"
-            raise InputError(f"--run_dir={name}: {what}")
+            raise InputError(f"--run_dir={name}: no run folder has such a name")
         found.update(dict.fromkeys(folders))
     if not found:
         raise InputError("--run_dir=FOLDER is needed: the run to measure")

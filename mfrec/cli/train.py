@@ -57,12 +57,13 @@ def train(started: float) -> None:
     # TensorFlow takes seconds to import: wrong flags and files are answered before
     with waiting("starting TensorFlow"):
         from mfrec.cli import reporting
-        from mfrec.experiment import run as experiment
+        from mfrec.experiment.folds import cross_validate
+        from mfrec.experiment.run import default_run_dir, run
 
-    run_dir = RUN_DIR.value or experiment.default_run_dir(config, source)
-    run = experiment.cross_validate if config.split.cross_validate else experiment.run
-    results = run(config, source, run_dir, started, OVERWRITE.value)
-    for part in results["metrics"]:
+    run_dir = RUN_DIR.value or default_run_dir(config, source)
+    train_and_evaluate = cross_validate if config.split.cross_validate else run
+    results = train_and_evaluate(config, source, run_dir, started, OVERWRITE.value)
+    for part in results.metrics:
         print(reporting.table(results, part), end="\n\n")
     print(reporting.timing(results))
     hint = "" if config.training.tensorboard == "off" else f"   (tensorboard --logdir={run_dir})"

@@ -10,6 +10,7 @@ from typing import Any
 from mfrec.config.presets import PRESETS
 from mfrec.config.settings import FILE_OPTIONS, NO_CANDIDATES, SPLITS, Config, SplitConfig
 from mfrec.errors import InputError, did_you_mean
+from mfrec.files import require_run_dir
 
 # Files that belong to one data set.
 _FILES = (
@@ -54,6 +55,7 @@ def resolve(
     if "init_from" in flags:
         if preset is not None or config_file:
             raise InputError("--init_from brings its run's settings; leave out --preset, --config")
+        require_run_dir(flags["init_from"], f"--init_from={flags['init_from']}")
         config_file = os.path.join(flags["init_from"], "config.json")
     if preset is not None and preset not in PRESETS:
         raise InputError(f"unknown preset '{preset}'{did_you_mean(preset, PRESETS)}")

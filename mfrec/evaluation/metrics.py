@@ -35,6 +35,14 @@ SHOWN = ("ndcg", "recall", "precision", "hr", "map", "mrr", "auc", "coverage")
 ERRORS = ("rmse", "mae")
 
 
+def better(metric: str, value: float, than: float) -> bool:
+    """Return whether a metric's value is better than another: lower for errors, else higher.
+
+    NaN is never better.
+    """
+    return value < than if metric in ERRORS else value > than
+
+
 def rating_errors(ratings: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
     """Root mean squared and mean absolute error over all rows, in units of the rating.
 
