@@ -14,6 +14,8 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["mfrec", "mfrec.*"]),
+    package_data={"mfrec": ["py.typed"]},
+    entry_points={"console_scripts": ["mfrec = mfrec.cli.main:main"]},
     python_requires=">=3.10,<3.14",
     install_requires=[
         "absl-py>=2.1",

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and run folders by name."""
 
 import contextlib
 import os
@@ -11,10 +11,10 @@ from mfrec.errors import InputError
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Within, a path to write to; what was written takes its place under `path` at the end.
+    """Yield a path to write to; at the end what was written is moved to `path`.
 
-    Whatever interrupts the writing, `path` holds all of the new content or what it held before.
-    A device, a pipe or a link is written to as it is.
+    If the writing is interrupted, `path` keeps its earlier content. A device, a pipe or a link is
+    written to directly.
 
     Raises:
         InputError: it cannot be written: no such folder, no right to it, no space left.
@@ -34,7 +34,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def check_new_folder(path: str | Path, overwrite: bool) -> None:
-    """Whether `new_folder` may make this folder.
+    """Refuse a folder that `new_folder` may not make.
 
     Raises:
         InputError: it exists and `overwrite` is False, or it is a file.
@@ -48,12 +48,12 @@ def check_new_folder(path: str | Path, overwrite: bool) -> None:
 
 @contextlib.contextmanager
 def new_folder(path: str | Path, overwrite: bool, made_of: Collection[str]) -> Iterator[Path]:
-    """Within, a folder to write to, which takes its place under `path` at the end.
+    """Yield a folder to write to, which at the end is moved to `path`.
 
     Args:
         path: the folder; those above it are made.
         overwrite: whether an earlier one may be replaced.
-        made_of: all names that an earlier one may hold, so that nothing else is ever lost.
+        made_of: all names that an earlier one may contain, so that no other file is ever lost.
 
     Raises:
         InputError: see `check_new_folder`; or it holds something else, or cannot be written.
@@ -82,8 +82,27 @@ def new_folder(path: str | Path, overwrite: bool, made_of: Collection[str]) -> I
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def check_run_dir(run_dir: str | None, purpose: str) -> None:
-    """Whether a run folder is named, for what has to be answered before TensorFlow is imported.
+def is_run_dir(path: str | Path) -> bool:
+    """Return whether a folder is a run folder."""
+    return (Path(path) / "config.json").is_file()
+
+
+def require_run_dir(path: str | Path, name: str = "") -> None:
+    """Refuse a folder that is no run folder.
+
+    Args:
+        path: the folder.
+        name: what the user called it, such as --run_dir=runs/x; by default its path.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not is_run_dir(path):
+        raise InputError(f"{name or path}: no run folder: no config.json")
+
+
+def check_run_dir(run_dir: str | None, purpose: str) -> str:
+    """Return --run_dir, checked before TensorFlow is imported.
 
     Args:
         run_dir: what --run_dir says.
@@ -94,5 +113,5 @@ def check_run_dir(run_dir: str | None, purpose: str) -> None:
     """
     if not run_dir:
         raise InputError(f"--run_dir=FOLDER is needed: the run to {purpose}")
-    if not (Path(run_dir) / "config.json").is_file():
-        raise InputError(f"--run_dir={run_dir}: no run folder: no config.json")
+    require_run_dir(run_dir, f"--run_dir={run_dir}")
+    return run_dir

@@ -1,4 +1,4 @@
-"""A progress bar of one line on standard error, silent where nobody watches."""
+"""Notes and a progress bar on standard error."""
 
 import contextlib
 import shutil
@@ -13,16 +13,20 @@ _BAR_WIDTHS = range(4, 25)
 _CLEAR_LINE = "\r\x1b[K"
 
 
-class Progress:
-    """Shows how far a piece of work has come; use as a context manager.
+def say(text: str) -> None:
+    """Print a line on standard error."""
+    print(text, file=sys.stderr)
 
-    Nothing is printed where standard error is no terminal. The bar disappears at the end, so
-    that the lines before and after it read as if it had never been there.
+
+class Progress:
+    """A progress bar of one line; a context manager.
+
+    It is shown on a terminal only and disappears at the end.
 
     Args:
         label: what is being done.
-        total: the amount of work; 0 where it is unknown, which leaves out bar and time left.
-        unit: what is counted, such as "MB"; amounts are shown only where there is one.
+        total: the amount of work; 0 if unknown: no bar and no time left.
+        unit: what is counted, such as "MB"; without one, no amounts are shown.
     """
 
     def __init__(self, label: str, total: float = 0, unit: str = "") -> None:
@@ -46,7 +50,12 @@ class Progress:
             sys.stderr.flush()
 
     def update(self, done: float, note: str = "") -> None:
-        """Redraws the line with `done` of `total`, at most ten times a second."""
+        """Redraw the line, at most ten times a second.
+
+        Args:
+            done: the work done so far, of `total`.
+            note: text to show behind it.
+        """
         now = time.monotonic()
         too_soon = self._drawn is not None and now - self._drawn < _SECONDS_BETWEEN_REDRAWS
         if too_soon or not sys.stderr.isatty():
@@ -76,10 +85,17 @@ class Progress:
 
 @contextlib.contextmanager
 def waiting(label: str) -> Iterator[None]:
-    """Within, a terminal shows what is being waited for, such as "reading ratings.csv"."""
+    """Show on a terminal what is being waited for, such as "reading ratings.csv"."""
     with Progress(f"{label} …") as line:
         line.update(0)
         yield
+
+
+def speed(examples_per_second: float) -> str:
+    """Return 5.20 M for 5,200,000 and 12.3 k for 12,345."""
+    if examples_per_second < 1e5:
+        return f"{examples_per_second / 1e3:.1f} k"
+    return f"{examples_per_second / 1e6:.2f} M"
 
 
 def _duration(seconds: float) -> str:

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from mfrec import progress
-from mfrec.progress import Progress, waiting
+from mfrec.progress import Progress, say, waiting
 
 
 class Terminal(io.StringIO):
@@ -117,3 +117,8 @@ def test_long_work_shows_hours(monkeypatch, clock):
         clock[0] += 3_725
         bar.update(1)
     assert shown(stream)[0].endswith("1:02:05 left")
+
+
+def test_say_goes_to_standard_error(capsys):
+    say("hello")
+    assert capsys.readouterr() == ("", "hello\n")

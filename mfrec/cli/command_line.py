@@ -1,4 +1,4 @@
-"""The command line of a script: flags in groups, --help, and one line for every mistake.
+"""The command line of a command: flags in groups, --help, and one line for every mistake.
 
     COMMAND = CommandLine(__doc__)
     RUN_DIR = COMMAND.define("What is measured.", "run_dir", str, None, "the run folder")
@@ -6,8 +6,8 @@
     def main(argv):
         return COMMAND.run(argv, work)
 
-A script's flags live in an `absl.flags.FlagValues` of its own: what absl and other packages
-define for all programs is neither shown nor taken.
+Each command has an `absl.flags.FlagValues` of its own, so flags that absl and other packages
+define for every program are neither shown nor accepted.
 """
 
 import dataclasses
@@ -22,8 +22,9 @@ from typing import Any
 
 from absl import flags
 
-from mfrec.config.settings import Config, nearest, python_type, settings
-from mfrec.errors import InputError, exit_code
+from mfrec.cli.exit_codes import as_typed, exit_code
+from mfrec.config.settings import Config, python_type, settings
+from mfrec.errors import InputError, did_you_mean
 
 _HELP = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
 _KINDS = {str: "TEXT", int: "INT", float: "NUMBER"}
@@ -34,10 +35,10 @@ _TWO_COLUMNS = 76
 
 
 class CommandLine:
-    """The flags of one script.
+    """The flags of one command.
 
     Args:
-        description: the script's docstring, with which --help begins: what it does, examples.
+        description: what the command does, with examples: the beginning of --help.
     """
 
     def __init__(self, description: str) -> None:
@@ -55,14 +56,14 @@ class CommandLine:
         choices: Sequence[str] = (),
         repeated: bool = False,
     ) -> flags.FlagHolder:
-        """A flag; its `value` and whether it is `present` are known once `run` has begun.
+        """Define a flag; `run` sets its `value` and whether it is `present`.
 
         Args:
             group: the heading below which --help shows it.
             name: without dashes.
             kind: str, int, float or bool; a bool also takes --NAME and --noNAME.
-            default: its value where it is not given.
-            help: what it does; shown with choices and default behind it.
+            default: the value if it is not given.
+            help: what it does; choices and default are added.
             choices: the only values that it takes, if not empty.
             repeated: whether it may be given several times; its value is then a list.
         """
@@ -85,10 +86,10 @@ class CommandLine:
         return holder
 
     def define_settings(self, names: Mapping[str, Sequence[str]]) -> None:
-        """A flag for every setting of mfrec/config/settings.py, below its section's docstring.
+        """Define a flag for every setting, below the docstring of its section.
 
         Args:
-            names: by setting, names to list in its help that config.py cannot know.
+            names: by setting, names to list in its help that mfrec/config does not know.
         """
         headings = {section.name: section.type.__doc__ for section in dataclasses.fields(Config)}
         for section, setting in settings():
@@ -104,30 +105,40 @@ class CommandLine:
                 setting.metadata.get("choices", ()),
             )
 
+    def show_first(self, heading: str, names: Sequence[str]) -> None:
+        """Let --help begin with these flags, below a heading of their own."""
+        others = {
+            group: [name for name in members if name not in names]
+            for group, members in self._groups.items()
+        }
+        self._groups = {heading: list(names)} | others
+
     def given_settings(self) -> dict[str, Any]:
         """The settings that the user typed, by flat name."""
         names = [setting.name for _, setting in settings()]
         return {name: self._values[name].value for name in names if self._values[name].present}
 
     def run(self, argv: Sequence[str], work: Callable[[], None]) -> int:
-        """Parses the flags, does the script's work and returns its exit code (see errors.py).
+        """Parse the flags, do the command's work and return its exit code (see exit_codes.py).
 
         Args:
-            argv: the script's name and what was typed behind it.
-            work: what the script does; called once the flags have values.
+            argv: the command's name and its arguments.
+            work: what the command does; called once the flags have values.
         """
+        program = os.path.basename(argv[0])
 
         def help_or_work() -> None:
             if _HELP & set(argv[1:]):
-                print(self.help(min(shutil.get_terminal_size().columns, _WIDEST)))
+                width = min(shutil.get_terminal_size().columns, _WIDEST)
+                print(as_typed(self.help(width), program))
                 return
-            self._parse(argv)
+            self._parse(program, argv[1:])
             work()
 
-        return exit_code(os.path.basename(argv[0]), help_or_work)
+        return exit_code(program, help_or_work)
 
     def help(self, width: int) -> str:
-        """What --help prints, in lines of at most so many characters."""
+        """What --help prints, in lines of at most `width` characters."""
         shown = {name: self._shown(name) for group in self._groups.values() for name in group}
         column = 4 + max(map(len, shown.values())) if width >= _TWO_COLUMNS else 8
         blocks = [self._description]
@@ -149,12 +160,15 @@ class CommandLine:
             return f"--[no]{name}"
         return f"--{name}={_KINDS[flag.parser.kind]}"
 
-    def _parse(self, argv: Sequence[str]) -> None:
+    def _parse(self, program: str, arguments: Sequence[str]) -> None:
+        for name in self._values:
+            # a second call in the same process starts from the defaults
+            self._values[name].unparse()
         try:
-            rest = self._values([_plainly_negated(argument) for argument in argv])
+            rest = self._values([program, *map(_without_underscore, arguments)])
         except flags.UnrecognizedFlagError as error:
-            name, script = error.flagname, os.path.basename(argv[0])
-            hint = nearest(name, list(self._values), f"; see {script} --help")
+            name = error.flagname
+            hint = did_you_mean(name, list(self._values), f"; see {program} --help")
             raise InputError(f"unknown flag --{name}{hint}") from None
         except (flags.Error, ValueError) as error:
             message = str(error).removeprefix("flag ").removeprefix("ERROR:: ")
@@ -163,13 +177,13 @@ class CommandLine:
             raise InputError(f"'{rest[1]}' is no flag; flags are --name=value")
 
 
-def _plainly_negated(argument: str) -> str:
-    """--no_name as --noname: who reads flags with underscores types one there as well."""
+def _without_underscore(argument: str) -> str:
+    """Return --no_name as --noname, which is the only spelling that absl knows."""
     return re.sub("^(--?no)_", r"\1", argument)
 
 
 class _Parser(flags.ArgumentParser):
-    """Text as a value of a kind; absl prefixes what is raised with the flag and its text."""
+    """Turns text into a value; absl puts the flag and its text before the errors raised here."""
 
     def __init__(self, kind: type, choices: tuple[str, ...]) -> None:
         self.kind = kind
@@ -182,7 +196,7 @@ class _Parser(flags.ArgumentParser):
         if not isinstance(argument, str):
             return argument
         if self._choices and argument not in self._choices:
-            raise ValueError(f"unknown{nearest(argument, self._choices)}")
+            raise ValueError(f"unknown{did_you_mean(argument, self._choices)}")
         try:
             value = _BOOLS[argument.lower()] if self.kind is bool else self.kind(argument)
         except (KeyError, ValueError):

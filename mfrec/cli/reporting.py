@@ -1,115 +1,71 @@
-"""What a person reads: progress on standard error while training, a table at the end."""
+"""Results as text: tables, comparisons of runs, timing."""
 
 import math
-import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from mfrec.config.settings import Config, settings
 from mfrec.evaluation.metrics import ERRORS, SHOWN
 from mfrec.evaluation.significance import Comparison
-from mfrec.progress import Progress
-from mfrec.training.history import EpochLog, LoopLog
+from mfrec.progress import speed
+from mfrec.runs.results import Results
 
 _NAMES = {"biases": "damped biases", "global_mean": "global mean"}
 
 
-class TrainingReport:
-    """A progress bar on a terminal, one plain line an epoch elsewhere; a context manager."""
-
-    def __init__(self) -> None:
-        self._progress = Progress("compiling the training loop …")
-        self._is_training = False
-        self._measured = ""
-
-    def __enter__(self) -> "TrainingReport":
-        self._progress.update(0)
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        self._progress.__exit__(*exception)
-
-    def loop(self, log: LoopLog) -> None:
-        """Moves the bar."""
-        if not self._is_training:
-            self._progress = Progress("training", log.loops_in_all)
-            self._is_training = True
-        parts = [f"epoch {log.epoch}", f"loss {log.loss:.4f}", self._measured]
-        parts.append(f"{_speed(log.examples_per_second)}/s")
-        self._progress.update(log.loops_done, "  ".join(filter(None, parts)))
-
-    def epoch(self, log: EpochLog) -> None:
-        """Prints the epoch's line where standard error is no terminal."""
-        if log.validation:
-            self._measured = f"{log.metric.upper()} {log.validation[log.metric]:.4f}"
-        if sys.stderr.isatty():
-            return
-        measured = f"  validation {self._measured}" if log.validation else ""
-        best = " *" if log.validation and log.is_best else ""
-        print(
-            f"epoch {log.epoch:>{len(str(log.epochs))}}/{log.epochs}"
-            f"  loss {log.train['loss']:.4f}{measured}"
-            f"  {_speed(log.train['examples_per_second'])} examples/s"
-            f"  {log.seconds:.1f} s{best}",
-            file=sys.stderr,
-        )
-
-
-def table(results: dict[str, Any], part: str = "test") -> str:
-    """Metrics of one part, model beside baselines, as text.
+def table(results: Results, part: str = "test") -> str:
+    """Return the metrics of one part, model beside baselines, as text.
 
     Args:
-        results: the object of results.json.
+        results: of the run.
         part: "test", "validation" or "test_best_epoch".
     """
-    stopped = results.get("stopped")
-    notes = [f"training was stopped {stopped}"] if stopped else []
+    metrics, notes = results.metrics[part], []
+    if results.stopped:
+        notes.append(f"training was stopped {results.stopped}")
     if part == "test_best_epoch":
-        epoch = results["metrics"][part]["epoch"]
-        notes.append(f"optimistic: of epoch {epoch:g}, the best on this very test part")
-    lines = [_table({f"mfrec {results['model']}": results}, part, notes)]
-    intervals = results["intervals"].get(part, {})
-    shown = [name for name in _columns(results["metrics"][part]) if name in intervals]
-    if shown:
-        ranges = (
-            f"{name.upper()} {low:.4f}–{high:.4f}"
-            for name in shown
-            for low, high in [intervals[name]]
-        )
+        notes.append(f"optimistic: of epoch {metrics['epoch']:g}, the best on this very test part")
+    lines = [_table({f"mfrec {results.model}": results}, part, notes)]
+    intervals = results.intervals.get(part, {})
+    ranges = [
+        "{} {:.4f}–{:.4f}".format(name.upper(), *intervals[name])
+        for name in _columns(metrics)
+        if name in intervals
+    ]
+    if ranges:
         lines.append(f"95 % intervals over users: {', '.join(ranges)}")
     if part == "test":
-        lines += [f"warning: {warning}" for warning in results["warnings"]]
+        lines += [f"warning: {warning}" for warning in results.warnings]
     return "\n".join(lines)
 
 
 def comparison(
-    runs: Mapping[str, dict[str, Any]], configs: Mapping[str, Config], part: str = "test"
+    runs: Mapping[str, Results], configs: Mapping[str, Config], part: str = "test"
 ) -> str:
-    """Metrics of several runs side by side, from worst to best, as text.
+    """Return the metrics of several runs side by side, from worst to best, as text.
 
-    Only what was measured on the same rows in the same way shares a table.
+    Runs share a table only if they were measured on the same rows in the same way.
 
     Args:
-        runs: the objects of results.json, by run folder.
-        configs: the runs' settings; those in which the runs of a table differ stand below it.
+        runs: results by run folder.
+        configs: the runs' settings; those that differ within a table are listed below it.
         part: "test" or "validation".
     """
-    groups: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
+    groups: dict[tuple[str, ...], dict[str, Results]] = {}
     for name, results in runs.items():
-        alike = (_heading(results, part), results["held_out"][part], str(results["baselines"]))
-        groups.setdefault(alike, {})[name] = results
+        key = (_heading(results, part), results.held_out[part], str(results.baselines))
+        groups.setdefault(key, {})[name] = results
     blocks, headings = [], set()
     for (heading, *_), group in groups.items():
         width = max(map(len, group))
         notes = [
-            f"{name}: training was stopped {results['stopped']}"
+            f"{name}: training was stopped {results.stopped}"
             for name, results in group.items()
-            if "stopped" in results
+            if results.stopped
         ]
         if heading in headings:
             notes.insert(0, "on other ratings than the table of this heading above")
         headings.add(heading)
-        rows = {f"{name:<{width}}  {results['model']}": results for name, results in group.items()}
+        rows = {f"{name:<{width}}  {results.model}": results for name, results in group.items()}
         blocks.append(_table(rows, part, notes))
         differences = _differences({name: configs[name] for name in group})
         if differences:
@@ -118,78 +74,89 @@ def comparison(
     return "\n\n".join(blocks)
 
 
-def _table(runs: Mapping[str, dict[str, Any]], part: str, notes: list[str]) -> str:
-    """One table of runs, by label, that were measured on the same rows; notes below its heading."""
+def _table(runs: Mapping[str, Results], part: str, notes: list[str]) -> str:
+    """Return one table of runs that were measured on the same rows.
+
+    Args:
+        runs: results by label.
+        part: the part.
+        notes: lines below the heading.
+    """
     first = next(iter(runs.values()))
-    names = _columns(first["metrics"][part])
-    rows = [(label, results["metrics"][part], results) for label, results in runs.items()]
-    baselines = first["baselines"] if part != "validation" else {}
-    rows += [(_NAMES.get(name, name), values, {}) for name, values in baselines.items()]
-    sign = -1 if names[0] in ERRORS else 1
-    rows.sort(key=lambda row: sign * row[1].get(names[0], -sign * math.inf))
-    width = max(len(label) for label, *_ in rows)
-    widths = [max(10, len(name) + 2) for name in names]
-    header = " " * width + "".join(
-        f"{name.upper():>{wide}}" for name, wide in zip(names, widths, strict=True)
-    )
-    lines = [_heading(first, part), *notes, "", header]
-    for label, values, results in rows:
-        cells = (f"{values[name]:.4f}" if name in values else "-" for name in names)
-        line = f"{label:<{width}}" + "".join(
-            f"{cell:>{wide}}" for cell, wide in zip(cells, widths, strict=True)
-        )
-        if "std" in results:
-            deviations = (f" ± {results['std'][part][name]:.4f}" for name in names)
-            line += f"  {''.join(deviations)} over {len(results['folds'])} folds"
-        lines.append(line)
+    names = _columns(first.metrics[part])
+    rows = [(label, results.metrics[part]) for label, results in runs.items()]
+    if part != "validation":
+        rows += [(_NAMES.get(name, name), values) for name, values in first.baselines.items()]
+    # from worst to best in the first column
+    is_error = names[0] in ERRORS
+    worst = math.inf if is_error else -math.inf
+    rows.sort(key=lambda row: row[1].get(names[0], worst), reverse=is_error)
+
+    width = max(len(label) for label, _ in rows)
+    widths = {name: max(10, len(name) + 2) for name in names}
+    lines = [_heading(first, part), *notes, ""]
+    lines.append(" " * width + "".join(f"{name.upper():>{widths[name]}}" for name in names))
+    for label, values in rows:
+        cells = {name: f"{values[name]:.4f}" if name in values else "-" for name in names}
+        line = f"{label:<{width}}" + "".join(f"{cells[name]:>{widths[name]}}" for name in names)
+        lines.append(line + _deviations(runs.get(label), part, names))
     return "\n".join(lines)
 
 
-def _heading(results: dict[str, Any], part: str) -> str:
-    """What was measured on what and how, in two lines."""
+def _deviations(results: Results | None, part: str, names: Sequence[str]) -> str:
+    """Return the standard deviations over folds; empty unless this is a cross-validation."""
+    if results is None or results.std is None or results.folds is None:
+        return ""
+    deviations = "".join(f" ± {results.std[part][name]:.4f}" for name in names)
+    return f"  {deviations} over {len(results.folds)} folds"
+
+
+def _heading(results: Results, part: str) -> str:
+    """Return in two lines what was measured, on what and how."""
     part = "test" if part == "test_best_epoch" else part
-    rows = "ratings" if "rmse" in results["metrics"][part] else "interactions"
+    rows = "ratings" if "rmse" in results.metrics[part] else "interactions"
     return (
-        f"{results['dataset']} · {results['split']} · {part}: {results['counts'][part]:,.0f} {rows}"
-        f"\n{results['protocol'][part]}"
+        f"{results.dataset} · {results.split} · {part}: {results.counts[part]:,.0f} {rows}"
+        f"\n{results.protocol[part]}"
     )
 
 
 def _columns(metrics: Mapping[str, float]) -> list[str]:
-    """Those of the metrics that a table shows: of the larger cutoffs ndcg and recall alone."""
+    """Return the metrics that a table shows: errors, then those with a cutoff, then the others.
+
+    Of the cutoffs after the first, only ndcg and recall are shown.
+    """
     cutoffs = [name.partition("@")[2] for name in metrics if "@" in name]
-    columns = []
+    errors, with_cutoff, others = [], [], []
     for name in metrics:
         kind, _, cutoff = name.partition("@")
         shown = SHOWN if cutoff in ("", *cutoffs[:1]) else ("ndcg", "recall")
-        if kind in (*ERRORS, *shown):
-            columns.append(name)
-    return sorted(
-        columns, key=lambda name: (name not in ERRORS, "@" not in name and name not in ERRORS)
-    )
+        if name in ERRORS:
+            errors.append(name)
+        elif kind in shown:
+            (with_cutoff if cutoff else others).append(name)
+    return errors + with_cutoff + others
 
 
 def _differences(configs: Mapping[str, Config]) -> dict[str, str]:
-    """The settings that are not the same everywhere, as text, by run; empty where all are."""
-    flat = {
-        name: {k: v for section in config.as_dict().values() for k, v in section.items()}
-        for name, config in configs.items()
-    }
-    # where the data lie says nothing: the rows are the same
+    """Return the settings that are not the same in all runs, as text by run."""
+    # the rows are the same, wherever the data are kept
     names = [setting.name for section, setting in settings() if section != "data"]
+    flat = {run: config.flat() for run, config in configs.items()}
     differing = [name for name in names if len({str(run[name]) for run in flat.values()}) > 1]
+    if not differing:
+        return {}
     return {
         run: " ".join(f"{name}={values[name]}" for name in differing)
         for run, values in flat.items()
-        if differing
     }
 
 
 def significance_table(comparison: Comparison, first: str, second: str) -> str:
-    """Two runs compared user by user in every metric, as text.
+    """Return two runs compared user by user in every metric, as text.
 
     Args:
-        comparison: what `significance.compare` found.
+        comparison: from `significance.compare`.
         first: the first run's name.
         second: the second run's name.
     """
@@ -217,24 +184,12 @@ def significance_table(comparison: Comparison, first: str, second: str) -> str:
     return "\n".join(lines)
 
 
-def say(text: str) -> None:
-    """One line to whoever watches, on standard error."""
-    print(text, file=sys.stderr)
-
-
-def timing(results: dict[str, Any]) -> str:
-    """Where the seconds went, in one line."""
-    seconds = results["timing"]
-    speed = f"{_speed(seconds['examples_per_second'])} examples/s"
+def timing(results: Results) -> str:
+    """Return in one line where the time went."""
+    seconds = results.timing
     return (
-        f"{results['epochs']:g} epochs, {results['parameters']:,.0f} parameters · start and load "
-        f"{seconds['load_seconds']:.1f} s, compile {seconds['compile_seconds']:.1f} s, train "
-        f"{seconds['train_seconds']:.1f} s ({speed}), evaluate "
-        f"{seconds['evaluation_seconds']:.1f} s, in all {seconds['total_seconds']:.1f} s"
+        f"{results.epochs:g} epochs, {results.parameters:,.0f} parameters · start and load "
+        f"{seconds.load_seconds:.1f} s, compile {seconds.compile_seconds:.1f} s, train "
+        f"{seconds.train_seconds:.1f} s ({speed(seconds.examples_per_second)} examples/s), "
+        f"evaluate {seconds.evaluation_seconds:.1f} s, in all {seconds.total_seconds:.1f} s"
     )
-
-
-def _speed(examples_per_second: float) -> str:
-    if examples_per_second < 1e5:
-        return f"{examples_per_second / 1e3:.1f} k"
-    return f"{examples_per_second / 1e6:.2f} M"

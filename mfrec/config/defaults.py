@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mfrec.config.parsing import parse_cutoffs
 from mfrec.config.settings import (
     Config,
     EvaluationConfig,
@@ -19,7 +20,6 @@ from mfrec.config.settings import (
     RegularizerConfig,
     SamplerConfig,
     TrainingConfig,
-    parse_cutoffs,
 )
 
 

@@ -1,21 +1,19 @@
 """Every setting of mfrec, once: flags and config.json are made from these data classes.
 
-One frozen data class a concern. A setting that is None is derived from the training data in
-mfrec/config/defaults.py; what it became is printed and written to config.json. Precedence: flag >
---config=FILE > --preset > default.
+One frozen data class for each concern; its docstring is a heading of `train.py --help`. A setting
+that is None is derived from the training data (mfrec/config/defaults.py); the derived value is
+printed and written to config.json.
 """
 
 import dataclasses
-import difflib
-import json
 import math
-import os
-from collections.abc import Iterable, Iterator, Mapping
+import operator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, get_args
 
-from mfrec.errors import InputError
+from mfrec.errors import InputError, did_you_mean
 
 # The built-in losses, for --help; TensorFlow, which mfrec/losses needs, is not imported here.
 RATING_LOSSES = ("mse", "mae", "huber", "logistic", "poisson")
@@ -30,19 +28,28 @@ SPLITS = (
     *("random", "per_user", "leave_last_out", "temporal", "held_out_items"),
     "held_out_users",
 )
-# What these splits hold out for validation, and for the test, where nobody says how much.
+# The default validation and test fractions of these splits.
 HELD_OUT = 0.1
-# What held_out_users folds in of each user's ratings, where nobody says how much.
+# The default share of a held-out user's ratings that is folded in.
 FOLDED_IN = 0.8
 RATINGS_FORMATS = ("auto", "table", "matrix", "adjacency")
-# What says that items are ranked among all, not among fixed negatives.
+# How text files of ratings are read.
+COLUMNS = ("user_column", "item_column", "rating_column", "timestamp_column", "weight_column")
+FILE_OPTIONS = ("ratings_format", *COLUMNS, "delimiter")
+# --candidates=none: rank the full catalogue even if the data set brings fixed negatives.
 NO_CANDIDATES = "none"
 WEIGHT_TRANSFORMS = ("linear", "log1p", "none")
 SAMPLERS = ("uniform", "popularity", "in_batch")
 
 
 def _setting(default: Any, help: str, **checks: Any) -> Any:
-    """A field with its help text and checks: minimum, above, below (bounds) or choices (names)."""
+    """Return a field with its help text and checks.
+
+    Args:
+        default: the value if nothing is given; None if it is derived or absent.
+        help: what --help says.
+        checks: bounds (minimum, maximum, above, below) or choices (names).
+    """
     return field(default=default, metadata={"help": help, **checks})
 
 
@@ -51,44 +58,47 @@ class DataConfig:
     """Where the ratings come from."""
 
     dataset: str | None = _setting(None, "named data set")
-    ratings: str | None = _setting(None, "text file of ratings, to be split")
-    train_ratings: str | None = _setting(None, "ready-made split: the training part")
-    validation_ratings: str | None = _setting(None, "ready-made split: the validation part")
-    test_ratings: str | None = _setting(None, "ready-made split: the test part")
+    ratings: str | None = _setting(None, "file of ratings, to be split")
+    train_ratings: str | None = _setting(None, "ready-made split: file of the training part")
+    validation_ratings: str | None = _setting(None, "ready-made split: file of the validation part")
+    test_ratings: str | None = _setting(None, "ready-made split: file of the test part")
     ratings_format: str = _setting(
         "auto",
-        "what those files are: table is text of one rating a line, matrix text of one user a "
-        "line, adjacency text of one user and then that user's items a line; auto takes text for "
-        "a table, unless it can only be adjacency",
+        "layout of these files: table has one rating a line; matrix one user a line, a column for "
+        "each item; adjacency one user a line, followed by that user's items; auto reads text as "
+        "a table unless it can only be adjacency",
         choices=RATINGS_FORMATS,
     )
     user_column: str | None = _setting(
-        None, "the users' column, by name or number from 0 (default: by usual names or first)"
+        None, "column of user ids, by name or number from 0 (default: by a usual name, or first)"
     )
-    item_column: str | None = _setting(None, "the items' column (default: likewise, or second)")
+    item_column: str | None = _setting(
+        None, "column of item ids (default: by a usual name, or second)"
+    )
     rating_column: str | None = _setting(
-        None, "the ratings' column (default: likewise, or third), or none: all lines are positives"
+        None,
+        "column of ratings, or none: every line is a positive (default: by a usual name, or third)",
     )
     timestamp_column: str | None = _setting(
-        None, "the timestamps' column (default: likewise, or fourth, if there is one)"
+        None, "column of timestamps (default: by a usual name, or fourth if there is one)"
     )
     weight_column: str | None = _setting(
-        None, "column of how much each line counts, such as how often; repeated pairs add up"
+        None, "column of weights, such as play counts; weights of repeated pairs are summed"
     )
-    delimiter: str | None = _setting(
-        None, "what separates the fields: tab, comma, ::, … (default: guessed)"
-    )
+    delimiter: str | None = _setting(None, "field delimiter: tab, comma, ::, … (default: detected)")
     item_labels: str | None = _setting(
-        None, "text file of item id, title and perhaps genres (default: those of a named set)"
+        None, "text file of item id, title and optional genres (default: the named set's own)"
     )
     user_features: str | None = _setting(
-        None, "text file of what is known of users besides: user id, and a column a feature"
+        None, "text file of user features: user id, then one column for each feature"
     )
     item_features: str | None = _setting(
-        None, "likewise of items, such as genres (a|b); items without ratings join the catalogue"
+        None,
+        "text file of item features, such as genres (a|b); its items join the catalogue even "
+        "without ratings",
     )
     data_dir: str | None = _setting(
-        None, "folder of the named sets (default: $MFREC_DATA_DIR, else ~/.cache/mfrec)"
+        None, "folder of the named data sets (default: $MFREC_DATA_DIR, else ~/.cache/mfrec)"
     )
 
 
@@ -96,39 +106,38 @@ class DataConfig:
 class PositivesConfig:
     """Which rows count, and how much."""
 
-    min_rating: float | None = _setting(None, "keep only what is rated so high or higher")
+    min_rating: float | None = _setting(None, "keep only ratings of at least this value")
     weight_transform: str = _setting(
         "linear",
-        "weight of a pair whose values in --weight_column add up to v: linear v, log1p log(1 + v), "
-        "none 1",
+        "weight of a pair whose --weight_column sums to v: linear v, log1p log(1 + v), none 1",
         choices=WEIGHT_TRANSFORMS,
     )
     min_user_interactions: int = _setting(
         0,
-        "drop users with fewer distinct items, and again until users and items all have enough",
+        "drop users with fewer distinct items; repeated with --min_item_interactions until all "
+        "have enough (k-core)",
         minimum=0,
     )
     min_item_interactions: int = _setting(
-        0, "drop items with fewer distinct users, likewise", minimum=0
+        0, "drop items with fewer distinct users; see --min_user_interactions", minimum=0
     )
 
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """Which ratings train, which validate, which test."""
+    """Which ratings train, validate and test."""
 
     split: str | None = _setting(
         None,
-        f"{', '.join(SPLITS)}, or a data set's own: u1 … u5, ua, ub; published (default: "
-        "published where a set has that, else random)",
+        f"{', '.join(SPLITS)}, or one that a data set brings: u1 … u5, ua, ub; published (default: "
+        "published if the set has it, else random)",
     )
     validation_fraction: float | None = _setting(
         None,
         "share held out for validation: of all ratings (random, temporal), of each user's "
         "(per_user), of all items or users (held_out_items, held_out_users), of the training part "
-        "(folds, a set's own, ready-made parts); "
-        f"0: none; leave_last_out takes one rating of each user (default: {HELD_OUT}; of the "
-        "training part 0)",
+        "(folds, a set's own split, ready-made parts); 0: none; leave_last_out takes one rating of "
+        f"each user (default: {HELD_OUT}; of the training part 0)",
         minimum=0,
         below=1,
     )
@@ -142,8 +151,8 @@ class SplitConfig:
     )
     fold_in_fraction: float | None = _setting(
         None,
-        "held_out_users: share of each held-out user's ratings to be folded in, the rest is to be "
-        f"found (default: {FOLDED_IN})",
+        "held_out_users: share of each held-out user's ratings to fold in; the rest is predicted "
+        f"(default: {FOLDED_IN})",
         above=0,
         below=1,
     )
@@ -151,22 +160,22 @@ class SplitConfig:
     num_folds: int = _setting(5, "number of folds", minimum=2)
     fold_by: str = _setting(
         "ratings",
-        "what is dealt into folds: ratings, or users, of whose ratings --test_fraction is tested",
+        "assign ratings to folds, or users: then --test_fraction of each user's ratings is tested",
         choices=("ratings", "users"),
     )
-    cross_validate: bool = _setting(False, "run every fold; report mean and standard deviation")
+    cross_validate: bool = _setting(False, "run every fold and report mean and standard deviation")
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What scores users and items: μ + b_u + b_i + <p_u, q_i>, or another model."""
+    """The model that scores users and items: μ + b_u + b_i + <p_u, q_i>, or another."""
 
     model: str = _setting(
         "matrix_factorization",
         "matrix_factorization, svdpp, or your own: FILE.py:Class or package.module:Class",
     )
     model_args: str = _setting("", "the model's own arguments: name=value,name=value")
-    embedding_dim: int = _setting(64, "length d of the user and item embeddings", minimum=1)
+    embedding_dim: int = _setting(64, "dimension d of the user and item embeddings", minimum=1)
     use_bias: bool | None = _setting(
         None, "learn a bias for every user and item (default: for losses of ratings)"
     )
@@ -175,42 +184,41 @@ class ModelConfig:
     )
     init_stddev: float | None = _setting(
         None,
-        "embeddings start at N(0, init_stddev/√embedding_dim) (default: from the data)",
+        "initialize embeddings from N(0, init_stddev/√embedding_dim) (default: from the data)",
         minimum=0,
     )
-    user_ids: bool = _setting(
-        True, "users have embeddings of their own beside those of their --user_features"
-    )
-    item_ids: bool = _setting(
-        True, "likewise items; --noitem_ids (or --no_item_ids) is a model of their features alone"
-    )
+    user_ids: bool = _setting(True, "give each user its own embedding in addition to its features'")
+    item_ids: bool = _setting(True, "give each item its own embedding in addition to its features'")
     clip_predictions: bool = _setting(True, "clip predictions to the training ratings' range")
 
 
 @dataclass(frozen=True)
 class RegularizerConfig:
-    """What keeps the embeddings and biases small: R, added to the loss."""
+    """The regularizer R, which is added to the loss."""
 
     regularization: float | None = _setting(
-        None, "λ: charge on the squared embeddings (default: from the data)", minimum=0
+        None, "λ: weight of the squared embeddings (default: from the data)", minimum=0
     )
     bias_regularization: float | None = _setting(
-        None, "λ_b: charge on the squared biases (default: from the data)", minimum=0
+        None, "λ_b: weight of the squared biases (default: from the data)", minimum=0
     )
     frequency_exponent: float | None = _setting(
         None,
-        "ν: 1 charges every example alike, 0 every row once (default: by loss)",
+        "ν: 1 regularizes a row once for each of its examples, 0 every row once (default: by loss)",
         minimum=0,
         maximum=1,
     )
     feature_regularization: float = _setting(
-        6.0, "features are charged so many times as much as a row with their examples", minimum=0
+        6.0,
+        "how much more strongly feature embeddings are regularized than a row with as many "
+        "examples",
+        minimum=0,
     )
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """What is minimised."""
+    """The loss."""
 
     loss: str = _setting(
         "mse",
@@ -222,50 +230,50 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class SamplerConfig:
-    """Where the negatives of ranking losses come from."""
+    """The negatives of ranking losses."""
 
     negative_sampler: str = _setting("uniform", "how negatives are drawn", choices=SAMPLERS)
     num_negatives: int | None = _setting(
-        None, "negatives an example, or a batch where it shares them (default: by loss)", minimum=1
+        None, "negatives per example, or per batch if it shares them (default: by loss)", minimum=1
     )
     shared_negatives: bool | None = _setting(
-        None, "draw negatives once for a whole batch (default: by loss)"
+        None, "draw one set of negatives for the whole batch (default: by loss)"
     )
     popularity_exponent: float = _setting(
         0.75, "popularity sampler: probability ∝ count^exponent", minimum=0
     )
     log_q_correction: bool = _setting(
-        False, "let the negatives stand for the whole catalogue: score − log of how often drawn"
+        False, "log-Q correction: subtract the log of each negative's expected number of draws"
     )
     reject_positives: bool = _setting(
-        False, "leave out negatives that are training positives of the user"
+        False, "mask negatives that are training positives of the user"
     )
     hard_negatives: int = _setting(
         1,
-        "draw so many times as many negatives and keep the best scored of each so many",
+        "draw this many candidates per negative and keep the highest-scoring one",
         minimum=1,
     )
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """How it is minimised."""
+    """The optimizer."""
 
     optimizer: str = _setting("adam", "optimizer", choices=OPTIMIZERS)
     optimizer_args: str | None = _setting(
         None, "the Keras optimizer's own arguments: name=value,name=value (default: from the data)"
     )
     learning_rate: float | None = _setting(
-        None, "first learning rate (default: from the data)", above=0
+        None, "initial learning rate (default: from the data)", above=0
     )
     learning_rate_schedule: str = _setting(
-        "cosine", "what the learning rate does over the epochs", choices=SCHEDULES
+        "cosine", "learning rate over the epochs", choices=SCHEDULES
     )
     learning_rate_decay: float = _setting(
-        0.9, "exponential schedule: factor an epoch", above=0, maximum=1
+        0.9, "exponential schedule: factor per epoch", above=0, maximum=1
     )
     clip_norm: float | None = _setting(
-        None, "scale gradients down to this global norm (default: off)", above=0
+        None, "clip gradients to this global norm (default: off)", above=0
     )
     average_weights: float = _setting(
         0.0,
@@ -277,43 +285,46 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The loop."""
+    """The training loop."""
 
     epochs: int | None = _setting(
         None, "passes over the training ratings (default: 20, more for tiny data)", minimum=1
     )
-    batch_size: int | None = _setting(None, "examples a step (default: from the data)", minimum=1)
+    batch_size: int | None = _setting(None, "examples per step (default: from the data)", minimum=1)
     positives_per_row: int | None = _setting(
         None,
-        "ranking: up to so many positives of one user side by side, sharing its negatives; "
-        "1: every example by itself (default: by loss)",
+        "ranking losses: group up to this many positives of a user into one row that shares "
+        "negatives; 1: every example by itself (default: by loss)",
         minimum=1,
     )
     steps_per_loop: int = _setting(
-        128, "steps inside the compiled loop between two visits to Python, at most", minimum=1
+        128, "most steps of the compiled loop between two returns to Python", minimum=1
     )
     early_stopping_patience: int = _setting(
-        5, "stop after so many evaluations without a better validation metric; 0: never", minimum=0
+        5,
+        "early stopping: stop after this many evaluations without a better validation metric; "
+        "0: never",
+        minimum=0,
     )
     eval_metric: str | None = _setting(
         None,
-        "validation metric that picks the epoch and stops training: rmse, ndcg@10, recall@20 … "
+        "validation metric for choosing the epoch and early stopping: rmse, ndcg@10, recall@20 … "
         "(default: rmse; for losses of rankings ndcg at the first cutoff)",
     )
-    eval_every: int = _setting(1, "evaluate the validation part every so many epochs", minimum=1)
+    eval_every: int = _setting(1, "evaluate the validation part every this many epochs", minimum=1)
     init_from: str | None = _setting(
         None,
-        "go on from this run on other ratings: with its settings, its rows and what its optimizer "
-        "remembers of them; what is new gets rows behind",
+        "continue from this run: reuse its settings, rows and optimizer state; new users and items "
+        "are appended",
     )
     refit: bool = _setting(
         False, "then train anew on train + validation for the best number of epochs"
     )
     seed: int = _setting(
-        0, "fixes split, initialisation, shuffling and sampling", minimum=0, maximum=2**30
+        0, "seed of split, initialization, shuffling and sampling", minimum=0, maximum=2**30
     )
     jit_compile: bool = _setting(True, "compile the loop with XLA")
-    run_eagerly: bool = _setting(False, "run every step in Python, for a debugger")
+    run_eagerly: bool = _setting(False, "run every step in Python, for debugging")
     tensorboard: str = _setting(
         "basic",
         "basic: scalars, settings and HParams; full: also gradient norm, histograms, calibration "
@@ -324,21 +335,23 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """What is measured, and how."""
+    """Evaluation."""
 
     cutoffs: str | None = _setting(
-        None, "k of the ranking metrics: 10 or 10,20,50 (default: 10 for losses of rankings)"
+        None,
+        "cutoffs k of the ranking metrics: 10 or 10,20,50 (default: 10 for losses of rankings)",
     )
-    mask_seen: bool = _setting(True, "rank without the items that the user had in training")
+    mask_seen: bool = _setting(True, "rank without the user's training items")
     candidates: str | None = _setting(
         None,
-        "rank among fixed negatives from this file (.test.negative), not the full catalogue; none: "
-        "the full catalogue (default: none, but ncf-movielens-1m brings such a file)",
+        "rank among the fixed negatives of this file (.test.negative) instead of the full "
+        "catalogue; none: the full catalogue (default: none, but ncf-movielens-1m brings such a "
+        "file)",
     )
     test_every: int | None = _setting(
         None,
-        "measure the test part every so many epochs as well and report the best of them apart, "
-        "as many papers do: optimistic",
+        "also evaluate the test part every this many epochs and report the best epoch apart, as "
+        "many papers do: optimistic",
         minimum=1,
     )
 
@@ -359,317 +372,62 @@ class Config:
     evaluation: EvaluationConfig = EvaluationConfig()
 
     def replace(self, values: Mapping[str, Any]) -> "Config":
-        """A copy with the named settings (flat names) changed.
+        """Return a copy with these settings changed, given by flat name.
 
-        Raises InputError for an unknown name, a value of the wrong type or out of bounds.
+        Raises:
+            InputError: an unknown name, or a value of the wrong type or out of bounds.
         """
         known = {setting.name: section for section, setting in settings()}
         changes: dict[str, dict[str, Any]] = {}
         for name, value in values.items():
             if name not in known:
-                raise InputError(f"unknown setting '{name}'{nearest(name, known)}")
+                raise InputError(f"unknown setting '{name}'{did_you_mean(name, known)}")
             changes.setdefault(known[name], {})[name] = value
-        config = dataclasses.replace(
-            self,
-            **{
-                section: dataclasses.replace(getattr(self, section), **values)
-                for section, values in changes.items()
-            },
-        )
-        config._check()
+        sections = {
+            section: dataclasses.replace(getattr(self, section), **changed)
+            for section, changed in changes.items()
+        }
+        config = dataclasses.replace(self, **sections)
+        for section, setting in settings():
+            _check_value(setting, getattr(getattr(config, section), setting.name))
         return config
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
-        """Sections of settings, as config.json holds them."""
+        """Return the sections of settings, as config.json holds them."""
         return dataclasses.asdict(self)
 
-    def _check(self) -> None:
-        for section, setting in settings():
-            _check_value(setting, getattr(getattr(self, section), setting.name))
-
-
-# Recipes that any flag overrides. How each was found stands in BUILD_NOTES.md.
-PRESETS: dict[str, dict[str, Any]] = {
-    "movielens-100k": {
-        "dataset": "movielens-100k",
-        "loss": "logistic",
-        "embedding_dim": 64,
-        "init_stddev": 0.073,
-        "regularization": 0.0119,
-        "bias_regularization": 0.0023,
-        "frequency_exponent": 0.5,
-        "optimizer": "adam",
-        "optimizer_args": "beta_2=0.99,epsilon=3.9e-5",
-        "learning_rate": 0.0053,
-        "learning_rate_schedule": "cosine",
-        "batch_size": 256,
-        "epochs": 15,
-        "early_stopping_patience": 0,
-    },
-    "movielens-1m": {
-        "dataset": "movielens-1m",
-        "loss": "logistic",
-        "embedding_dim": 64,
-        "init_stddev": 0.104,
-        "regularization": 0.0063,
-        "bias_regularization": 0.0023,
-        "frequency_exponent": 0.6,
-        "optimizer": "adam",
-        "optimizer_args": "beta_2=0.99,epsilon=5.2e-6",
-        "learning_rate": 0.0085,
-        "learning_rate_schedule": "cosine",
-        "batch_size": 8192,
-        "epochs": 20,
-        "early_stopping_patience": 0,
-    },
-    "movielens-100k-ranking": {
-        "dataset": "movielens-100k",
-        "split": "per_user",
-        "test_fraction": 0.25,
-        "validation_fraction": 0.0,
-        "loss": "implicit_squared",
-        "loss_args": "unobserved_weight=0.2",
-        "embedding_dim": 32,
-        "regularization": 0.02,
-        "learning_rate": 0.01,
-        "learning_rate_schedule": "constant",
-        "batch_size": 2048,
-        "positives_per_row": 16,
-        "epochs": 40,
-        "early_stopping_patience": 0,
-    },
-    "ncf-movielens-1m": {
-        "dataset": "ncf-movielens-1m",
-        "validation_fraction": 0.0,
-        "loss": "softmax",
-        "loss_args": "temperature=1",
-        "normalize": False,
-        "embedding_dim": 192,
-        "regularization": 0.02,
-        "learning_rate": 0.01,
-        "batch_size": 32768,
-        "positives_per_row": 32,
-        "epochs": 30,
-        "early_stopping_patience": 0,
-    },
-    "gowalla": {
-        "dataset": "gowalla",
-        "validation_fraction": 0.1,
-        "loss": "bsl",
-        "loss_args": "temperature=0.1,positive_temperature=0.12",
-        "num_negatives": 2048,
-        "embedding_dim": 64,
-        "learning_rate": 0.01,
-        "batch_size": 16384,
-        "epochs": 300,
-        "eval_every": 25,
-        "test_every": 25,
-        "refit": True,
-        "early_stopping_patience": 0,
-        "cutoffs": "20",
-    },
-}
+    def flat(self) -> dict[str, Any]:
+        """Return all settings by flat name."""
+        return {
+            name: value for section in self.as_dict().values() for name, value in section.items()
+        }
 
 
 def settings() -> Iterator[tuple[str, dataclasses.Field]]:
-    """Every (section name, setting) in the order in which --help shows them."""
+    """Yield every (section name, setting) in the order of --help."""
     for section in dataclasses.fields(Config):
         for setting in dataclasses.fields(section.type):
             yield section.name, setting
 
 
-def resolve(
-    flags: Mapping[str, Any], preset: str | None = None, config_file: str | None = None
-) -> Config:
-    """The settings in force: flag > config file > preset > default.
-
-    Args:
-        flags: what the user typed, by flat name.
-        preset: a name in PRESETS.
-        config_file: a config.json of an earlier run, or a part of one.
-
-    Raises:
-        InputError: a name, value or file that cannot be used.
-    """
-    values: dict[str, Any] = {}
-    if "init_from" in flags:
-        if preset is not None or config_file:
-            raise InputError("--init_from brings its run's settings; leave out --preset, --config")
-        config_file = os.path.join(flags["init_from"], "config.json")
-    if preset is not None:
-        if preset not in PRESETS:
-            raise InputError(f"unknown preset '{preset}'{nearest(preset, PRESETS)}")
-        values.update(PRESETS[preset])
-    if config_file:
-        values.update(read_settings(config_file))
-    if {"ratings", "train_ratings"} & set(flags):
-        # the user's own file replaces the data set that the recipe was made for
-        values = {k: v for k, v in values.items() if k not in {"dataset", *_FILES}}
-    elif "dataset" in flags:
-        about_files = {*_FILES, *FILE_OPTIONS, "weight_transform"}
-        values = {k: v for k, v in values.items() if k not in about_files}
-    if {"ratings", "train_ratings", "dataset"} & set(flags) and values.get("split") not in SPLITS:
-        # the data set's own split goes with it
-        values.pop("split", None)
-    if flags.get("optimizer", values.get("optimizer")) != values.get("optimizer"):
-        # another optimizer takes other arguments
-        values.pop("optimizer_args", None)
-    if "init_from" in flags:
-        # the earlier run's own beginning and end are no settings of what follows, nor is how its
-        # ratings were cut one of parts that are ready-made
-        cuts = _OF_CUTS if "train_ratings" in flags else ()
-        values = {k: v for k, v in values.items() if k not in ("init_from", "refit", *cuts)}
-    values.update(flags)
-    config = Config().replace({k: _absolute(k, v) for k, v in values.items()})
-    if config.training.init_from:
-        _check_continues(config, config.training.init_from)
-    return config
+def python_type(setting: dataclasses.Field) -> type:
+    """Return the type of a setting's values besides None: str, int, float or bool."""
+    return next(kind for kind in _types(setting) if kind is not NoneType)
 
 
-_OF_CUTS = tuple(setting.name for setting in dataclasses.fields(SplitConfig))
-
-# What decides which tables a model has and what is in them.
-_OF_TABLES = (
-    "model",
-    "model_args",
-    "embedding_dim",
-    "use_bias",
-    "normalize",
-    "user_ids",
-    "item_ids",
-)
-
-
-def _check_continues(config: Config, run_dir: str) -> None:
-    """Refuses to go on from a run in a way in which its tables would mean something else."""
-    earlier = Config().replace(read_settings(os.path.join(run_dir, "config.json")))
-    if earlier.split.cross_validate:
-        raise InputError(
-            f"--init_from={run_dir} is a cross-validation; name one of its folds, such as fold-0"
-        )
-    if config.training.refit or config.split.cross_validate:
-        flag = "--refit" if config.training.refit else "--cross_validate"
-        raise InputError(f"{flag} trains anew and --init_from goes on; leave one out")
-    same = {
-        name: (getattr(config.model, name), getattr(earlier.model, name)) for name in _OF_TABLES
-    }
-    same["loss"] = (config.loss.loss, earlier.loss.loss)
-    for name, (now, then) in same.items():
-        if now != then:
-            raise InputError(
-                f"--{name}={now}: the run {run_dir} was trained with {then}; leave it out, or "
-                "train anew"
-            )
-    for name in ("user_features", "item_features"):
-        now, then = getattr(config.data, name), getattr(earlier.data, name)
-        if bool(now) != bool(then):
-            wish = f"add --{name}=FILE" if then else f"leave out --{name}"
-            has = "with" if then else "without"
-            raise InputError(f"the run {run_dir} was trained {has} {name}; {wish}")
-
-
-_FILES = (
-    *("ratings", "train_ratings", "validation_ratings", "test_ratings", "item_labels"),
-    *("user_features", "item_features", "candidates"),
-)
-
-# How text files of ratings are read.
-COLUMNS = ("user_column", "item_column", "rating_column", "timestamp_column", "weight_column")
-FILE_OPTIONS = ("ratings_format", *COLUMNS, "delimiter")
-
-
-def _absolute(name: str, value: Any) -> Any:
-    """Paths are kept absolute, so that config.json means the same from every folder."""
-    if not isinstance(value, str) or not value:
-        return value
-    if name in ("loss", "model") and ".py:" in value:
-        file, _, function = value.rpartition(":")
-        return f"{os.path.abspath(file)}:{function}"
-    if name == "candidates" and value == NO_CANDIDATES:
-        return value
-    return os.path.abspath(value) if name in (*_FILES, "data_dir", "init_from") else value
-
-
-def read_settings(path: str) -> dict[str, Any]:
-    """The settings of a config.json, by flat name.
-
-    Raises:
-        InputError: no such file, no JSON object, or a section, setting or value that mfrec does
-            not have.
-    """
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
-    sections = {section.name for section in dataclasses.fields(Config)}
-    if not isinstance(content, dict) or not any(name in content for name in sections):
-        raise InputError(f"{path}: no settings found; expected an object with {sorted(sections)}")
-    values = {}
-    for section in sections & set(content):
-        if not isinstance(content[section], dict):
-            raise InputError(f"{path}: '{section}' is no object of settings")
-        values.update(content[section])
-    try:
-        Config().replace(values)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    return values
-
-
-def parse_arguments(text: str) -> dict[str, Any]:
-    """'margin=0.9,name=x' as a dict; numbers and true/false become Python values.
-
-    Raises:
-        InputError: an entry that is not name=value.
-    """
-    arguments: dict[str, Any] = {}
-    for entry in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, value = entry.partition("=")
-        if not equals or not name.isidentifier() or not value:
-            raise InputError(f"'{entry}' is not name=value")
-        try:
-            arguments[name] = json.loads(value)
-        except ValueError:
-            arguments[name] = value
-        if _is_infinite(value):
-            raise InputError(f"'{entry}': must be a finite number")
-    return arguments
-
-
-def _is_infinite(text: str) -> bool:
-    try:
-        return not math.isfinite(float(text))
-    except ValueError:
-        return False
-
-
-def parse_cutoffs(text: str) -> tuple[int, ...]:
-    """'10,20' as (10, 20), in rising order.
-
-    Raises:
-        InputError: an entry that is no whole number above 0.
-    """
-    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
-    wrong = [entry for entry in entries if not entry.isdecimal() or not int(entry)]
-    if wrong:
-        raise InputError(f"--cutoffs={text}: '{wrong[0]}' is no whole number above 0")
-    return tuple(sorted(set(map(int, entries))))
-
-
-def nearest(name: str, names: Iterable[str], otherwise: str | None = None) -> str:
-    """'; did you mean …?' for a misspelt name; where none is near `otherwise`, or all names."""
-    names = list(names)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
-    if close:
-        return f"; did you mean {' or '.join(close)}?"
-    return f"; there are: {', '.join(names)}" if otherwise is None else otherwise
+def _types(setting: dataclasses.Field) -> tuple[type, ...]:
+    return get_args(setting.type) or (setting.type,)
 
 
 # What TensorFlow's int32 and float32 hold.
 _LARGEST = {int: 2**31 - 1, float: 3.4e38}
+
+_BOUNDS = {
+    "minimum": ("at least", operator.ge),
+    "maximum": ("at most", operator.le),
+    "above": ("above", operator.gt),
+    "below": ("below", operator.lt),
+}
 
 
 def _check_value(setting: dataclasses.Field, value: Any) -> None:
@@ -678,32 +436,17 @@ def _check_value(setting: dataclasses.Field, value: Any) -> None:
         if NoneType not in _types(setting):
             raise InputError(f"--{setting.name} needs a value")
         return
-    number = kind in (int, float)
+    is_number = kind in (int, float)
     is_kind = isinstance(value, (int, float) if kind is float else kind)
-    if not is_kind or (number and isinstance(value, bool)):
+    if not is_kind or (is_number and isinstance(value, bool)):
         raise InputError(f"--{setting.name}={value}: not of type {kind.__name__}")
-    if number and not math.isfinite(value):
+    if is_number and not math.isfinite(value):
         raise InputError(f"--{setting.name}={value}: must be a finite number")
-    if number and abs(value) > _LARGEST[kind]:
+    if is_number and abs(value) > _LARGEST[kind]:
         raise InputError(f"--{setting.name}={value}: must be at most {_LARGEST[kind]}")
-    bounds = {
-        "minimum": ("at least", lambda bound: value >= bound),
-        "maximum": ("at most", lambda bound: value <= bound),
-        "above": ("above", lambda bound: value > bound),
-        "below": ("below", lambda bound: value < bound),
-    }
-    for name, (words, holds) in bounds.items():
-        if name in checks and not holds(checks[name]):
+    for name, (words, holds) in _BOUNDS.items():
+        if name in checks and not holds(value, checks[name]):
             raise InputError(f"--{setting.name}={value}: must be {words} {checks[name]}")
     choices = checks.get("choices")
     if choices and value not in choices:
-        raise InputError(f"--{setting.name}={value}: unknown{nearest(value, choices)}")
-
-
-def python_type(setting: dataclasses.Field) -> type:
-    """str, int, float or bool: the type of a setting's values, None aside."""
-    return next(kind for kind in _types(setting) if kind is not NoneType)
-
-
-def _types(setting: dataclasses.Field) -> tuple[type, ...]:
-    return get_args(setting.type) or (setting.type,)
+        raise InputError(f"--{setting.name}={value}: unknown{did_you_mean(value, choices)}")

@@ -19,13 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from mfrec.config.settings import nearest
 from mfrec.data import cache, downloads, tables
 from mfrec.data.candidates import read_candidates
 from mfrec.data.downloads import Remote
 from mfrec.data.interactions import Interactions, Vocabulary, concatenate
 from mfrec.data.items import ItemDescriptions, describe, read_items
-from mfrec.errors import InputError
+from mfrec.errors import InputError, did_you_mean
 from mfrec.progress import waiting
 
 # The split that a set was published with, where it came as parts.
@@ -229,7 +228,7 @@ def u_item_from_recbole(items: str) -> str:
 
 def _dataset(name: str) -> Dataset:
     if name not in DATASETS:
-        raise InputError(f"no data set {name!r}{nearest(name, NAMES)}")
+        raise InputError(f"no data set {name!r}{did_you_mean(name, NAMES)}")
     return DATASETS[name]
 
 

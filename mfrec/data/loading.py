@@ -17,14 +17,13 @@ from mfrec.config.settings import (
     SPLITS,
     Config,
     DataConfig,
-    nearest,
 )
 from mfrec.data import arrays, cache, datasets, items, positives, splits
 from mfrec.data.candidates import read_candidates
 from mfrec.data.features import FeatureFile, Features, read_features
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.splits import Split
-from mfrec.errors import InputError
+from mfrec.errors import InputError, did_you_mean
 from mfrec.progress import waiting
 
 _TAKE_TEST_FRACTION = (
@@ -402,7 +401,7 @@ def _check_split(config: Config) -> None:
     if cut.split is not None and cut.split not in known:
         what = data.dataset or "a file of ratings"
         raise InputError(
-            f"--split={cut.split}: {what} has no such split{nearest(cut.split, known)}"
+            f"--split={cut.split}: {what} has no such split{did_you_mean(cut.split, known)}"
         )
     kind = _kind(config)
     if kind == "held_out_items" and not data.item_features:

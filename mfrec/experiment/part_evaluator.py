@@ -1,11 +1,12 @@
-"""What a run is measured by: errors where it predicts ratings, rankings where it ranks."""
+"""Evaluates models on one held-out part: errors of predicted ratings, and rankings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from mfrec.config.settings import Config, parse_cutoffs
+from mfrec.config.parsing import parse_cutoffs
+from mfrec.config.settings import Config
 from mfrec.data.interactions import UNKNOWN
 from mfrec.data.splits import Split
 from mfrec.evaluation.rankings import RankingEvaluator, RankingResult
@@ -16,16 +17,16 @@ from mfrec.training.fold_in import FoldIn
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
-    """What one held-out part says of a model.
+class Measurement:
+    """Metrics, baselines, intervals and warnings on one part.
 
     Attributes:
         metrics: by name, in the order in which they are printed.
-        baselines: metrics of what needs no training, by name.
+        baselines: metrics of methods without training, by name.
         intervals: 95 % bootstrap intervals over users, of the ranking metrics.
-        counts: of users and items that were ranked.
-        warnings: one line for each thing that smells.
-        ranking: the rankings user by user; None where nothing was ranked.
+        counts: users and items that were ranked.
+        warnings: a line for each suspicious finding.
+        ranking: the rankings user by user; None if nothing was ranked.
     """
 
     metrics: dict[str, float] = field(default_factory=dict)
@@ -36,13 +37,13 @@ class Measured:
     ranking: RankingResult | None = None
 
 
-class Yardstick:
-    """Measures models on one held-out part of a split.
+class PartEvaluator:
+    """Evaluates models on one held-out part of a split.
 
     Args:
         config: the settings, resolved.
         loss: what the models are trained on.
-        split: whose part it is. At test time the items of the validation part are masked as well.
+        split: the split; at test time the items of its validation part are masked as well.
         part: "validation" or "test".
 
     Attributes:
@@ -73,20 +74,20 @@ class Yardstick:
             )
 
     def metrics(self, model: MatrixFactorization) -> dict[str, float]:
-        """The model's metrics alone."""
+        """Return the model's metrics alone."""
         return self._evaluate(model)[0]
 
-    def measure(self, model: MatrixFactorization) -> Measured:
-        """All that there is to say about the model."""
+    def measure(self, model: MatrixFactorization) -> Measurement:
+        """Return metrics, baselines, intervals and warnings on this part."""
         metrics, ranking = self._evaluate(model)
         baselines = {}
         if self._errors:
-            of_training = self._held_out.encode(self._train.users, self._train.items)
-            baselines = self._errors.baselines(of_training)
+            held_out = self._held_out.encode(self._train.users, self._train.items)
+            baselines = self._errors.baselines(held_out)
         if ranking is None:
-            return Measured(metrics, baselines)
+            return Measurement(metrics, baselines)
         others = self._rankings.baselines(self._held_out)
-        return Measured(
+        return Measurement(
             metrics,
             baselines | {name: result.metrics for name, result in others.items()},
             ranking.intervals,
@@ -95,11 +96,14 @@ class Yardstick:
             ranking,
         )
 
-    def of_users(self, model: MatrixFactorization) -> MatrixFactorization:
-        """The model of the part's users: itself or, where they are held out, with these folded in.
+    def model_for_part(self, model: MatrixFactorization) -> MatrixFactorization:
+        """Return the model whose users are the part's.
+
+        That is the model itself or, if the part's users are held out of training, one with these
+        folded in.
 
         Args:
-            model: the same one every time.
+            model: the same one in every call.
         """
         if self._history is None:
             return model
@@ -110,11 +114,11 @@ class Yardstick:
     def _evaluate(
         self, model: MatrixFactorization
     ) -> tuple[dict[str, float], RankingResult | None]:
-        model = self.of_users(model)
+        model = self.model_for_part(model)
         metrics, ranking, protocols = {}, None, []
         if self._errors:
             metrics |= self._errors.evaluate(model, self._held_out)
-            protocols.append(_protocol_of_errors(model))
+            protocols.append(_error_protocol(model))
         if self._rankings:
             ranking = self._rankings.evaluate(model.score_catalogue, self._held_out)
             metrics |= ranking.metrics
@@ -128,7 +132,7 @@ class Yardstick:
         return metrics, ranking
 
 
-def _protocol_of_errors(model: MatrixFactorization) -> str:
+def _error_protocol(model: MatrixFactorization) -> str:
     low, high = model.rating_range.numpy()
     clipped = f"clipped to [{low:g}, {high:g}]" if model.clip_predictions else "not clipped"
     return f"errors over every held-out rating; ids unknown to training fall back; {clipped}"

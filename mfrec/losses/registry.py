@@ -9,8 +9,9 @@ import numpy as np
 
 from mfrec import own_code
 from mfrec.config.defaults import Traits
-from mfrec.config.settings import LossConfig, nearest, parse_arguments
-from mfrec.errors import InputError
+from mfrec.config.parsing import parse_arguments
+from mfrec.config.settings import LossConfig
+from mfrec.errors import InputError, did_you_mean
 from mfrec.losses.links import LINKS
 from mfrec.quiet_tensorflow import tf
 
@@ -146,7 +147,7 @@ def rating(
         quadratic: what it is made of, if it is a sum of squares; see `Loss`.
     """
     if link not in LINKS:
-        raise ValueError(f"unknown link '{link}'{nearest(link, LINKS)}")
+        raise ValueError(f"unknown link '{link}'{did_you_mean(link, LINKS)}")
 
     return _registering(name, Traits(), link=link, quadratic=quadratic)
 
@@ -214,7 +215,7 @@ def get(loss: "str | Callable | Loss", arguments: Mapping[str, Any] | None = Non
         found = _loaded(loss) if own_code.is_address(loss) else REGISTRY.get(loss)
         if found is None:
             raise InputError(
-                f"unknown loss '{loss}'{nearest(loss, REGISTRY)}; "
+                f"unknown loss '{loss}'{did_you_mean(loss, REGISTRY)}; "
                 "a loss of your own is FILE.py:function or package.module:function"
             )
     elif callable(loss) and found is None:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 
 from mfrec import own_code
-from mfrec.config.settings import Config, nearest, parse_arguments
+from mfrec.config.parsing import parse_arguments
+from mfrec.config.settings import Config
 from mfrec.data.features import Features
-from mfrec.errors import InputError
+from mfrec.errors import InputError, did_you_mean
 from mfrec.losses.registry import Loss
 from mfrec.models.base import SIZES, Model, arguments
 
@@ -38,7 +39,7 @@ def get(model: str) -> type[Model]:
     found = own_code.load(model, "model") if own_code.is_address(model) else REGISTRY.get(model)
     if found is None:
         raise InputError(
-            f"unknown model '{model}'{nearest(model, REGISTRY)}; "
+            f"unknown model '{model}'{did_you_mean(model, REGISTRY)}; "
             "a model of your own is FILE.py:Class or package.module:Class"
         )
     if not (isinstance(found, type) and issubclass(found, Model)):

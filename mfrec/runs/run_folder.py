@@ -22,23 +22,21 @@ from typing import Any
 import numpy as np
 
 from mfrec import memory, models
-from mfrec.config.settings import Config, read_settings
+from mfrec.config.resolution import read_settings
+from mfrec.config.settings import Config
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.splits import Split
 from mfrec.errors import InputError, first_line
-from mfrec.files import replacing
+from mfrec.files import is_run_dir, replacing, require_run_dir
 from mfrec.losses import Loss
 from mfrec.models.base import Model
 from mfrec.quiet_tensorflow import tf
+from mfrec.runs.results import Results
 from mfrec.training import optimizers
 from mfrec.training.trainer import PreviousTraining
 
 _PARTS = ("train", "validation")
-_RESULTS = {
-    *("dataset", "split", "model", "protocol", "epochs", "steps", "parameters", "metrics"),
-    *("baselines", "counts", "timing"),
-}
 _COLUMNS = ("user_ids", "item_ids", "ratings", "weights")
 
 
@@ -70,7 +68,7 @@ class RunFolder:
         if earlier or path.is_file():
             if not overwrite:
                 raise InputError(f"{path} exists; name another --run_dir or add --overwrite")
-            if not (path / "config.json").is_file():
+            if not is_run_dir(path):
                 raise InputError(f"{path} is no run folder, so --overwrite leaves it alone")
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -164,9 +162,9 @@ class RunFolder:
             reason = first_line(error).rpartition("; ")[2]
             raise InputError(f"{path}: {reason}") from None
 
-    def save_results(self, results: dict[str, Any]) -> None:
-        """Writes results.json."""
-        self._write_json("results.json", results)
+    def save_results(self, results: Results) -> None:
+        """Write results.json."""
+        self._write_json("results.json", results.as_dict())
 
     def load_config(self) -> tuple[Config, dict[str, Any]]:
         """The settings, and the constants that were derived from the data.
@@ -174,9 +172,8 @@ class RunFolder:
         Raises:
             InputError: no run folder, or a config.json that cannot be read.
         """
+        require_run_dir(self.path)
         path = self.path / "config.json"
-        if not path.is_file():
-            raise InputError(f"{self.path} is no run folder: it holds no config.json")
         config = Config().replace(read_settings(str(path)))
         derived = json.loads(path.read_text(encoding="utf-8")).get("derived")
         if not isinstance(derived, dict):
@@ -267,23 +264,23 @@ class RunFolder:
         tf.train.Checkpoint(optimizer=optimizer).restore(path).expect_partial()
         return PreviousTraining(model, optimizer)
 
-    def load_results(self) -> dict[str, Any]:
-        """What results.json holds.
+    def load_results(self) -> Results:
+        """Return what results.json holds.
 
         Raises:
             InputError: no such file, no JSON, or something is missing in it.
         """
         path = self.path / "results.json"
         try:
-            results = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"))
         except OSError:
             raise InputError(f"{path}: no such file; the run has not ended yet") from None
         except ValueError as error:
             raise InputError(f"{path}: not JSON ({error})") from None
-        missing = _RESULTS.difference(results if isinstance(results, dict) else {})
-        if missing:
-            raise InputError(f"{path}: no {sorted(missing)[0]!r}; the file is incomplete")
-        return results
+        try:
+            return Results.from_dict(content if isinstance(content, dict) else {})
+        except KeyError as missing:
+            raise InputError(f"{path}: no {missing}; the file is incomplete") from None
 
     def _load_features(self, config: Config, rows: tuple[int, int]) -> dict[str, Features]:
         """The features that the run was trained with, by "user" and "item".

@@ -37,11 +37,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mfrec.cli.reporting import say
 from mfrec.data.interactions import UNKNOWN, Vocabulary
 from mfrec.errors import InputError, first_line
 from mfrec.evaluation.top_items import best_items
 from mfrec.files import new_folder
+from mfrec.progress import say
 from mfrec.quiet_tensorflow import tf
 from mfrec.serving.recommender import Recommender, finite
 

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from mfrec import losses
-from mfrec.config.settings import Config, nearest
+from mfrec.config.settings import Config
 from mfrec.data.interactions import UNKNOWN, Interactions, Vocabulary
-from mfrec.errors import InputError
+from mfrec.errors import InputError, did_you_mean
 from mfrec.evaluation.top_items import ItemsByUser, best_items, users_per_block
 from mfrec.losses import Loss
 from mfrec.models.matrix_factorization import MatrixFactorization
@@ -454,7 +454,7 @@ def _ranked(kind: type, vocabulary: Vocabulary, rows: np.ndarray, scores: np.nda
 def _ids(vocabulary: Vocabulary, names: Iterable[Any], what: str, on_unknown: str) -> np.ndarray:
     """The ids of names, int32 [n]; see `Recommender.user_ids`."""
     if on_unknown not in ON_UNKNOWN:
-        raise InputError(f"on_unknown={on_unknown}: unknown{nearest(on_unknown, ON_UNKNOWN)}")
+        raise InputError(f"on_unknown={on_unknown}: unknown{did_you_mean(on_unknown, ON_UNKNOWN)}")
     names = [str(name) for name in names]
     ids = vocabulary.lookup(names)
     for position in np.flatnonzero(ids == UNKNOWN).tolist():
@@ -475,6 +475,6 @@ def _suggestion(vocabulary: Vocabulary, name: str) -> str:
         if wanted and wanted in label.casefold()
     ]
     if not rows:
-        return nearest(name, vocabulary.raw_ids[:_SPELLINGS], otherwise="")
+        return did_you_mean(name, vocabulary.raw_ids[:_SPELLINGS], otherwise="")
     shown = (f"{vocabulary.raw_ids[row]} ({vocabulary.label(row)})" for row in rows[:_SHOWN])
     return f"; did you mean {' or '.join(shown)}?"

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mfrec.config.settings import nearest
-from mfrec.errors import InputError
+from mfrec.errors import InputError, did_you_mean
 from mfrec.evaluation.metrics import better
 from mfrec.quiet_tensorflow import tf
 
@@ -134,7 +133,7 @@ class BestWeights:
         """
         if metrics:
             if self._metric not in metrics:
-                names = nearest(self._metric, metrics)
+                names = did_you_mean(self._metric, metrics)
                 raise InputError(f"--eval_metric={self._metric} is not measured{names}")
             value = metrics[self._metric]
             if not math.isfinite(value):

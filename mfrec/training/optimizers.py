@@ -8,7 +8,8 @@ faster.
 import contextlib
 from collections.abc import Iterator
 
-from mfrec.config.settings import OptimizerConfig, parse_arguments
+from mfrec.config.parsing import parse_arguments
+from mfrec.config.settings import OptimizerConfig
 from mfrec.errors import InputError
 from mfrec.models.base import with_first_rows
 from mfrec.quiet_tensorflow import tf

@@ -25,9 +25,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mfrec.config.settings import nearest
 from mfrec.data.interactions import Interactions
-from mfrec.errors import InputError
+from mfrec.errors import InputError, did_you_mean
 from mfrec.quiet_tensorflow import tf
 
 # What masks the score of a negative that is none: far enough for every loss, and finite, so that
@@ -89,7 +88,7 @@ def get(name: str) -> Registered:
         InputError: there is none.
     """
     if name not in REGISTRY:
-        raise InputError(f"unknown sampler '{name}'{nearest(name, REGISTRY)}")
+        raise InputError(f"unknown sampler '{name}'{did_you_mean(name, REGISTRY)}")
     return REGISTRY[name]
 
 

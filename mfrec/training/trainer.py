@@ -24,12 +24,7 @@ from mfrec.config.defaults import (
     adapt_sampler,
     adapt_training,
 )
-from mfrec.config.settings import (
-    OptimizerConfig,
-    RegularizerConfig,
-    SamplerConfig,
-    TrainingConfig,
-)
+from mfrec.config.settings import OptimizerConfig, RegularizerConfig, SamplerConfig, TrainingConfig
 from mfrec.data.interactions import Interactions
 from mfrec.data.pipelines import EpochShape, Examples, Loop, training_examples, training_loops
 from mfrec.errors import InputError, first_line

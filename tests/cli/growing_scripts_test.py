@@ -1,4 +1,4 @@
-"""train.py --init_from: going on from a run, on a small file of ratings."""
+"""train.py --init_from: continuing from a run, on a small file of ratings."""
 
 import functools
 import json
@@ -113,7 +113,7 @@ def test_new_rows_follow_and_nothing_learnt_is_tested(first, run, place):
         (["--preset=movielens-1m"], "--init_from brings its run's settings; leave out --preset"),
         (["--refit"], "--refit trains anew and --init_from goes on; leave one out"),
         (["--cross_validate"], "--cross_validate trains anew and --init_from goes on"),
-        (["--init_from=nowhere"], "nowhere/config.json: No such file"),
+        (["--init_from=nowhere"], "--init_from=nowhere: no run folder: no config.json"),
     ],
 )
 def test_what_does_not_go_together_is_answered_in_one_line(first, run, place, flags, message):
@@ -142,4 +142,4 @@ def test_a_run_without_memory_goes_on_without(first, run, place):
         "--optimizer=sgd",
     )
     assert code == 0, err
-    assert "without what its optimizer remembers" in err
+    assert "without its optimizer state" in err

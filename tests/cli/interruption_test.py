@@ -13,7 +13,7 @@ import pytest
 
 import helpers
 from helpers import ROOT
-from mfrec.cli import reporting
+from mfrec.experiment.training_report import TrainingReport
 from mfrec.runs.run_folder import RunFolder
 from mfrec.training.trainer import Trainer
 
@@ -52,7 +52,7 @@ def ctrl_c():
 def stop_at(monkeypatch, epoch, loop=None, skip=0, stop=ctrl_c):
     """Stops training at the end of an epoch, or after a loop of all; `skip` trainings before."""
     trainings = []
-    enter, of_epoch = reporting.TrainingReport.__enter__, reporting.TrainingReport.epoch
+    enter, of_epoch = TrainingReport.__enter__, TrainingReport.epoch
 
     def entered(self):
         trainings.append(self)
@@ -67,9 +67,9 @@ def stop_at(monkeypatch, epoch, loop=None, skip=0, stop=ctrl_c):
         if len(trainings) > skip and loop is None and log.epoch == epoch:
             stop()
 
-    monkeypatch.setattr(reporting.TrainingReport, "__enter__", entered)
-    monkeypatch.setattr(reporting.TrainingReport, "loop", after_loop)
-    monkeypatch.setattr(reporting.TrainingReport, "epoch", after_epoch)
+    monkeypatch.setattr(TrainingReport, "__enter__", entered)
+    monkeypatch.setattr(TrainingReport, "loop", after_loop)
+    monkeypatch.setattr(TrainingReport, "epoch", after_epoch)
 
 
 def stopped(run, *flags, code=130):

@@ -1,40 +1,44 @@
-import io
-import sys
+"""Results as text."""
+
+import dataclasses
 
 from mfrec.cli import reporting
 from mfrec.config.settings import Config
 from mfrec.evaluation.significance import Comparison, Difference
-from mfrec.training.history import EpochLog, LoopLog
+from mfrec.runs.results import Results
 
-RESULTS = {
-    "dataset": "toy",
-    "split": "random 80/10/10, seed 0",
-    "model": "mse d=2",
-    "protocol": dict.fromkeys(("validation", "test"), "errors over every held-out rating"),
-    "intervals": {},
-    "warnings": [],
-    "epochs": 3,
-    "parameters": 12_345,
-    "metrics": {
-        "validation": {"rmse": 0.81, "mae": 0.61},
-        "test": {"rmse": 0.91234, "mae": 0.71},
-    },
-    "baselines": {
-        "global_mean": {"rmse": 1.1256, "mae": 0.94},
-        "biases": {"rmse": 0.95, "mae": 0.7449},
-        "oracle": {"rmse": 0.5, "mae": 0.25},
-    },
-    "held_out": {"test": "ab", "validation": "cd"},
-    "counts": {"test": 20_000, "validation": 1_000},
-    "timing": {
-        "load_seconds": 0.25,
-        "compile_seconds": 1.5,
-        "train_seconds": 12.34,
-        "examples_per_second": 5_250_000.0,
-        "evaluation_seconds": 0.75,
-        "total_seconds": 99.99,
-    },
-}
+RESULTS = Results.from_dict(
+    {
+        "dataset": "toy",
+        "split": "random 80/10/10, seed 0",
+        "model": "mse d=2",
+        "protocol": dict.fromkeys(("validation", "test"), "errors over every held-out rating"),
+        "intervals": {},
+        "warnings": [],
+        "epochs": 3,
+        "steps": 9,
+        "parameters": 12_345,
+        "metrics": {
+            "validation": {"rmse": 0.81, "mae": 0.61},
+            "test": {"rmse": 0.91234, "mae": 0.71},
+        },
+        "baselines": {
+            "global_mean": {"rmse": 1.1256, "mae": 0.94},
+            "biases": {"rmse": 0.95, "mae": 0.7449},
+            "oracle": {"rmse": 0.5, "mae": 0.25},
+        },
+        "held_out": {"test": "ab", "validation": "cd"},
+        "counts": {"test": 20_000, "validation": 1_000},
+        "timing": {
+            "load_seconds": 0.25,
+            "compile_seconds": 1.5,
+            "train_seconds": 12.34,
+            "examples_per_second": 5_250_000.0,
+            "evaluation_seconds": 0.75,
+            "total_seconds": 99.99,
+        },
+    }
+)
 
 
 def test_table_of_the_test_part_from_worst_to_best():
@@ -62,21 +66,27 @@ def test_table_of_the_validation_part_has_no_baselines():
 
 def test_table_over_folds_shows_deviations_of_the_model_alone():
     deviations = {"test": {"rmse": 0.0125, "mae": 0.0075}}
-    lines = reporting.table(RESULTS | {"std": deviations, "folds": [{}] * 5}).splitlines()
+    results = dataclasses.replace(RESULTS, std=deviations, folds=[{}] * 5)
+    lines = reporting.table(results).splitlines()
     assert lines[6] == "mfrec mse d=2    0.9123    0.7100   ± 0.0125 ± 0.0075 over 5 folds"
     assert [line for line in lines if "±" in line] == [lines[6]]
 
 
 def test_a_stopped_run_says_so():
-    lines = reporting.table(RESULTS | {"stopped": "after epoch 3 of 9"}).splitlines()
+    results = dataclasses.replace(RESULTS, stopped="after epoch 3 of 9")
+    lines = reporting.table(results).splitlines()
     assert lines[1:4] == [
         *("errors over every held-out rating", "training was stopped after epoch 3 of 9", "")
     ]
 
 
 def run_of(rmse, **changes):
-    results = RESULTS | {"metrics": {"test": {"rmse": rmse, "mae": 0.71}}} | changes
-    return results | {"baselines": {"biases": {"rmse": 0.95, "mae": 0.7449}}}
+    return dataclasses.replace(
+        RESULTS,
+        metrics={"test": {"rmse": rmse, "mae": 0.71}},
+        baselines={"biases": {"rmse": 0.95, "mae": 0.7449}},
+        **changes,
+    )
 
 
 def test_runs_on_the_same_rows_share_a_table_and_others_do_not():
@@ -126,50 +136,6 @@ def test_timing_says_where_the_seconds_went():
     for part in ("load 0.2 s", "compile 1.5 s", "train 12.3 s", "evaluate 0.8 s", "in all 100.0 s"):
         assert part in line
     assert "5.2" in line and "M examples/s" in line
-
-
-def epoch_log(epoch, validation, is_best):
-    train = {"loss": 1.25, "examples_per_second": 2_500_000.0}
-    return EpochLog(epoch, 10, 5 * epoch, train, validation, is_best, 3.21)
-
-
-def test_one_plain_line_an_epoch_where_nobody_watches(capsys):
-    with reporting.TrainingReport() as report:
-        report.loop(LoopLog(1, 1, 20, 1.5, 1e6))
-        report.epoch(epoch_log(1, {"rmse": 0.9876}, True))
-        report.epoch(epoch_log(2, {}, False))
-        report.epoch(epoch_log(10, {"rmse": 0.99}, False))
-    assert capsys.readouterr().err.splitlines() == [
-        "epoch  1/10  loss 1.2500  validation RMSE 0.9876  2.50 M examples/s  3.2 s *",
-        "epoch  2/10  loss 1.2500  2.50 M examples/s  3.2 s",
-        "epoch 10/10  loss 1.2500  validation RMSE 0.9900  2.50 M examples/s  3.2 s",
-    ]
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def test_a_bar_on_a_terminal(monkeypatch):
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setenv("COLUMNS", "140")
-    monkeypatch.setattr("mfrec.progress._SECONDS_BETWEEN_REDRAWS", 0)
-    with reporting.TrainingReport() as report:
-        report.loop(LoopLog(1, 1, 4, 1.5, 1e6))
-        report.epoch(epoch_log(1, {"rmse": 0.9876}, True))
-        report.loop(LoopLog(2, 2, 4, 1.25, 3e6))
-    compiling, first, second, end = terminal.getvalue().split("\r\x1b[K")[1:]
-    assert compiling == "compiling the training loop …"
-    assert "25%  epoch 1  loss 1.5000  1.00 M/s" in first
-    assert "50%  epoch 2  loss 1.2500  RMSE 0.9876  3.00 M/s" in second
-    assert end == "" and "\n" not in terminal.getvalue()
-
-
-def test_say_goes_to_standard_error(capsys):
-    reporting.say("hello")
-    assert capsys.readouterr() == ("", "hello\n")
 
 
 def test_significance_of_a_difference():

@@ -363,7 +363,7 @@ def test_eval_takes_a_pattern_for_all_run_folders_there(trained, ready_made, run
     assert code == 0
     assert {"first", "parts"} <= set(json.loads(out)) <= {"first", "parts", "fold"}
     message = refused(run, "eval.py", "--run_dir=x*")
-    assert message == "eval.py: --run_dir=x*: no run folder is named so"
+    assert message == "eval.py: --run_dir=x*: no run folder has such a name"
 
 
 def test_eval_notices_that_the_ratings_have_changed(run, place):

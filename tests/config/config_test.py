@@ -1,18 +1,15 @@
+"""Settings: precedence, checks, config files, and defaults from the data."""
+
 import dataclasses
 import json
 
 import pytest
 
-from mfrec.config import settings as config
 from mfrec.config.defaults import Statistics, adapt
-from mfrec.config.settings import (
-    Config,
-    DataConfig,
-    nearest,
-    parse_arguments,
-    read_settings,
-    resolve,
-)
+from mfrec.config.parsing import parse_arguments, parse_cutoffs
+from mfrec.config.presets import PRESETS
+from mfrec.config.resolution import read_settings, resolve
+from mfrec.config.settings import Config, DataConfig, python_type, settings
 from mfrec.errors import InputError
 
 
@@ -25,7 +22,7 @@ def write(path, content):
 def preset(monkeypatch):
     """The name of a recipe made for these tests."""
     recipe = {"dataset": "toy", "embedding_dim": 7, "batch_size": 11, "seed": 1}
-    monkeypatch.setitem(config.PRESETS, "tested", recipe)
+    monkeypatch.setitem(PRESETS, "tested", recipe)
     return "tested"
 
 
@@ -49,7 +46,7 @@ def test_flag_beats_config_file_beats_preset_beats_default(preset, tmp_path):
 
 
 def test_every_preset_can_be_resolved():
-    for name, recipe in config.PRESETS.items():
+    for name, recipe in PRESETS.items():
         flat = {k: v for part in resolve({}, name).as_dict().values() for k, v in part.items()}
         assert {key: flat[key] for key in recipe} == recipe
 
@@ -161,10 +158,10 @@ def test_replace_leaves_the_original_and_the_other_settings_alone():
 
 
 def test_every_setting_has_one_flat_name_a_type_and_a_help_text():
-    names = [setting.name for _, setting in config.settings()]
+    names = [setting.name for _, setting in settings()]
     assert len(names) == len(set(names)) > 20
-    for _, setting in config.settings():
-        assert config.python_type(setting) in (str, int, float, bool)
+    for _, setting in settings():
+        assert python_type(setting) in (str, int, float, bool)
         assert setting.metadata["help"]
     # the defaults pass their own checks
     assert Config().replace({}) == Config()
@@ -226,9 +223,10 @@ def test_refuses_loss_arguments_that_are_not_finite(value):
         parse_arguments(f"delta={value}")
 
 
-def test_nearest_names_what_is_near_or_all():
-    assert nearest("cosin", ("constant", "cosine")) == "; did you mean cosine?"
-    assert nearest("xyz", ("constant", "cosine")) == "; there are: constant, cosine"
+def test_parses_cutoffs_in_ascending_order():
+    assert parse_cutoffs("20, 5,20") == (5, 20)
+    with pytest.raises(InputError, match="--cutoffs=5,0: '0' is no whole number above 0"):
+        parse_cutoffs("5,0")
 
 
 def test_adapt_fills_every_gap_and_changes_nothing_that_was_given():

@@ -13,6 +13,7 @@ from mfrec.data.interactions import Interactions
 from mfrec.data.splits import assemble
 from mfrec.errors import InputError
 from mfrec.quiet_tensorflow import tf
+from mfrec.runs.results import Results
 from mfrec.runs.run_folder import RunFolder
 
 CONFIG = Config().replace(
@@ -23,11 +24,13 @@ CONFIG = Config().replace(
 )
 TABLES = ("user_embedding", "item_embedding", "user_bias", "item_bias", "global_bias")
 MSE = losses.get("mse")
-RESULTS = {
-    **{"dataset": "toy", "split": "all", "model": "mse", "protocol": "errors", "epochs": 1},
-    **{"steps": 2, "parameters": 3, "metrics": {"test": {"rmse": 0.1}}, "baselines": {}},
-    **{"counts": {}, "timing": {}},
-}
+RESULTS = Results.from_dict(
+    {
+        **{"dataset": "toy", "split": "all", "model": "mse", "protocol": "errors", "epochs": 1},
+        **{"steps": 2, "parameters": 3, "metrics": {"test": {"rmse": 0.1}}, "baselines": {}},
+        **{"counts": {}, "timing": {}},
+    }
+)
 
 
 def make_split():
@@ -334,7 +337,10 @@ def test_a_checkpoint_of_something_else_is_named(folder):
 
 def test_incomplete_results_are_named(folder):
     path = folder.path / "results.json"
-    for content in ("[]", json.dumps({k: v for k, v in RESULTS.items() if k != "counts"})):
+    for content in (
+        "[]",
+        json.dumps({k: v for k, v in RESULTS.as_dict().items() if k != "counts"}),
+    ):
         path.write_text(content)
         with pytest.raises(InputError, match="results.json: no '.*'; the file is incomplete"):
             folder.load_results()
@@ -350,5 +356,5 @@ def test_tables_that_do_not_fit_are_refused_before_they_are_made(folder, monkeyp
 
 
 def test_no_run_folder(tmp_path):
-    with pytest.raises(InputError, match="nowhere is no run folder"):
+    with pytest.raises(InputError, match="nowhere: no run folder: no config.json"):
         RunFolder(tmp_path / "nowhere").load_config()

@@ -1,0 +1,70 @@
+"""Trains a matrix factorization model on ratings and measures it.
+
+    python train.py --embedding_dim=10
+    python train.py --dataset=movielens-1m --preset=movielens-1m
+    python train.py --ratings=my_ratings.csv --loss=my_losses.py:focal
+
+Settings: flag > --config > --preset > default. Results go to standard output, progress and notes
+to standard error; everything is kept in the run folder.
+"""
+
+import time
+from collections.abc import Sequence
+
+from mfrec.cli.command_line import CommandLine
+from mfrec.config.presets import PRESETS
+from mfrec.config.resolution import resolve
+from mfrec.data import datasets, loading
+from mfrec.progress import waiting
+
+COMMAND = CommandLine(__doc__)
+_RUN = "The run."
+RUN_DIR = COMMAND.define(
+    _RUN, "run_dir", str, None, "the run folder (default: runs/ + data set, loss and time)"
+)
+OVERWRITE = COMMAND.define(_RUN, "overwrite", bool, False, "replace an earlier run in --run_dir")
+PRESET = COMMAND.define(
+    _RUN, "preset", str, None, "a recipe of settings that flags override", tuple(PRESETS)
+)
+CONFIG = COMMAND.define(_RUN, "config", str, None, "repeat the run of this config.json")
+COMMAND.define_settings({"dataset": datasets.NAMES})
+
+COMMAND.show_first(
+    "The flags that matter most.",
+    "dataset ratings preset model loss embedding_dim epochs learning_rate seed run_dir".split(),
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit code.
+
+    Args:
+        argv: the program's name and its flags.
+    """
+    started = time.perf_counter()
+    return COMMAND.run(argv, lambda: train(started))
+
+
+def train(started: float) -> None:
+    """Train, measure and print the tables.
+
+    Args:
+        started: time.perf_counter() when the command began.
+    """
+    config = loading.choose(resolve(COMMAND.given_settings(), PRESET.value, CONFIG.value))
+    source = loading.load(config.data)
+
+    # TensorFlow takes seconds to import: wrong flags and files are answered before
+    with waiting("starting TensorFlow"):
+        from mfrec.cli import reporting
+        from mfrec.experiment.folds import cross_validate
+        from mfrec.experiment.run import default_run_dir, run
+
+    run_dir = RUN_DIR.value or default_run_dir(config, source)
+    train_and_evaluate = cross_validate if config.split.cross_validate else run
+    results = train_and_evaluate(config, source, run_dir, started, OVERWRITE.value)
+    for part in results.metrics:
+        print(reporting.table(results, part), end="\n\n")
+    print(reporting.timing(results))
+    hint = "" if config.training.tensorboard == "off" else f"   (tensorboard --logdir={run_dir})"
+    print(f"run folder: {run_dir}{hint}")

@@ -1,0 +1,47 @@
+"""Settings that hold several values in one text."""
+
+import json
+import math
+from typing import Any
+
+from mfrec.errors import InputError
+
+
+def parse_arguments(text: str) -> dict[str, Any]:
+    """Return 'margin=0.9,name=x' as a dict; numbers and true/false become Python values.
+
+    Raises:
+        InputError: an entry that is not name=value, or a number that is not finite.
+    """
+    arguments: dict[str, Any] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = entry.partition("=")
+        if not equals or not name.isidentifier() or not value:
+            raise InputError(f"'{entry}' is not name=value")
+        if _is_infinite(value):
+            raise InputError(f"'{entry}': must be a finite number")
+        try:
+            arguments[name] = json.loads(value)
+        except ValueError:
+            arguments[name] = value
+    return arguments
+
+
+def parse_cutoffs(text: str) -> tuple[int, ...]:
+    """Return '10,20' as (10, 20), in ascending order.
+
+    Raises:
+        InputError: an entry that is no positive whole number.
+    """
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    wrong = [entry for entry in entries if not entry.isdecimal() or not int(entry)]
+    if wrong:
+        raise InputError(f"--cutoffs={text}: '{wrong[0]}' is no whole number above 0")
+    return tuple(sorted(set(map(int, entries))))
+
+
+def _is_infinite(text: str) -> bool:
+    try:
+        return not math.isfinite(float(text))
+    except ValueError:
+        return False

@@ -1,0 +1,160 @@
+"""The settings in force: flag > --config=FILE > --preset > default."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mfrec.config.presets import PRESETS
+from mfrec.config.settings import FILE_OPTIONS, NO_CANDIDATES, SPLITS, Config, SplitConfig
+from mfrec.errors import InputError, did_you_mean
+from mfrec.files import require_run_dir
+
+# Files that belong to one data set.
+_FILES = (
+    "ratings",
+    "train_ratings",
+    "validation_ratings",
+    "test_ratings",
+    "item_labels",
+    "user_features",
+    "item_features",
+    "candidates",
+)
+_PATHS = (*_FILES, "data_dir", "init_from")
+# These may name own code, FILE.py:name.
+_OWN_CODE = ("loss", "model", "negative_sampler", "split", "optimizer")
+_SPLIT_SETTINGS = tuple(setting.name for setting in dataclasses.fields(SplitConfig))
+# These decide which tables a model has and what they mean.
+_TABLE_SETTINGS = (
+    "model",
+    "model_args",
+    "embedding_dim",
+    "use_bias",
+    "normalize",
+    "user_ids",
+    "item_ids",
+)
+
+
+def resolve(
+    flags: Mapping[str, Any], preset: str | None = None, config_file: str | None = None
+) -> Config:
+    """Return the settings in force.
+
+    Args:
+        flags: what the user typed, by flat name.
+        preset: a name in PRESETS.
+        config_file: a config.json of an earlier run, or a part of one.
+
+    Raises:
+        InputError: a name, value or file that cannot be used.
+    """
+    if "init_from" in flags:
+        if preset is not None or config_file:
+            raise InputError("--init_from brings its run's settings; leave out --preset, --config")
+        require_run_dir(flags["init_from"], f"--init_from={flags['init_from']}")
+        config_file = os.path.join(flags["init_from"], "config.json")
+    if preset is not None and preset not in PRESETS:
+        raise InputError(f"unknown preset '{preset}'{did_you_mean(preset, PRESETS)}")
+    inherited = dict(PRESETS[preset]) if preset is not None else {}
+    if config_file:
+        inherited.update(read_settings(config_file))
+    for name in _not_inherited(inherited, flags):
+        inherited.pop(name, None)
+    values = inherited | dict(flags)
+    config = Config().replace({name: _absolute(name, value) for name, value in values.items()})
+    if config.training.init_from:
+        _check_continues(config, config.training.init_from)
+    return config
+
+
+def _not_inherited(inherited: Mapping[str, Any], flags: Mapping[str, Any]) -> set[str]:
+    """Return the settings of a preset or config file that the flags make meaningless."""
+    dropped: set[str] = set()
+    own_files = "ratings" in flags or "train_ratings" in flags
+    if own_files:
+        # the user's own file replaces the data set that the recipe was made for
+        dropped |= {"dataset", *_FILES}
+    elif "dataset" in flags:
+        dropped |= {*_FILES, *FILE_OPTIONS, "weight_transform"}
+    if (own_files or "dataset" in flags) and inherited.get("split") not in SPLITS:
+        # a data set's own split goes with it
+        dropped.add("split")
+    if flags.get("optimizer", inherited.get("optimizer")) != inherited.get("optimizer"):
+        # another optimizer takes other arguments
+        dropped.add("optimizer_args")
+    if "init_from" in flags:
+        # how the earlier run began and ended is its own
+        dropped |= {"init_from", "refit"}
+        if "train_ratings" in flags:
+            # and ready-made parts are not split again
+            dropped |= set(_SPLIT_SETTINGS)
+    return dropped
+
+
+def _check_continues(config: Config, run_dir: str) -> None:
+    """Refuse to continue from a run whose tables would mean something else."""
+    earlier = Config().replace(read_settings(os.path.join(run_dir, "config.json")))
+    if earlier.split.cross_validate:
+        raise InputError(
+            f"--init_from={run_dir} is a cross-validation; name one of its folds, such as fold-0"
+        )
+    if config.training.refit or config.split.cross_validate:
+        flag = "--refit" if config.training.refit else "--cross_validate"
+        raise InputError(f"{flag} trains anew and --init_from goes on; leave one out")
+    for name in (*_TABLE_SETTINGS, "loss"):
+        now, then = config.flat()[name], earlier.flat()[name]
+        if now != then:
+            raise InputError(
+                f"--{name}={now}: the run {run_dir} was trained with {then}; leave it out, or "
+                "train anew"
+            )
+    for name in ("user_features", "item_features"):
+        now, then = getattr(config.data, name), getattr(earlier.data, name)
+        if bool(now) != bool(then):
+            remedy = f"add --{name}=FILE" if then else f"leave out --{name}"
+            has = "with" if then else "without"
+            raise InputError(f"the run {run_dir} was trained {has} {name}; {remedy}")
+
+
+def _absolute(name: str, value: Any) -> Any:
+    """Return a path as an absolute one, so that config.json means the same from every folder."""
+    if not isinstance(value, str) or not value:
+        return value
+    if name in _OWN_CODE and ".py:" in value:
+        file, _, function = value.rpartition(":")
+        return f"{os.path.abspath(file)}:{function}"
+    if name == "candidates" and value == NO_CANDIDATES:
+        return value
+    return os.path.abspath(value) if name in _PATHS else value
+
+
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """Return the settings of a config.json, by flat name.
+
+    Raises:
+        InputError: no such file, no JSON object, or a section, setting or value that mfrec does
+            not have.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error})") from None
+    sections = {section.name for section in dataclasses.fields(Config)}
+    if not isinstance(content, dict) or not any(name in content for name in sections):
+        raise InputError(f"{path}: no settings found; expected an object with {sorted(sections)}")
+    values = {}
+    for section in sections & set(content):
+        if not isinstance(content[section], dict):
+            raise InputError(f"{path}: '{section}' is no object of settings")
+        values.update(content[section])
+    try:
+        Config().replace(values)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return values

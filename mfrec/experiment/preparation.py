@@ -1,0 +1,84 @@
+"""What a training needs, and all that can be wrong with it before anything is written."""
+
+from dataclasses import dataclass, replace
+
+from mfrec import losses, memory, models
+from mfrec.config.defaults import adapt
+from mfrec.config.settings import Config
+from mfrec.data import loading
+from mfrec.data.features import Features
+from mfrec.data.loading import Source
+from mfrec.data.splits import Split
+from mfrec.errors import InputError
+from mfrec.runs.run_folder import RunFolder
+from mfrec.training import objective as objectives
+from mfrec.training import optimizers, samplers
+from mfrec.training.statistics import statistics
+from mfrec.training.trainer import PreviousTraining
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """What a training needs.
+
+    Attributes:
+        config: the settings, resolved.
+        loss: the loss.
+        split: training, validation and test part.
+        features: of the training part's "user" and "item" rows, if they have any.
+        earlier: the training to continue from; None to start anew.
+    """
+
+    config: Config
+    loss: losses.Loss
+    split: Split
+    features: dict[str, Features]
+    earlier: PreviousTraining | None
+
+    def with_validation_in_training(self, source: Source) -> "Setup":
+        """Return the setup of a refit: trained anew on training and validation part."""
+        split = self.split.with_validation_in_training()
+        return replace(self, split=split, features=source.features_of(split.train), earlier=None)
+
+
+def prepare(config: Config, source: Source) -> Setup:
+    """Make the loss, split the ratings, derive the settings that nobody gave.
+
+    Raises:
+        InputError: a setting or the data cannot be used.
+    """
+    loss = losses.configured(config.loss)
+    config = models.suit(config)
+    objectives.check(loss, config)
+    objectives.check_vectors(loss, config.model.model, models.get(config.model.model).has_vectors)
+    if loss.predicts_ratings and not source.has_ratings:
+        raise InputError(
+            f"{source.name} has no ratings, which loss '{loss.name}' learns; take a loss of "
+            "rankings, such as --loss=bpr"
+        )
+    split = loading.split(source, config)
+    earlier, known_features = None, {}
+    if config.training.init_from:
+        folder = RunFolder(config.training.init_from)
+        earlier_config, _ = folder.load_config()
+        seen = folder.load_data()
+        earlier = folder.load_trained(earlier_config, loss, seen["train"])
+        if not _same_slots(earlier_config, config):
+            earlier = PreviousTraining(earlier.model)
+        of_model = {"user": earlier.model.user_features, "item": earlier.model.item_features}
+        known_features = {role: found for role, found in of_model.items() if found is not None}
+        split = split.after(seen["train"], seen.get("validation"))
+    sampler = samplers.get(config.sampler.negative_sampler)
+    config = adapt(config, statistics(split.train, loss), sampler.takes_batch_items)
+    features = source.features_of(split.train, known_features)
+    rows = split.train.num_users + split.train.num_items
+    rows += sum(len(of_rows.names) for of_rows in features.values())
+    memory.check_tables(config.model.embedding_dim, rows, optimizers.copies(config.optimizer))
+    return Setup(config, loss, split, features, earlier)
+
+
+def _same_slots(earlier: Config, config: Config) -> bool:
+    """Return whether both optimizers keep the same slot variables."""
+    return earlier.optimizer.optimizer == config.optimizer.optimizer and bool(
+        earlier.optimizer.average_weights
+    ) == bool(config.optimizer.average_weights)

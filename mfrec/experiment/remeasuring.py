@@ -1,0 +1,190 @@
+"""Evaluates finished runs again, and compares two of them user by user."""
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mfrec import losses
+from mfrec.config.settings import Config
+from mfrec.data import loading, splits
+from mfrec.data.interactions import Interactions, Vocabulary
+from mfrec.data.splits import Split
+from mfrec.errors import InputError
+from mfrec.evaluation import significance
+from mfrec.evaluation.rankings import RankingResult
+from mfrec.experiment.folds import mean_results
+from mfrec.experiment.part_evaluator import PartEvaluator
+from mfrec.files import replacing
+from mfrec.runs.results import Results
+from mfrec.runs.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Remeasuring:
+    """What to measure of a finished run.
+
+    Attributes:
+        part: "test" or "validation" of the run's own split.
+        ratings: a file of ratings to measure on instead, as the "test" part.
+        data_dir: folder of the named data sets, if it has moved since training.
+        cutoffs: cutoffs k of the ranking metrics, if not those of training.
+    """
+
+    part: str = "test"
+    ratings: str | None = None
+    data_dir: str | None = None
+    cutoffs: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.part == "validation" and self.ratings:
+            raise InputError("--part=validation is the run's own; leave out --ratings or --part")
+
+
+def evaluate_run(
+    run_dir: str | Path, what: Remeasuring = Remeasuring(), predictions: str | None = None
+) -> Results:
+    """Evaluate a finished run again.
+
+    Args:
+        run_dir: the run folder, of one training or of a cross-validation.
+        what: the part, and what is different from training.
+        predictions: file to write raw user, raw item, rating, prediction and error of every
+            row to, separated by tabs.
+
+    Returns:
+        The run's results with this part's metrics and baselines measured anew.
+
+    Raises:
+        InputError: the folder, the data or the file cannot be used.
+    """
+    run_dir = Path(run_dir)
+    folds = sorted(run_dir.glob("fold-*"), key=lambda fold: (len(fold.name), fold.name))
+    if not folds:
+        return _remeasure(RunFolder(run_dir), what, predictions).results
+    if not (run_dir / "results.json").is_file():
+        raise InputError(
+            f"{run_dir}: a cross-validation that did not come to its end; measure the folds "
+            f"that did, such as {folds[0]}"
+        )
+    if predictions:
+        raise InputError(f"--predictions needs one fold of {run_dir}, such as {folds[0]}")
+    split = f"all of {what.ratings}" if what.ratings else RunFolder(run_dir).load_results().split
+    return mean_results([evaluate_run(fold, what) for fold in folds], split)
+
+
+def compare_runs(
+    first: str | Path, second: str | Path, what: Remeasuring = Remeasuring()
+) -> significance.Comparison:
+    """Compare the rankings of two finished runs user by user.
+
+    Raises:
+        InputError: a run cannot be measured or ranks nothing, or they have no user in common.
+    """
+    measured = []
+    for run_dir in (first, second):
+        again = _remeasure(RunFolder(run_dir), what)
+        if again.ranking is None:
+            raise InputError(f"{run_dir}: the run was measured by errors alone; add --cutoffs=10")
+        names = again.users.take(again.ranking.user_ids).raw_ids
+        measured.append(significance.PerUser(names, again.ranking.per_user))
+    return significance.compare(*measured)
+
+
+@dataclass(frozen=True, eq=False)
+class _Remeasured:
+    """A run measured anew.
+
+    Attributes:
+        results: its results.
+        ranking: its rankings user by user; None if it ranks nothing.
+        users: the users that were ranked, by row.
+    """
+
+    results: Results
+    ranking: RankingResult | None
+    users: Vocabulary
+
+
+def _remeasure(folder: RunFolder, what: Remeasuring, predictions: str | None = None) -> _Remeasured:
+    config, _ = folder.load_config()
+    changes = {
+        "data_dir": what.data_dir and os.path.abspath(what.data_dir),
+        "cutoffs": what.cutoffs,
+    }
+    config = config.replace({name: value for name, value in changes.items() if value})
+    results, saved, part = folder.load_results(), folder.load_data(), what.part
+    train = saved["train"]
+    loss = losses.configured(config.loss)
+    model = folder.load_model(config, loss, train)
+    if what.ratings:
+        rows = loading.read_held_out(what.ratings, config)
+        split = splits.assemble(train, saved.get("validation"), rows, catalogue=train.items)
+        results = dataclasses.replace(results, split=f"all of {what.ratings}")
+    else:
+        split = _same_split(config, saved, folder)
+    held_out = split.validation if part == "validation" else split.test
+    if held_out is None:
+        raise InputError(f"{folder.path}: the run has no {part} part; give --ratings=FILE")
+
+    evaluator = PartEvaluator(config, loss, split, part)
+    measured = evaluator.measure(model)
+    results = dataclasses.replace(
+        results,
+        protocol={part: evaluator.protocol},
+        metrics={part: measured.metrics},
+        intervals={part: measured.intervals},
+        baselines=measured.baselines if part == "test" else {},
+        warnings=measured.warnings,
+        held_out={part: split.digest(part)},
+        counts=split.counts | {"ranked": measured.counts},
+    )
+    if predictions:
+        predicted = evaluator.model_for_part(model).predict_interactions(held_out)
+        _write_predictions(predictions, split, part, predicted)
+    return _Remeasured(results, measured.ranking, split.histories.get(part, train).users)
+
+
+def _same_split(config: Config, saved: dict[str, Interactions], folder: RunFolder) -> Split:
+    """Return the run's split, made again from its source.
+
+    Raises:
+        InputError: the source no longer yields the training part that the run saved.
+    """
+    train = saved["train"]
+    # the run folder has its own features, and the items that they brought
+    ratings = dataclasses.replace(config.data, user_features=None, item_features=None)
+    split = loading.split(loading.load(ratings), config)
+    if config.training.refit:
+        split = split.with_validation_in_training()
+    if config.training.init_from:
+        split = split.after(train, saved.get("validation"))
+    if config.data.item_features:
+        split = split.with_catalogue(train.items, split.raw.get("candidates"))
+    again = split.train
+    if not (
+        again.users.raw_ids == train.users.raw_ids
+        and again.items.raw_ids == train.items.raw_ids
+        and np.array_equal(again.user_ids, train.user_ids)
+        and np.array_equal(again.item_ids, train.item_ids)
+        and np.array_equal(again.ratings, train.ratings)
+        and np.array_equal(again.weights_or_ones(), train.weights_or_ones())
+    ):
+        raise InputError(
+            f"{folder.path}: its ratings have changed since training, so its test part cannot be "
+            "made again; restore them, or give --ratings=FILE"
+        )
+    return split
+
+
+def _write_predictions(path: str, split: Split, part: str, predictions: np.ndarray) -> None:
+    users, items = split.raw_pairs(part)
+    ratings = split.raw[part].ratings
+    rows = zip(users, items, ratings.tolist(), predictions.tolist(), strict=True)
+    with replacing(path) as target, target.open("w", encoding="utf-8", newline="\n") as file:
+        file.write("user\titem\trating\tprediction\terror\n")
+        for user, item, rating, prediction in rows:
+            error = prediction - rating
+            file.write(f"{user}\t{item}\t{rating:g}\t{prediction:.6g}\t{error:.6g}\n")

@@ -1,0 +1,48 @@
+"""What a person sees of a training while it runs."""
+
+import sys
+from typing import Any
+
+from mfrec.progress import Progress, speed
+from mfrec.training.history import EpochLog, LoopLog
+
+
+class TrainingReport:
+    """A progress bar on a terminal, one plain line per epoch elsewhere; a context manager."""
+
+    def __init__(self) -> None:
+        self._progress = Progress("compiling the training loop …")
+        self._is_training = False
+        self._measured = ""
+
+    def __enter__(self) -> "TrainingReport":
+        self._progress.update(0)
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._progress.__exit__(*exception)
+
+    def loop(self, log: LoopLog) -> None:
+        """Move the bar."""
+        if not self._is_training:
+            self._progress = Progress("training", log.loops_in_all)
+            self._is_training = True
+        parts = [f"epoch {log.epoch}", f"loss {log.loss:.4f}", self._measured]
+        parts.append(f"{speed(log.examples_per_second)}/s")
+        self._progress.update(log.loops_done, "  ".join(filter(None, parts)))
+
+    def epoch(self, log: EpochLog) -> None:
+        """Print the epoch's line if standard error is no terminal."""
+        if log.validation:
+            self._measured = f"{log.metric.upper()} {log.validation[log.metric]:.4f}"
+        if sys.stderr.isatty():
+            return
+        measured = f"  validation {self._measured}" if log.validation else ""
+        best = " *" if log.validation and log.is_best else ""
+        print(
+            f"epoch {log.epoch:>{len(str(log.epochs))}}/{log.epochs}"
+            f"  loss {log.train['loss']:.4f}{measured}"
+            f"  {speed(log.train['examples_per_second'])} examples/s"
+            f"  {log.seconds:.1f} s{best}",
+            file=sys.stderr,
+        )

@@ -1,0 +1,99 @@
+"""The content of results.json."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Where the time of a run went.
+
+    Attributes:
+        load_seconds: reading and splitting the data, imports included.
+        compile_seconds: tracing and compiling the training loop.
+        train_seconds: the training loops alone, of every epoch, a refit included.
+        evaluation_seconds: all evaluations.
+        summary_seconds: writing for TensorBoard.
+        seconds_to_best: train_seconds up to the best epoch.
+        examples_per_second: speed of the training loops.
+        total_seconds: from the beginning of the command.
+    """
+
+    load_seconds: float = 0.0
+    compile_seconds: float = 0.0
+    train_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    summary_seconds: float = 0.0
+    seconds_to_best: float = 0.0
+    examples_per_second: float = 0.0
+    total_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a run measured.
+
+    Attributes:
+        dataset: name of the data set, or of the file without its ending.
+        split: the split in words.
+        model: loss and dimension.
+        protocol: by part, what its metrics mean.
+        epochs: passes over the training part until the weights that are kept.
+        steps: optimizer steps.
+        parameters: trainable numbers of the model.
+        metrics: by part ("validation", "test", "test_best_epoch"), metrics by name.
+        baselines: metrics on the test part of methods without training, by name.
+        counts: rows of each part, users, items, unknown ids, ranked users …
+        timing: where the time went.
+        intervals: by part, 95 % bootstrap intervals over users.
+        warnings: a line for each suspicious finding.
+        held_out: by part, a fingerprint of its rows.
+        versions: of Python and the packages.
+        stopped: when training was stopped, in words; None if it ended by itself.
+        std: of a cross-validation: standard deviation of the metrics over the folds.
+        folds: of a cross-validation: the metrics of each fold.
+    """
+
+    dataset: str
+    split: str
+    model: str
+    protocol: Mapping[str, str]
+    epochs: float
+    steps: float
+    parameters: float
+    metrics: Mapping[str, Mapping[str, float]]
+    intervals: Mapping[str, Mapping[str, tuple[float, float]]] = field(
+        default_factory=dict, kw_only=True
+    )
+    baselines: Mapping[str, Mapping[str, float]]
+    warnings: list[str] = field(default_factory=list, kw_only=True)
+    held_out: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    counts: Mapping[str, Any]
+    timing: Timing
+    versions: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    stopped: str | None = field(default=None, kw_only=True)
+    std: Mapping[str, Mapping[str, float]] | None = field(default=None, kw_only=True)
+    folds: list[Mapping[str, Mapping[str, float]]] | None = field(default=None, kw_only=True)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the object of results.json; what the run does not have is left out."""
+        values = dataclasses.asdict(self)
+        return {name: value for name, value in values.items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Results":
+        """Return the results that `as_dict` was made of; names that are unknown here are ignored.
+
+        Raises:
+            KeyError: one of the names that every run has is missing.
+        """
+        known = {setting.name: setting for setting in dataclasses.fields(cls)}
+        for name, setting in known.items():
+            if name not in values and not setting.kw_only:
+                raise KeyError(name)
+        given = {name: value for name, value in values.items() if name in known}
+        times = {setting.name for setting in dataclasses.fields(Timing)}
+        seconds = {name: value for name, value in given["timing"].items() if name in times}
+        return cls(**given | {"timing": Timing(**seconds)})
