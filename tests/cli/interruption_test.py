@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,20 @@ def test_before_training_nothing_is_left(run, place, monkeypatch):
     assert not (place / "none").exists()
     assert (place / "earlier" / "results.json").read_bytes() == before
     assert measured(run, "earlier")["rmse"] > 0
+
+
+def test_before_training_the_earlier_run_survives_whatever_path_mkdtemp_returns(
+    run, place, monkeypatch
+):
+    assert run("train.py", *FLAGS, "--epochs=1", "--run_dir=survivor")[0] == 0
+    files = {path: path.stat().st_size for path in (place / "survivor").rglob("*")}
+    mkdtemp = tempfile.mkdtemp
+    # as Python 3.12 and later return it, where --run_dir is relative
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda **kw: str(Path(mkdtemp(**kw)).absolute()))
+    monkeypatch.setattr(Trainer, "_prepare", lambda *_: ctrl_c())
+    line = stopped(run, "--run_dir=survivor", "--overwrite")
+    assert line == "train.py: stopped before training began; nothing was written"
+    assert {path: path.stat().st_size for path in (place / "survivor").rglob("*")} == files
 
 
 def test_what_fails_before_anything_is_learnt_leaves_nothing(run, place):
