@@ -71,9 +71,9 @@ class Place:
         return Trained(self.path / name, self.results(name), out, err)
 
     def evaluate(self, *flags):
-        """Return the results that eval.py prints, which has to succeed."""
+        """Return the results that eval.py prints, which has to succeed and say nothing else."""
         code, out, err = self.run("eval.py", *flags, "--output=json")
-        assert code == 0, err
+        assert (code, err) == (0, "")
         return json.loads(out)
 
     def results(self, run_dir):
