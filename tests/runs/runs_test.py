@@ -1,3 +1,5 @@
+"""Run folders: what comes back, what is refused, and what happens to an earlier run."""
+
 import dataclasses
 import json
 import shutil
