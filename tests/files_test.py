@@ -1,3 +1,5 @@
+"""Files that appear whole or not at all, and messages that name what cannot be written."""
+
 import errno
 import os
 

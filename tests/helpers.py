@@ -1,6 +1,7 @@
 """What several test modules need: scripts run in process, event files read, data made."""
 
 import contextlib
+import dataclasses
 import importlib.util
 import io
 import json
@@ -12,6 +13,9 @@ import numpy as np
 from mfrec.data.interactions import Interactions, Vocabulary
 
 ROOT = Path(__file__).resolve().parents[1]
+# a small model that trains in a second on the files of tests/cli/conftest.py, and their parts
+QUICK = ["--embedding_dim=3", "--batch_size=128", "--learning_rate=0.05", "--nojit_compile"]
+PARTS = ["--train_ratings=train.csv", "--validation_ratings=valid.csv", "--test_ratings=test.csv"]
 
 
 def load_script(name):
@@ -37,14 +41,71 @@ def run_script(folder, name, *given):
     return code, out.getvalue(), err.getvalue()
 
 
-def train(folder, name, *flags):
-    """Runs train.py in `folder` into the run folder `name`, which has to go well.
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A run folder made by train.py, its results, and what was written to the two outputs."""
 
-    Returns what results.json holds, and what was written to standard output and standard error.
-    """
-    code, out, err = run_script(folder, "train.py", *flags, f"--run_dir={name}")
-    assert code == 0, err
-    return json.loads((Path(folder) / name / "results.json").read_text()), out, err
+    path: Path
+    results: dict
+    out: str
+    err: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A folder in which scripts are run as from the shell; place / name is a file in it."""
+
+    path: Path
+
+    def __truediv__(self, name):
+        return self.path / name
+
+    def run(self, script, *flags):
+        """Return the exit code and what was written to standard output and standard error."""
+        return run_script(self.path, script, *flags)
+
+    def train(self, name, *flags):
+        """Run train.py into the run folder `name`, which has to succeed."""
+        code, out, err = self.run("train.py", *flags, f"--run_dir={name}")
+        assert code == 0, err
+        return Trained(self.path / name, self.results(name), out, err)
+
+    def evaluate(self, *flags):
+        """Return the results that eval.py prints, which has to succeed and say nothing else."""
+        code, out, err = self.run("eval.py", *flags, "--output=json")
+        assert (code, err) == (0, "")
+        return json.loads(out)
+
+    def results(self, run_dir):
+        """Return the contents of a run's results.json."""
+        return json.loads((self.path / run_dir / "results.json").read_text())
+
+    def refused(self, script, *flags):
+        """Return the one line by which a script refuses its input, without output, with code 2."""
+        code, out, err = self.run(script, *flags)
+        assert (code, out) == (2, "")
+        assert "Traceback" not in err
+        *before, last = err.splitlines()
+        assert last.startswith(f"{script}: ")
+        assert not any(line.startswith(script) for line in before)
+        return last
+
+
+def train(folder, name, *flags):
+    """Return the results and the outputs of train.py in a folder that is no Place yet."""
+    run = Place(Path(folder)).train(name, *flags)
+    return run.results, run.out, run.err
+
+
+def read_rows(path):
+    """Return (user, item, rating) of every line of a file of ratings with a header."""
+    lines = path.read_text().splitlines()[1:]
+    return [(u, i, float(r)) for u, i, r in (line.split(",") for line in lines)]
+
+
+def write_rows(path, rows):
+    """Write a file of ratings of these (user, item, rating)."""
+    path.write_text("user,item,rating\n" + "".join(f"{u},{i},{r}\n" for u, i, r in rows))
 
 
 def write_two_tastes(folder):

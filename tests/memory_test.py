@@ -1,3 +1,5 @@
+"""How much memory is free, and tables that are refused because they need more."""
+
 import math
 
 import pytest

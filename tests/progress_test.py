@@ -1,3 +1,5 @@
+"""The progress bar: what it shows, when it redraws, and that it needs a terminal."""
+
 import io
 import sys
 

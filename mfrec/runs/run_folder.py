@@ -53,10 +53,10 @@ class RunFolder:
     @classmethod
     @contextlib.contextmanager
     def create(cls, path: str | Path, overwrite: bool = False) -> Iterator["RunFolder"]:
-        """Makes the folder; it stays if a model is in it at the end of the block.
+        """Make the folder, and keep it if the block saves a model in it.
 
-        Otherwise, as where training was interrupted before it began, it goes again, and the run
-        that it was to replace comes back.
+        Otherwise, as when training is interrupted before it begins, the folder is removed again
+        and the run it was to replace is put back.
 
         Raises:
             InputError: it exists and `overwrite` is False, or it is no run folder, or it
@@ -70,14 +70,12 @@ class RunFolder:
                 raise InputError(f"{path} exists; name another --run_dir or add --overwrite")
             if not is_run_dir(path):
                 raise InputError(f"{path} is no run folder, so --overwrite leaves it alone")
+        folder = cls(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            aside = Path(tempfile.mkdtemp(prefix=".replaced-", dir=path)) if earlier else None
-            for entry in earlier:
-                entry.rename(aside / entry.name)
+            aside = _set_aside(earlier, path) if earlier else None
         except OSError as error:
             raise InputError(f"--run_dir={path}: {error.strerror}") from None
-        folder = cls(path)
         try:
             yield folder
         finally:
@@ -85,10 +83,8 @@ class RunFolder:
                 _remove([aside] if aside else [])
             else:
                 _remove(entry for entry in path.iterdir() if entry != aside)
-                for entry in earlier:
-                    (aside / entry.name).rename(entry)
                 if aside:
-                    aside.rmdir()
+                    _put_back(aside)
                 if is_new:
                     path.rmdir()
 
@@ -320,6 +316,27 @@ class RunFolder:
 
 def _checksum(vocabulary: Vocabulary) -> int:
     return zlib.crc32("\n".join(vocabulary.raw_ids).encode())
+
+
+def _set_aside(entries: Iterable[Path], folder: Path) -> Path:
+    """Move entries of a folder into a new folder in it, all or none; return the new one."""
+    # the name alone: from Python 3.12 on mkdtemp returns an absolute path for a relative `dir`,
+    # which would equal no entry of `folder`
+    aside = folder / Path(tempfile.mkdtemp(prefix=".replaced-", dir=folder)).name
+    try:
+        for entry in entries:
+            entry.rename(aside / entry.name)
+    except BaseException:
+        _put_back(aside)
+        raise
+    return aside
+
+
+def _put_back(aside: Path) -> None:
+    """Move everything in `aside` to its parent folder, and remove `aside`."""
+    for entry in list(aside.iterdir()):
+        entry.rename(aside.parent / entry.name)
+    aside.rmdir()
 
 
 def _remove(entries: Iterable[Path]) -> None:

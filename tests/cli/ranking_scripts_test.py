@@ -1,17 +1,14 @@
 """train.py and eval.py with losses of rankings, on a small file of ratings."""
 
-import functools
-import json
-
 import numpy as np
 import pytest
 
 import helpers
-from helpers import read_scalars
+from helpers import Place, read_scalars
 from mfrec.runs.run_folder import RunFolder
 
-QUICK = ["--ratings=ratings.csv", "--split=per_user", "--embedding_dim=4", "--batch_size=64"]
-QUICK += ["--learning_rate=0.05", "--nojit_compile", "--epochs=8"]
+FLAGS = ["--ratings=ratings.csv", "--split=per_user", "--embedding_dim=4", "--batch_size=64"]
+FLAGS += ["--learning_rate=0.05", "--nojit_compile", "--epochs=8"]
 MY_LOSS = """
 import tensorflow as tf
 from mfrec import losses
@@ -29,26 +26,17 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("place")
     helpers.write_two_tastes(folder)
     (folder / "my_losses.py").write_text(MY_LOSS)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def run(place):
-    return functools.partial(helpers.run_script, place)
-
-
-def trained(place, name, *flags):
-    return helpers.train(place, name, *QUICK, *flags)
+    return Place(folder)
 
 
 @pytest.fixture(scope="module")
 def bpr(place):
-    return trained(place, "bpr", "--loss=bpr", "--cutoffs=5,10")
+    return place.train("bpr", *FLAGS, "--loss=bpr", "--cutoffs=5,10")
 
 
 def test_a_ranking_ends_in_a_table_beside_popularity_and_chance(bpr):
-    results, out, err = bpr
-    assert "validation NDCG@5 " in err
+    results, out = bpr.results, bpr.out
+    assert "validation NDCG@5 " in bpr.err
     test = results["metrics"]["test"]
     names = {"ndcg@5", "recall@10", "precision@5", "hr@10", "map@5", "mrr", "auc", "coverage@10"}
     assert names <= set(test)
@@ -65,22 +53,20 @@ def test_a_ranking_ends_in_a_table_beside_popularity_and_chance(bpr):
     assert rows[-1] == "mfrec bpr d=4" and set(rows[:2]) == {"random", "popularity"}
 
 
-def test_a_ranking_is_watched_in_tensorboard(bpr, place):
-    scalars = read_scalars(place / "bpr" / "validation")
+def test_a_ranking_is_watched_in_tensorboard(bpr):
+    scalars = read_scalars(bpr.path / "validation")
     assert len(scalars["ndcg@5"]) == 8
-    assert read_scalars(place / "bpr" / "test")["auc"].popitem()[1] == pytest.approx(
-        bpr[0]["metrics"]["test"]["auc"], rel=1e-6
+    assert read_scalars(bpr.path / "test")["auc"].popitem()[1] == pytest.approx(
+        bpr.results["metrics"]["test"]["auc"], rel=1e-6
     )
 
 
-def test_eval_repeats_a_ranking(bpr, run):
-    code, out, err = run("eval.py", "--run_dir=bpr", "--output=json")
-    assert (code, err) == (0, "")
-    repeated = json.loads(out)
+def test_eval_repeats_a_ranking(bpr, place):
+    repeated = place.evaluate("--run_dir=bpr")
     for name in ("metrics", "intervals", "protocol", "held_out"):
-        assert repeated[name]["test"] == bpr[0][name]["test"]
-    assert repeated["baselines"] == bpr[0]["baselines"]
-    code, out, _ = run("eval.py", "--run_dir=bpr", "--cutoffs=3")
+        assert repeated[name]["test"] == bpr.results[name]["test"]
+    assert repeated["baselines"] == bpr.results["baselines"]
+    code, out, _ = place.run("eval.py", "--run_dir=bpr", "--cutoffs=3")
     assert code == 0 and "NDCG@3" in out and "NDCG@5" not in out
 
 
@@ -94,40 +80,41 @@ def test_eval_repeats_a_ranking(bpr, run):
     ],
     ids=lambda flags: flags[0].partition("=")[2].rpartition(":")[2],
 )
-def test_losses_of_rankings_train_and_are_measured(run, place, flags):
+def test_losses_of_rankings_train_and_are_measured(place, flags):
     name = flags[0].rpartition(":")[2].rpartition("=")[2]
-    results, out, _ = trained(place, name, *flags)
-    assert results["metrics"]["test"]["auc"] > 0.7
-    assert f"mfrec {name} d=4" in out
-    code, out, _ = run("eval.py", f"--run_dir={name}", "--output=json")
-    assert code == 0 and json.loads(out)["metrics"]["test"] == results["metrics"]["test"]
+    run = place.train(name, *FLAGS, *flags)
+    assert run.results["metrics"]["test"]["auc"] > 0.7
+    assert f"mfrec {name} d=4" in run.out
+    again = place.evaluate(f"--run_dir={name}")
+    assert again["metrics"]["test"] == run.results["metrics"]["test"]
 
 
-def test_two_rankings_are_compared_user_by_user(bpr, run, place):
-    trained(place, "other", "--loss=hinge", "--cutoffs=10", "--seed=0", "--epochs=1")
-    code, out, err = run("eval.py", "--run_dir=bpr", "--compare_to=other")
+def test_two_rankings_are_compared_user_by_user(bpr, place):
+    other = place.train("other", *FLAGS, "--loss=hinge", "--cutoffs=10", "--seed=0", "--epochs=1")
+    code, out, err = place.run("eval.py", "--run_dir=bpr", "--compare_to=other")
     assert (code, err) == (0, "")
     assert out.startswith("60 users in both\n")
     (row,) = [line.split() for line in out.splitlines() if line.startswith("ndcg@10")]
-    means = [json.loads((place / n / "results.json").read_text()) for n in ("bpr", "other")]
-    first, second = (m["metrics"]["test"]["ndcg@10"] for m in means)
+    first, second = (run.results["metrics"]["test"]["ndcg@10"] for run in (bpr, other))
     assert row[1:4] == [f"{first:.4f}", f"{second:.4f}", f"{first - second:+.4f}"]
 
 
 def test_the_best_epoch_on_the_test_part_is_reported_apart(place):
     flags = ["--loss=bpr", "--validation_fraction=0", "--test_every=1"]
-    results, out, _ = trained(place, "papers", *flags)
+    run = place.train("papers", *FLAGS, *flags)
+    results = run.results
     best, last = results["metrics"]["test_best_epoch"], results["metrics"]["test"]
     assert 1 <= best["epoch"] <= 8 and best["ndcg@10"] >= last["ndcg@10"]
     assert "validation" not in results["metrics"] and results["epochs"] == 8
-    assert f"optimistic: of epoch {best['epoch']}, the best on this very test part" in out
+    assert f"optimistic: of epoch {best['epoch']}, the best on this very test part" in run.out
 
 
 def test_a_rating_model_can_be_measured_by_its_rankings(place):
-    results, out, _ = trained(place, "rated", "--loss=mse", "--cutoffs=10")
+    run = place.train("rated", *FLAGS, "--loss=mse", "--cutoffs=10")
+    results = run.results
     assert {"rmse", "mae", "ndcg@10"} <= set(results["metrics"]["test"])
     assert {"biases", "popularity", "random"} <= set(results["baselines"])
-    (row,) = [line for line in out.splitlines() if line.startswith("popularity")]
+    (row,) = [line for line in run.out.splitlines() if line.startswith("popularity")]
     assert row.split()[1:3] == ["-", "-"]
 
 
@@ -141,18 +128,18 @@ def test_a_rating_model_can_be_measured_by_its_rankings(place):
         (["--loss=bpr", "--negative_sampler=popular"], "did you mean popularity?"),
     ],
 )
-def test_what_makes_no_sense_is_refused(run, place, flags, message):
-    code, out, err = run("train.py", *QUICK, *flags, "--run_dir=refused")
-    assert (code, out) == (2, "") and message in err.splitlines()[-1]
+def test_what_makes_no_sense_is_refused(place, flags, message):
+    assert message in place.refused("train.py", *FLAGS, *flags, "--run_dir=refused")
     assert not RunFolder(place / "refused").path.exists()
 
 
 HELD_OUT_USERS = ["--split=held_out_users", "--fold_in_fraction=0.6", "--test_fraction=0.2"]
 
 
-def test_rankings_for_users_who_are_held_out(run, place):
+def test_rankings_for_users_who_are_held_out(place):
     flags = [*HELD_OUT_USERS, "--loss=implicit_squared", "--cutoffs=5"]
-    results, out, _ = trained(place, "held-out", *flags)
+    run = place.train("held-out", *FLAGS, *flags)
+    results, out = run.results, run.out
     assert "held_out_users 70/10/20, 0.6 of each folded in, seed 0" in out
     assert "each user's folded-in items masked; mean over 12 users" in out
     assert "strong generalization: 12 users held out of training, folded in from part" in out
@@ -160,19 +147,19 @@ def test_rankings_for_users_who_are_held_out(run, place):
     assert test["auc"] > 0.8 > 0.65 > results["baselines"]["popularity"]["auc"]
     saved = RunFolder(place / "held-out").load_data()
     assert set(saved) == {"train"} and saved["train"].num_users == 42
-    again = json.loads(run("eval.py", "--run_dir=held-out", "--output=json")[1])
+    again = place.evaluate("--run_dir=held-out")
     assert again["metrics"]["test"] == test and again["baselines"] == results["baselines"]
 
 
-def test_ratings_of_users_who_are_held_out(run, place):
+def test_ratings_of_users_who_are_held_out(place):
     flags = [*HELD_OUT_USERS, "--loss=mse", "--refit", "--regularization=0.003", "--epochs=4"]
-    results, out, _ = trained(place, "held-out-ratings", *flags, "--tensorboard=full")
+    run = place.train("held-out-ratings", *FLAGS, *flags, "--tensorboard=full")
+    results = run.results
     rmse = results["metrics"]["test"]["rmse"]
     # a rating follows from who rates, and the damped biases do not know these users
     assert rmse < 0.5 < 1 < results["baselines"]["biases"]["rmse"]
-    assert results["counts"]["users"] == 48 and "errors over every held-out rating" in out
-    flags = ["--run_dir=held-out-ratings", "--output=json", "--predictions=rows.tsv"]
-    again = json.loads(run("eval.py", *flags)[1])
+    assert results["counts"]["users"] == 48 and "errors over every held-out rating" in run.out
+    again = place.evaluate("--run_dir=held-out-ratings", "--predictions=rows.tsv")
     assert again["metrics"]["test"]["rmse"] == rmse
     rows = (place / "rows.tsv").read_text().splitlines()[1:]
     errors = [float(row.split("\t")[4]) for row in rows]

@@ -11,8 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-import helpers
-from helpers import ROOT, interactions
+from helpers import ROOT, Place, interactions
 from mfrec import losses, models
 from mfrec.config.settings import Config
 from mfrec.data.splits import assemble
@@ -59,13 +58,13 @@ def place(tmp_path_factory):
             run.save_data(split)
             run.save_model(model, 7)
         (folder / name / "results.json").write_text("{}")
-    return folder
+    return Place(folder)
 
 
 @pytest.fixture(scope="module")
 def ask(place):
     """Runs recommend.py in the folder of the runs."""
-    return functools.partial(helpers.run_script, place, "recommend.py")
+    return functools.partial(place.run, "recommend.py")
 
 
 @pytest.fixture(scope="module")

@@ -121,27 +121,27 @@ every_other_loss = pytest.mark.parametrize(
 )
 
 LOW, HIGH = 1.0, 5.0
-RANDOM = np.random.default_rng(0)
 
 
-def random(*shape, scale=1.0):
-    return RANDOM.normal(0, scale, shape).astype(np.float32)
+def normal(seed, *shape, scale=1.0):
+    return np.random.default_rng(seed).normal(0, scale, shape).astype(np.float32)
 
 
-def counts(*shape):
-    return RANDOM.integers(1, 9, shape).astype(np.float32)
+def integers(seed, *shape, low=1, high=9):
+    return np.random.default_rng(seed).integers(low, high, shape).astype(np.float32)
 
 
-# a place in the range and a score for each of 40 examples, far-off scores among them
-RATINGS = RANDOM.integers(1, 6, 40).astype(np.float32)
-SCORES = np.append(random(36, scale=2), np.float32([-25, -8, 8, 25]))
-NEGATIVES, USERS, ITEMS = random(40, 6), random(40, 3), random(9, 3)
+# a rating and a score for each of 40 examples, far-off scores among them; a seed for each array,
+# so that another array changes none of the others
+RATINGS = integers(0, 40, high=6)
+SCORES = np.append(normal(1, 36, scale=2), np.float32([-25, -8, 8, 25]))
+NEGATIVES, USERS, ITEMS = normal(2, 40, 6), normal(3, 40, 3), normal(4, 9, 3)
 BATCH = {
     "weights": tf.ones(40),
-    "user_weights": tf.constant(counts(40)),
-    "user_counts": tf.constant(counts(40)),
-    "item_counts": tf.constant(counts(40)),
-    "negative_counts": tf.constant(counts(40, 6)),
+    "user_weights": tf.constant(integers(5, 40)),
+    "user_counts": tf.constant(integers(6, 40)),
+    "item_counts": tf.constant(integers(7, 40)),
+    "negative_counts": tf.constant(integers(8, 40, 6)),
     "num_users": 7,
     "num_items": 5,
 }

@@ -1,3 +1,5 @@
+"""Matrix factorization: scores, predictions, features, baselines taken from the data."""
+
 import numpy as np
 import pytest
 

@@ -1,7 +1,10 @@
+"""Run folders: what comes back, what is refused, and what happens to an earlier run."""
+
 import dataclasses
 import json
 import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -206,6 +209,27 @@ def test_a_run_comes_back_if_what_was_to_replace_it_never_learnt_anything(folder
         raise ZeroDivisionError
     after = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
     assert after == before and len(before) > 5
+
+
+@pytest.mark.parametrize(
+    "error, raised",
+    [(OSError(28, "No space left"), InputError), (KeyboardInterrupt(), KeyboardInterrupt)],
+)
+def test_a_run_stays_whole_if_it_cannot_be_set_aside(folder, monkeypatch, error, raised):
+    before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    rename, renamed = Path.rename, []
+
+    def fails_at_the_third(path, target):
+        renamed.append(path)
+        if len(renamed) == 3:
+            raise error
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fails_at_the_third)
+    with pytest.raises(raised):
+        RunFolder.create(folder.path, overwrite=True).__enter__()
+    after = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    assert after == before and len(list(folder.path.iterdir())) > 5
 
 
 def test_create_never_removes_what_is_no_run(tmp_path):

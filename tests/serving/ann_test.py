@@ -1,3 +1,5 @@
+"""Approximate search: the recall that is reported, and how many cells are searched."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Histories of people whom the model does not know, typed and in files."""
+
 import pytest
 
 from mfrec.errors import InputError

@@ -1,3 +1,5 @@
+"""The calibration curve: its bins and its picture."""
+
 import io
 
 import numpy as np

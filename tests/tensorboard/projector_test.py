@@ -1,3 +1,5 @@
+"""The item table for TensorBoard's projector, with what is known of the items."""
+
 import dataclasses
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Event files: scalars, histograms, pictures and settings, by level of detail."""
+
 import json
 
 import numpy as np

@@ -21,16 +21,6 @@ ITEMS = [0, 3, 1, 4, 2, 0, 3, 1]
 SEED = tf.constant([0, 7])
 
 
-@losses.ranking("shown")
-def shown(positive_scores, negative_scores):
-    """The scores themselves, positives first: what the objective hands to a loss."""
-    shown.positives, shown.negatives = positive_scores, negative_scores
-    return positive_scores + tf.reduce_sum(negative_scores, axis=-1)
-
-
-losses.REGISTRY.pop("shown")
-
-
 def train():
     return interactions(USERS, ITEMS, np.ones(8), num_items=6)
 
@@ -54,7 +44,13 @@ def scores_of(model):
 
 
 def show(made, examples, **sampling):
-    """Positive and negative scores that a loss gets to see, and the objective."""
+    """Positive and negative scores that the objective hands to a loss, and the objective."""
+    scores = []
+
+    def shown(positive_scores, negative_scores):
+        scores[:] = positive_scores.numpy(), negative_scores.numpy()
+        return positive_scores + tf.reduce_sum(negative_scores, axis=-1)
+
     loss = losses.Loss(
         "shown", shown, losses.Traits(predicts_ratings=False, draws_negatives=True), log_q=True
     )
@@ -62,7 +58,7 @@ def show(made, examples, **sampling):
     config = Config().replace(sampling).sampler
     objective = Objective.of(made, loss, train(), config)
     objective.example_losses(examples, SEED)
-    return shown.positives.numpy(), shown.negatives.numpy(), objective
+    return *scores, objective
 
 
 def drawn(objective, shape):

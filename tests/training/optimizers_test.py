@@ -1,3 +1,5 @@
+"""Learning rate schedules, and optimizers by name with their arguments."""
+
 import math
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Samplers of negatives: how often an item is drawn, and known positives."""
+
 import numpy as np
 import pytest
 
