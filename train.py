@@ -13,7 +13,7 @@ import time
 
 from mfrec.cli.command_line import CommandLine
 from mfrec.config import settings
-from mfrec.data import datasets, loading
+from mfrec.data import datasets, loading, splitters, splitting
 from mfrec.progress import waiting
 
 _STARTED = time.perf_counter()
@@ -28,12 +28,14 @@ PRESET = COMMAND.define(
     _RUN, "preset", str, None, "a recipe of settings that flags override", tuple(settings.PRESETS)
 )
 CONFIG = COMMAND.define(_RUN, "config", str, None, "config.json of an earlier run, to repeat it")
-COMMAND.define_settings({"dataset": datasets.NAMES})
+COMMAND.define_settings({"dataset": datasets.NAMES, "split": tuple(splitters.REGISTRY)})
 
 
 def train() -> None:
     """What the command does, from flags to the printed table."""
-    config = loading.choose(settings.resolve(COMMAND.given_settings(), PRESET.value, CONFIG.value))
+    given = COMMAND.given_settings()
+    config = settings.resolve(given, PRESET.value, CONFIG.value, splitters.REGISTRY)
+    config = splitting.complete(loading.complete(config))
     source = loading.load(config.data)
 
     # TensorFlow takes seconds to import: wrong flags and files are answered before

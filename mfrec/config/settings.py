@@ -10,12 +10,13 @@ import difflib
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, get_args
 
 from mfrec.errors import InputError
+from mfrec.own_code import is_address
 
 # The built-in losses, for --help; TensorFlow, which mfrec/losses needs, is not imported here.
 RATING_LOSSES = ("mse", "mae", "huber", "logistic", "poisson")
@@ -26,14 +27,6 @@ RANKING_LOSSES = (
 OPTIMIZERS = ("adam", "adamw", "adagrad", "sgd", "nadam")
 SCHEDULES = ("constant", "exponential", "cosine")
 TENSORBOARD_LEVELS = ("off", "basic", "full")
-SPLITS = (
-    *("random", "per_user", "leave_last_out", "temporal", "held_out_items"),
-    "held_out_users",
-)
-# What these splits hold out for validation, and for the test, where nobody says how much.
-HELD_OUT = 0.1
-# What held_out_users folds in of each user's ratings, where nobody says how much.
-FOLDED_IN = 0.8
 RATINGS_FORMATS = ("auto", "table", "matrix", "adjacency")
 # What says that items are ranked among all, not among fixed negatives.
 NO_CANDIDATES = "none"
@@ -119,16 +112,17 @@ class SplitConfig:
 
     split: str | None = _setting(
         None,
-        f"{', '.join(SPLITS)}, or a data set's own: u1 … u5, ua, ub; published (default: "
-        "published where a set has that, else random)",
+        "how the test part is chosen: a data set's own u1 … u5, ua, ub, published; your own "
+        "FILE.py:function or package.module:function (default: published if a set has that, else "
+        "random); or one of",
     )
     validation_fraction: float | None = _setting(
         None,
         "share held out for validation: of all ratings (random, temporal), of each user's "
         "(per_user), of all items or users (held_out_items, held_out_users), of the training part "
         "(folds, a set's own, ready-made parts); "
-        f"0: none; leave_last_out takes one rating of each user (default: {HELD_OUT}; of the "
-        "training part 0)",
+        "0: none; leave_last_out takes one rating of each user (default: 0.1; of the training part "
+        "0)",
         minimum=0,
         below=1,
     )
@@ -136,14 +130,14 @@ class SplitConfig:
         None,
         "share held out for the test: of all ratings (random, temporal), of each user's (per_user, "
         "--fold_by=users), of all items or users (held_out_items, held_out_users) "
-        f"(default: {HELD_OUT})",
+        "(default: 0.1)",
         minimum=0,
         below=1,
     )
     fold_in_fraction: float | None = _setting(
         None,
-        "held_out_users: share of each held-out user's ratings to be folded in, the rest is to be "
-        f"found (default: {FOLDED_IN})",
+        "held_out_users: share of each held-out user's ratings to be folded in; the rest is to be "
+        "predicted (default: 0.8)",
         above=0,
         below=1,
     )
@@ -479,7 +473,10 @@ def settings() -> Iterator[tuple[str, dataclasses.Field]]:
 
 
 def resolve(
-    flags: Mapping[str, Any], preset: str | None = None, config_file: str | None = None
+    flags: Mapping[str, Any],
+    preset: str | None = None,
+    config_file: str | None = None,
+    splits: Container[str] = (),
 ) -> Config:
     """The settings in force: flag > config file > preset > default.
 
@@ -487,6 +484,8 @@ def resolve(
         flags: what the user typed, by flat name.
         preset: a name in PRESETS.
         config_file: a config.json of an earlier run, or a part of one.
+        splits: names of splits that every data set has; those that a data set defines itself
+            are dropped when flags name another data set.
 
     Raises:
         InputError: a name, value or file that cannot be used.
@@ -508,9 +507,11 @@ def resolve(
     elif "dataset" in flags:
         about_files = {*_FILES, *FILE_OPTIONS, "weight_transform"}
         values = {k: v for k, v in values.items() if k not in about_files}
-    if {"ratings", "train_ratings", "dataset"} & set(flags) and values.get("split") not in SPLITS:
-        # the data set's own split goes with it
-        values.pop("split", None)
+    if {"ratings", "train_ratings", "dataset"} & set(flags):
+        split = values.get("split") or ""
+        if split not in splits and not is_address(split):
+            # the data set's own split goes with it
+            values.pop("split", None)
     if flags.get("optimizer", values.get("optimizer")) != values.get("optimizer"):
         # another optimizer takes other arguments
         values.pop("optimizer_args", None)
@@ -582,7 +583,7 @@ def _absolute(name: str, value: Any) -> Any:
     """Paths are kept absolute, so that config.json means the same from every folder."""
     if not isinstance(value, str) or not value:
         return value
-    if name in ("loss", "model") and ".py:" in value:
+    if name in ("loss", "model", "split") and ".py:" in value:
         file, _, function = value.rpartition(":")
         return f"{os.path.abspath(file)}:{function}"
     if name == "candidates" and value == NO_CANDIDATES:

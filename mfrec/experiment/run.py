@@ -18,11 +18,11 @@ from mfrec.cli import reporting
 from mfrec.cli.reporting import say
 from mfrec.config.defaults import adapt
 from mfrec.config.settings import Config, settings
-from mfrec.data import loading, splits
+from mfrec.data import loading, splitting
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.loading import Source
-from mfrec.data.splits import Split
+from mfrec.data.splits import Split, SplitRecipe
 from mfrec.errors import InputError
 from mfrec.evaluation import significance
 from mfrec.evaluation.metrics import ERRORS
@@ -77,9 +77,9 @@ def run(
                 fits.append(_Fit(config, loss, split, features, folder, earlier=earlier))
                 history = fits[0].train(summaries)
                 if config.training.refit:
-                    split = split.with_validation_in_training()
+                    split = split.recipe.with_validation_in_training().encode()
                     say(f"refit: {history.best_epoch} epochs on {len(split.train):,} ratings")
-                    features = source.features_of(split.train)
+                    features = source.encode_features(split.train)
                     fits.append(_Fit(config, loss, split, features, folder, history.best_epoch))
                     history = fits[1].train(summaries)
 
@@ -100,7 +100,7 @@ def run(
             metrics["test_best_epoch"] = fits[-1].best_on_test
         results = {
             "dataset": source.name,
-            "split": loading.describe(config),
+            "split": splitting.describe(config),
             "model": f"{loss.name} d={config.model.embedding_dim}",
             "protocol": fits[0].protocols() | fits[-1].protocols(),
             "epochs": last.best_epoch,
@@ -167,7 +167,7 @@ def cross_validate(
                 results.append(run(of_fold(fold), source, fold_dir, time.perf_counter()))
             except KeyboardInterrupt as stop:
                 raise type(stop)(f"{_folds_done(fold_dir, fold, num_folds)}; {stop}") from None
-        combined = _over_folds(results, loading.describe(config))
+        combined = _over_folds(results, splitting.describe(config))
         combined["timing"]["total_seconds"] = time.perf_counter() - started
         folder.save_results(combined)
     return combined
@@ -261,7 +261,8 @@ def _remeasure(
     model = folder.load_model(config, loss, train)
     if what.ratings:
         held_out = loading.read_held_out(what.ratings, config)
-        split = splits.assemble(train, saved.get("validation"), held_out, catalogue=train.items)
+        parts = SplitRecipe(train, saved.get("validation"), held_out, catalogue=train.items)
+        split = parts.encode()
         results["split"] = f"all of {what.ratings}"
     else:
         split = _same_split(config, saved, folder)
@@ -298,7 +299,7 @@ def _prepare(
             f"{source.name} has no ratings, which loss '{loss.name}' learns; take a loss of "
             "rankings, such as --loss=bpr"
         )
-    split = loading.split(source, config)
+    recipe = splitting.recipe(source, config)
     earlier = None
     if config.training.init_from:
         before = RunFolder(config.training.init_from)
@@ -310,9 +311,10 @@ def _prepare(
         ) != bool(config.optimizer.average_weights):
             # it remembers something else
             earlier = Trained(earlier.model)
-        split = split.after(seen["train"], seen.get("validation"))
+        recipe = recipe.after(seen["train"], seen.get("validation"))
+    split = recipe.encode()
     config = adapt(config, statistics(split.train, loss))
-    features = source.features_of(split.train, _features(earlier))
+    features = source.encode_features(split.train, _features(earlier))
     rows = split.train.num_users + split.train.num_items
     rows += sum(len(of_rows.names) for of_rows in features.values())
     memory.check_tables(config.model.embedding_dim, rows, optimizers.copies(config.optimizer))
@@ -473,7 +475,7 @@ def _announce(
     """Says what is about to be trained on what."""
     counts = split.counts
     say(
-        f"{source.name} · {loading.describe(config)} · "
+        f"{source.name} · {splitting.describe(config)} · "
         f"{counts['users']:,} users, {counts['items']:,} items in training"
     )
     say(
@@ -548,13 +550,14 @@ def _same_split(config: Config, saved: dict[str, Interactions], folder: RunFolde
     train = saved["train"]
     # the features are the run's own by now, and so are the items that they brought
     ratings = dataclasses.replace(config.data, user_features=None, item_features=None)
-    split = loading.split(loading.load(ratings), config)
+    recipe = splitting.recipe(loading.load(ratings), config)
     if config.training.refit:
-        split = split.with_validation_in_training()
+        recipe = recipe.with_validation_in_training()
     if config.training.init_from:
-        split = split.after(train, saved.get("validation"))
+        recipe = recipe.after(train, saved.get("validation"))
     if config.data.item_features:
-        split = split.with_catalogue(train.items, split.raw.get("candidates"))
+        recipe = dataclasses.replace(recipe, catalogue=train.items)
+    split = recipe.encode()
     again = split.train
     if not (
         again.users.raw_ids == train.users.raw_ids

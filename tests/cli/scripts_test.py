@@ -519,7 +519,7 @@ def test_a_split_says_what_it_kept_back(timed, run, place):
     flags = ["--ratings=timed.csv", "--split=leave_last_out", *QUICK, "--epochs=1"]
     code, _, err = run("train.py", *flags, "--run_dir=kept_back")
     assert code == 0
-    assert "\n1 user with fewer than 3 ratings: nothing of theirs is tested\n" in err
+    assert "\n1 user with fewer than 3 ratings: not tested\n" in err
     assert results_of(place, "kept_back")["counts"]["untested_users"] == 1
     flags = ["--ratings=ratings.csv", "--split=leave_last_out", *QUICK, "--epochs=1"]
     code, _, err = run("train.py", *flags, "--run_dir=no_time")
