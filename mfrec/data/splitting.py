@@ -177,13 +177,13 @@ def _settings(config: Config) -> dict[str, Any]:
 def _has_validation(config: Config, splitter: Splitter | None) -> bool:
     fraction = config.split.validation_fraction
     if fraction is None and splitter is not None:
-        # None stands for a splitter's own way to make one
+        # The default may be None, as for leave_last_out, which makes one all the same.
         return splitter.takes.get("validation_fraction", 0.0) != 0
     return config.data.validation_ratings is not None or bool(fraction)
 
 
 def _check_test_part(config: Config) -> None:
-    """Refuse two flags that each define the test part, and splits that there are not."""
+    """Refuse two flags that each define the test part, and unknown splits."""
     cut, data = config.split, config.data
     flags = {
         "--cross_validate": cut.cross_validate,
@@ -220,13 +220,12 @@ def _check_splitter(config: Config, splitter: Splitter) -> None:
     """Refuse settings that mean nothing to a splitter, and needs that are not met."""
     if "item_features" in splitter.needs and not config.data.item_features:
         raise InputError(
-            f"--split={splitter.name} holds out every rating of some items: only features can tell "
-            "these apart; add --item_features=FILE"
+            f"--split={splitter.name} holds out whole items, which only features tell apart; add "
+            "--item_features=FILE"
         )
     untaken = (name for name in ("test_fraction", "fold_in_fraction") if name not in splitter.takes)
     _refuse_untaken(config, untaken)
-    # it refuses what contradicts the splitter
-    describe(config)
+    describe(config)  # refuses settings that contradict the splitter
     if config.split.test_fraction == 0 and _is_folds(config):
         raise InputError("--test_fraction=0 leaves nothing to test in a fold; make it more")
     if "fold_in_fraction" in splitter.takes:
