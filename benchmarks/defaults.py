@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 from absl import app, flags
 
-from mfrec.data import datasets, splits
+from mfrec.data import datasets, splitters
 from mfrec.data.interactions import Interactions
 from mfrec.data.readers import read_ratings
+from mfrec.data.splits import Split
 
 DATA_DIR = flags.DEFINE_string("data_dir", None, "folder of the named sets")
 ONLY = flags.DEFINE_string("only", "", "only the sets whose name holds this text")
@@ -136,7 +137,7 @@ def write(path: Path, part: Interactions) -> None:
     )
 
 
-def mfrec(split: splits.Split) -> dict[str, float]:
+def mfrec(split: Split) -> dict[str, float]:
     """Test RMSE of train.py's defaults and of its damped biases."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -152,7 +153,7 @@ def mfrec(split: splits.Split) -> dict[str, float]:
     }
 
 
-def surprise(split: splits.Split) -> float | None:
+def surprise(split: Split) -> float | None:
     """Test RMSE of Surprise's SVD with its defaults, mean of three seeds; None if not installed."""
     try:
         from surprise import SVD, Dataset, Reader
@@ -188,7 +189,8 @@ def main(_: list[str]) -> None:
         if ONLY.value not in name:
             continue
         fraction = 0.1 if name.startswith("movietweetings") else 0.2
-        split = splits.random_split(load(data_dir), 0, 0.0, fraction)
+        fractions = {"validation_fraction": 0.0, "test_fraction": fraction}
+        split = splitters.cut(load(data_dir), "random", **fractions).encode()
         ours, theirs = mfrec(split), surprise(split)
         best = min(filter(None, (ours["biases"], theirs)))
         print(

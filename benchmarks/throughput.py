@@ -27,7 +27,7 @@ import numpy as np
 from absl import app, flags
 
 from mfrec.config.settings import PositivesConfig, TrainingConfig
-from mfrec.data import datasets, positives, splits
+from mfrec.data import datasets, positives, splitters
 from mfrec.data.interactions import Interactions
 from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
@@ -190,7 +190,8 @@ def training_rows() -> Interactions:
     if LOSS.value == "mse":
         return ratings.compact()
     liked = positives.select(ratings, PositivesConfig(min_rating=4)).rows
-    return splits.per_user_split(liked, 0, 0.0, 0.2).train
+    fractions = {"validation_fraction": 0.0, "test_fraction": 0.2}
+    return splitters.cut(liked, "per_user", **fractions).encode().train
 
 
 def measured(name: str, dim: str) -> float | None:

@@ -20,7 +20,8 @@ _HOMES = {
     "Recommender": "mfrec.serving.recommender",
     "Trainer": "mfrec.training.trainer",
     "TrainingConfig": "mfrec.config.settings",
-    "Vocabulary": "mfrec.data.interactions",
+    "Vocabulary": "mfrec.data.vocabulary",
+    "read_ratings": "mfrec.data.readers",
 }
 _MODULES = {
     "export": "mfrec.serving.export",

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from mfrec.cli.command_line import CommandLine
 from mfrec.config.presets import PRESETS
 from mfrec.config.resolution import resolve
-from mfrec.data import datasets, loading
+from mfrec.data import datasets, loading, splitters, splitting
 from mfrec.progress import waiting
 
 COMMAND = CommandLine(__doc__)
@@ -27,7 +27,7 @@ PRESET = COMMAND.define(
     _RUN, "preset", str, None, "a recipe of settings that flags override", tuple(PRESETS)
 )
 CONFIG = COMMAND.define(_RUN, "config", str, None, "repeat the run of this config.json")
-COMMAND.define_settings({"dataset": datasets.NAMES})
+COMMAND.define_settings({"dataset": datasets.NAMES, "split": tuple(splitters.REGISTRY)})
 
 COMMAND.show_first(
     "The flags that matter most.",
@@ -51,7 +51,9 @@ def train(started: float) -> None:
     Args:
         started: time.perf_counter() when the command began.
     """
-    config = loading.choose(resolve(COMMAND.given_settings(), PRESET.value, CONFIG.value))
+    given = COMMAND.given_settings()
+    config = resolve(given, PRESET.value, CONFIG.value, splitters.REGISTRY)
+    config = splitting.complete(loading.complete(config))
     source = loading.load(config.data)
 
     # TensorFlow takes seconds to import: wrong flags and files are answered before

@@ -3,14 +3,15 @@
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
 from mfrec.config.presets import PRESETS
-from mfrec.config.settings import FILE_OPTIONS, NO_CANDIDATES, SPLITS, Config, SplitConfig
+from mfrec.config.settings import FILE_OPTIONS, NO_CANDIDATES, Config, SplitConfig
 from mfrec.errors import InputError, did_you_mean
 from mfrec.files import require_run_dir
+from mfrec.own_code import is_address
 
 # Files that belong to one data set.
 _FILES = (
@@ -40,7 +41,10 @@ _TABLE_SETTINGS = (
 
 
 def resolve(
-    flags: Mapping[str, Any], preset: str | None = None, config_file: str | None = None
+    flags: Mapping[str, Any],
+    preset: str | None = None,
+    config_file: str | None = None,
+    splits: Container[str] = (),
 ) -> Config:
     """Return the settings in force.
 
@@ -48,6 +52,8 @@ def resolve(
         flags: what the user typed, by flat name.
         preset: a name in PRESETS.
         config_file: a config.json of an earlier run, or a part of one.
+        splits: names of splits that every data set has; those that a data set defines itself
+            are dropped when flags name another data set.
 
     Raises:
         InputError: a name, value or file that cannot be used.
@@ -62,7 +68,7 @@ def resolve(
     inherited = dict(PRESETS[preset]) if preset is not None else {}
     if config_file:
         inherited.update(read_settings(config_file))
-    for name in _not_inherited(inherited, flags):
+    for name in _not_inherited(inherited, flags, splits):
         inherited.pop(name, None)
     values = inherited | dict(flags)
     config = Config().replace({name: _absolute(name, value) for name, value in values.items()})
@@ -71,7 +77,9 @@ def resolve(
     return config
 
 
-def _not_inherited(inherited: Mapping[str, Any], flags: Mapping[str, Any]) -> set[str]:
+def _not_inherited(
+    inherited: Mapping[str, Any], flags: Mapping[str, Any], splits: Container[str]
+) -> set[str]:
     """Return the settings of a preset or config file that the flags make meaningless."""
     dropped: set[str] = set()
     own_files = "ratings" in flags or "train_ratings" in flags
@@ -80,7 +88,8 @@ def _not_inherited(inherited: Mapping[str, Any], flags: Mapping[str, Any]) -> se
         dropped |= {"dataset", *_FILES}
     elif "dataset" in flags:
         dropped |= {*_FILES, *FILE_OPTIONS, "weight_transform"}
-    if (own_files or "dataset" in flags) and inherited.get("split") not in SPLITS:
+    split = inherited.get("split") or ""
+    if (own_files or "dataset" in flags) and split not in splits and not is_address(split):
         # a data set's own split goes with it
         dropped.add("split")
     if flags.get("optimizer", inherited.get("optimizer")) != inherited.get("optimizer"):

@@ -24,14 +24,6 @@ RANKING_LOSSES = (
 OPTIMIZERS = ("adam", "adamw", "adagrad", "sgd", "nadam")
 SCHEDULES = ("constant", "exponential", "cosine")
 TENSORBOARD_LEVELS = ("off", "basic", "full")
-SPLITS = (
-    *("random", "per_user", "leave_last_out", "temporal", "held_out_items"),
-    "held_out_users",
-)
-# The default validation and test fractions of these splits.
-HELD_OUT = 0.1
-# The default share of a held-out user's ratings that is folded in.
-FOLDED_IN = 0.8
 RATINGS_FORMATS = ("auto", "table", "matrix", "adjacency")
 # How text files of ratings are read.
 COLUMNS = ("user_column", "item_column", "rating_column", "timestamp_column", "weight_column")
@@ -129,15 +121,16 @@ class SplitConfig:
 
     split: str | None = _setting(
         None,
-        f"{', '.join(SPLITS)}, or one that a data set brings: u1 … u5, ua, ub; published (default: "
-        "published if the set has it, else random)",
+        "how the test part is chosen: a data set's own u1 … u5, ua, ub, published; your own "
+        "FILE.py:function or package.module:function (default: published if a set has that, else "
+        "random); or one of",
     )
     validation_fraction: float | None = _setting(
         None,
         "share held out for validation: of all ratings (random, temporal), of each user's "
         "(per_user), of all items or users (held_out_items, held_out_users), of the training part "
         "(folds, a set's own split, ready-made parts); 0: none; leave_last_out takes one rating of "
-        f"each user (default: {HELD_OUT}; of the training part 0)",
+        "each user (default: 0.1; of the training part 0)",
         minimum=0,
         below=1,
     )
@@ -145,14 +138,14 @@ class SplitConfig:
         None,
         "share held out for the test: of all ratings (random, temporal), of each user's (per_user, "
         "--fold_by=users), of all items or users (held_out_items, held_out_users) "
-        f"(default: {HELD_OUT})",
+        "(default: 0.1)",
         minimum=0,
         below=1,
     )
     fold_in_fraction: float | None = _setting(
         None,
         "held_out_users: share of each held-out user's ratings to fold in; the rest is predicted "
-        f"(default: {FOLDED_IN})",
+        "(default: 0.8)",
         above=0,
         below=1,
     )

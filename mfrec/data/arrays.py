@@ -14,12 +14,12 @@ _COLUMNS = ("user_ids", "item_ids", "ratings")
 
 
 def known_by_ending(path: str | Path) -> bool:
-    """Tells whether a file is read by `read`: its name ends in .npz or .npy."""
+    """Return whether `read` reads a file: its name ends in .npz or .npy."""
     return Path(path).suffix.lower() in _ENDINGS
 
 
 def read(path: str | Path) -> Interactions:
-    """Reads an .npz or .npy file of ratings.
+    """Read an .npz or .npy file of ratings.
 
     Args:
         path: an .npz file with the arrays `user_ids`, `item_ids` (integers or text), `ratings`
@@ -95,7 +95,7 @@ def _from_matrix(matrix: np.ndarray) -> Interactions:
 
 
 def _from_sparse(arrays: Mapping[str, np.ndarray]) -> Interactions:
-    """Reads the arrays that scipy saves: "indptr" counts the entries of each row or column."""
+    """Read the arrays that scipy saves; the differences of "indptr" are the entries per row."""
     kind = arrays["format"].item()
     kind = kind.decode("ascii", "replace") if isinstance(kind, bytes) else str(kind)
     if kind not in ("csr", "csc", "coo"):

@@ -1,9 +1,9 @@
-"""Parsed text files of ratings, kept in a plain binary form that loads at once.
+"""A cache of parsed text files of ratings, in a binary form that loads at once.
 
 `<data folder>/.mfrec-cache/` holds one .npz file for every text file and way of reading it. It is
-used only while the text file has the size, the time and the first and last bytes that it had
-when it was parsed; what is stale or broken is made anew, and a folder that cannot be written
-means no cache. Everything in it can be deleted at any time.
+used only while the text file has the size, time and first and last bytes that it had when it was
+parsed; stale and broken files are made anew, and in a folder that cannot be written nothing is
+cached. Everything in it can be deleted at any time.
 """
 
 import contextlib
@@ -17,23 +17,24 @@ from typing import Any
 import numpy as np
 
 from mfrec.data import arrays, readers
-from mfrec.data.interactions import Interactions, Vocabulary
+from mfrec.data.interactions import Interactions
+from mfrec.data.vocabulary import Vocabulary
 
 FOLDER = ".mfrec-cache"
 # Smaller files are parsed as fast as they are looked up.
 MIN_BYTES = 1_000_000
 
-# Counted up whenever the readers begin to see something else in the same file.
+# Increased whenever the readers begin to read the same file differently.
 _VERSION = 2
 _EDGE_BYTES = 1 << 16
-# Raw ids hold no NUL: text that does is refused.
+# No raw id contains NUL: the readers refuse text with one.
 _SEPARATOR = "\0"
-# What reading a file may raise that is no cache of this version, or no longer whole.
+# What loading raises for a file of another version, or a damaged one.
 _BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 def read_ratings(path: str | Path, data_dir: str | Path, **options: Any) -> Interactions:
-    """Reads a file of ratings, from the cache where it stands there.
+    """Read a file of ratings, from the cache if it is there.
 
     Args:
         path: the file.
@@ -46,7 +47,7 @@ def read_ratings(path: str | Path, data_dir: str | Path, **options: Any) -> Inte
     Raises:
         InputError: as `readers.read_ratings` does.
     """
-    source = _describe_source(path, options)
+    source = _fingerprint(path, options)
     if source is None:
         return readers.read_ratings(path, **options)
     name = hashlib.sha256(json.dumps(source["key"]).encode()).hexdigest()[:32]
@@ -55,14 +56,20 @@ def read_ratings(path: str | Path, data_dir: str | Path, **options: Any) -> Inte
         return _load(cached, source)
     interactions = readers.read_ratings(path, **options)
     # A file that was written to meanwhile may have been read in part.
-    if _describe_source(path, options) == source:
+    if _fingerprint(path, options) == source:
         with contextlib.suppress(OSError):
             _save(cached, source, interactions)
     return interactions
 
 
-def _describe_source(path: str | Path, options: dict[str, Any]) -> dict[str, Any] | None:
-    """What has to be the same for a cached file to be used; None for what is not cached."""
+def read_set_file(path: Path, **options: Any) -> Interactions:
+    """Read a file in the folder of a named set; see `read_ratings`."""
+    # The set's folder lies in the data folder.
+    return read_ratings(path, path.parent.parent, **options)
+
+
+def _fingerprint(path: str | Path, options: dict[str, Any]) -> dict[str, Any] | None:
+    """What has to be the same for a cached file to be used; None for files that are not cached."""
     if arrays.known_by_ending(path):
         return None
     try:
@@ -84,7 +91,7 @@ def _describe_source(path: str | Path, options: dict[str, Any]) -> dict[str, Any
 
 
 def _load(cached: Path, source: dict[str, Any]) -> Interactions:
-    """Reads a cached file; raises one of _BROKEN where it is another's, or damaged."""
+    """Load a cached file; raises one of _BROKEN if it is stale or damaged."""
     # numpy closes only files that it can read.
     with cached.open("rb") as file, np.load(file, allow_pickle=False) as content:
         if content["source"].item() != json.dumps(source):
@@ -105,7 +112,7 @@ def _load(cached: Path, source: dict[str, Any]) -> Interactions:
 
 
 def _save(cached: Path, source: dict[str, Any], interactions: Interactions) -> None:
-    """Writes a cached file, whole or not at all; raises OSError where it cannot."""
+    """Write a cached file, completely or not at all; raises OSError if it cannot."""
     data_dir = cached.parent.parent
     if data_dir.exists() and not data_dir.stat().st_mode & 0o222:
         # Root, as in a container, could write there all the same.

@@ -1,4 +1,4 @@
-"""Files of held-out pairs with the fixed negatives that each is to be ranked among."""
+"""Files of held-out pairs, each with the fixed negatives that it is ranked among."""
 
 import re
 from pathlib import Path
@@ -6,27 +6,28 @@ from pathlib import Path
 import numpy as np
 
 from mfrec.data import tables
-from mfrec.data.interactions import Interactions, Vocabulary
+from mfrec.data.interactions import Interactions
 from mfrec.data.tables import short
+from mfrec.data.vocabulary import Vocabulary
 
 _PAIR = re.compile(r"\(([^,()]+),([^,()]+)\)")
 
 
 def read_candidates(path: str | Path) -> tuple[Interactions, Interactions]:
-    """Reads `(user,item)<TAB>negative<TAB>negative ...`, one held-out pair of raw ids a line.
+    """Read `(user,item)<TAB>negative<TAB>negative ...`, one held-out pair of raw ids per line.
 
-    This is how the `.test.negative` files of He et al. 2017, "Neural collaborative filtering",
-    look.
+    This is the format of the `.test.negative` files of He et al. 2017, "Neural collaborative
+    filtering".
 
     Args:
-        path: a UTF-8 file with as many negatives in every line.
+        path: a UTF-8 file with the same number of negatives in every line.
 
     Returns:
         The held-out pairs with rating 1, and a row (user, negative) with rating 0 for each
         negative; both have the same users.
 
     Raises:
-        InputError: the file is missing or empty, or a line cannot be read; says which.
+        InputError: the file is missing or empty, or a line cannot be read; names the line.
     """
     table = tables.read(path, "tab")
     users, items = [], []

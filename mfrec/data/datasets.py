@@ -1,43 +1,29 @@
-"""Named data sets: find them in the data folder or get them there, verify them, read them.
+"""Named data sets: fetch them into the data folder, verify them, read them.
 
-A set that lies in the data folder is used as it is. One that does not is fetched from its
-publisher; MovieLens 100K can also be rebuilt, byte for byte, from the copy that the `recbole`
-package carries. `toy` and `planted-100k` need no file at all.
+A set in the data folder is used as it is. Others are fetched from their publishers; MovieLens 100K
+can also be rebuilt, see `recbole_copy`. `toy` and `planted-100k` need no files.
 """
 
 import functools
-import hashlib
-import math
 import os
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mfrec.data import cache, downloads, tables
+from mfrec.data import downloads, movielens, recbole_copy
 from mfrec.data.candidates import read_candidates
 from mfrec.data.downloads import Remote
-from mfrec.data.interactions import Interactions, Vocabulary, concatenate
-from mfrec.data.items import ItemDescriptions, describe, read_items
+from mfrec.data.interactions import Interactions
+from mfrec.data.planted import planted_100k
+from mfrec.data.published_parts import read_both_parts, read_parts
 from mfrec.errors import InputError, did_you_mean
 from mfrec.progress import waiting
 
-# The split that a set was published with, where it came as parts.
+# The split that a set was published with, if it came as parts.
 PUBLISHED = "published"
-
-_RECBOLE = "recbole==1.2.1"
-_RECBOLE_FOLDER = "recbole/dataset_example/ml-100k"
-_U_DATA_MD5 = "6e47046882bad158b0efbb84cd5cb987"
-_GENRES = (
-    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
-    *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery"),
-    *("Romance", "Sci-Fi", "Thriller", "War", "Western"),
-)
 
 
 @dataclass(frozen=True)
@@ -46,19 +32,19 @@ class Dataset:
 
     Attributes:
         name: what `--dataset` takes.
-        read: makes Interactions of the set's folder; generated sets pass over the folder.
-        folder: below the data folder; "" for sets that need no file.
-        files: that are read, by their names in the folder, and the publisher's terms. The
-            first are the ratings: where they are, the set is there.
+        read: reads Interactions from the set's folder; generated sets ignore it.
+        folder: in the data folder; "" for sets without files.
+        files: names of the files that are read, and of the publisher's terms. The first holds
+            the ratings: a folder with it holds the set.
         remotes: what to fetch: one zip archive that holds `folder`, or the files themselves.
-        page: where a person finds the files of a set that cannot be fetched, because nothing
-            is known by which to tell the right ones.
-        rebuild: another source, tried when the publisher fails: makes the folder's files in
-            an empty folder.
-        splits: its predefined splits by name: the set's folder and what `read` made of it into
-            the training and test part.
-        candidates: makes of the set's folder the items that are ranked beside each user's test
-            items in the split it was published with.
+        page: where a person finds the files of a set that is not fetched, as no checksum is
+            known that would verify them.
+        rebuild: another source, tried if the publisher fails: writes the set's files into an
+            empty folder.
+        splits: its predefined splits by name: (folder, what `read` returned) -> training and
+            test part.
+        candidates: reads from the set's folder the items that are ranked beside each user's
+            test items in the published split.
     """
 
     name: str
@@ -75,30 +61,30 @@ class Dataset:
 
     @property
     def source(self) -> str:
-        """Where it is to be had, for people."""
+        """Where it can be found, for people."""
         return " and ".join(remote.url for remote in self.remotes) or self.page
 
 
 def default_data_dir() -> Path:
-    """Returns the data folder: $MFREC_DATA_DIR, or else ~/.cache/mfrec."""
+    """Return the data folder: $MFREC_DATA_DIR, or else ~/.cache/mfrec."""
     return Path(os.environ.get("MFREC_DATA_DIR") or Path.home() / ".cache" / "mfrec")
 
 
 def load(name: str, data_dir: str | Path, download: bool = True) -> Interactions:
-    """Reads a named data set, fetching it first where it is not in the data folder.
+    """Read a named data set, fetching it first if it is not in the data folder.
 
     Args:
         name: one of `NAMES`.
-        data_dir: the data folder; made where it is missing.
+        data_dir: the data folder; made if it is missing.
         download: False raises instead of fetching.
 
     Returns:
-        Interactions in the order of the set's file, repeats included, with titles as the
-        items' labels and with genres where the set has them. `planted-100k` knows its expected
+        Interactions in the order of the set's file, repeated pairs included, with titles as the
+        items' labels and with genres if the set has them; `planted-100k` with its expected
         ratings.
 
     Raises:
-        InputError: no such set, or it cannot be had or read.
+        InputError: no such set, or it cannot be fetched or read.
     """
     dataset = _dataset(name)
     if not is_on_disk(name, data_dir):
@@ -110,14 +96,14 @@ def load(name: str, data_dir: str | Path, download: bool = True) -> Interactions
 
 
 def is_on_disk(name: str, data_dir: str | Path) -> bool:
-    """Tells whether a set can be read without fetching it; raises InputError for no set."""
+    """Return whether a set is in the data folder; raises InputError for an unknown set."""
     return _is_there(_dataset(name), Path(data_dir))
 
 
 def choose_default(data_dir: str | Path) -> tuple[str, str]:
-    """Returns the data set for who names none, and why it was chosen.
+    """Return the default data set, and why it is that one.
 
-    That is movielens-100k where it is on disk or can be fetched now, else planted-100k.
+    It is movielens-100k if that is on disk or can be fetched now, else planted-100k.
     """
     dataset = DATASETS["movielens-100k"]
     folder = Path(data_dir) / dataset.folder
@@ -131,19 +117,19 @@ def choose_default(data_dir: str | Path) -> tuple[str, str]:
 
 
 def predefined_splits(name: str) -> tuple[str, ...]:
-    """Returns the names of a set's own splits; raises InputError for no set."""
+    """Return the names of a set's own splits; raises InputError for an unknown set."""
     return tuple(_dataset(name).splits)
 
 
 def load_candidates(name: str, data_dir: str | Path) -> Interactions | None:
-    """Returns the fixed negatives that a set brings for the split it was published with.
+    """Return the fixed negatives of a set's published split.
 
     Args:
         name: one of `NAMES`.
         data_dir: the data folder, where the set is.
 
     Returns:
-        Rows (user, item) with rating 0, in vocabularies of their own; None for other sets.
+        Rows (user, item) with rating 0, in vocabularies of their own; None for sets without.
 
     Raises:
         InputError: no such set, or the file cannot be read.
@@ -157,11 +143,11 @@ def load_candidates(name: str, data_dir: str | Path) -> Interactions | None:
 def predefined_split(
     name: str, interactions: Interactions, split: str, data_dir: str | Path
 ) -> tuple[Interactions, Interactions]:
-    """Returns the training and test part of a split that the data set itself defines.
+    """Return the training and test part of a split that the data set itself defines.
 
     Args:
         name: one of `NAMES`.
-        interactions: what `load` returned for that name; both parts share its vocabularies.
+        interactions: what `load` returned for it; both parts share its vocabularies.
         split: for movielens-100k "u1" to "u5", five folds, or "ua" and "ub", which hold out
             ten ratings of every user; "published" for sets that came as parts.
         data_dir: the data folder.
@@ -177,11 +163,11 @@ def predefined_split(
 
 
 def fetch(dataset: Dataset, data_dir: str | Path) -> None:
-    """Puts a data set into the data folder, whole or not at all.
+    """Fetch a data set into the data folder, completely or not at all.
 
     Args:
         dataset: what to fetch, such as an entry of `DATASETS`.
-        data_dir: the data folder; made where it is missing.
+        data_dir: the data folder; made if it is missing.
 
     Raises:
         InputError: every source failed; names each with its reason and says what to do.
@@ -194,7 +180,7 @@ def fetch(dataset: Dataset, data_dir: str | Path) -> None:
         raise InputError(_unavailable(dataset, data_dir, "it is not fetched"))
     sources = [(dataset.source, _fetch)]
     if dataset.rebuild is not None:
-        sources += [(f"the Python package {_RECBOLE}", _rebuild)]
+        sources += [(f"the Python package {recbole_copy.REQUIREMENT}", _rebuild)]
     reasons = []
     for source, get in sources:
         print(f"{dataset.name}: fetching it from {source}", file=sys.stderr)
@@ -208,22 +194,6 @@ def fetch(dataset: Dataset, data_dir: str | Path) -> None:
         else:
             return
     raise InputError(_unavailable(dataset, data_dir, "; ".join(reasons)))
-
-
-def u_item_from_recbole(items: str) -> str:
-    """Returns u.item as MovieLens 100K lays it out, from recbole's ml-100k.item.
-
-    recbole keeps titles, years and genres; the dates and addresses that it lacks stay empty.
-    """
-    lines = []
-    for line in items.splitlines()[1:]:
-        raw_id, title, year, genres = line.split("\t")
-        # Movie 267 has neither title nor year; recbole misspells that.
-        title = "unknown" if title == "unkonwn" else title
-        label = f"{title} ({year})" if year.isdigit() else title
-        flags = (str(int(genre in genres.split(" "))) for genre in _GENRES)
-        lines.append("|".join([raw_id, label, "", "", "", *flags]) + "\n")
-    return "".join(lines)
 
 
 def _dataset(name: str) -> Dataset:
@@ -244,7 +214,7 @@ def _unavailable(dataset: Dataset, data_dir: Path, reason: str) -> str:
     if not dataset.remotes:
         what = f"{' and '.join(dataset.files)} from {dataset.page}"
     return (
-        f"{dataset.name} cannot be had ({reason}); download {what} by hand and {target}, or use "
+        f"{dataset.name} is not available ({reason}); download {what} by hand and {target}, or use "
         "--dataset=planted-100k"
     )
 
@@ -260,7 +230,7 @@ def _move_into_place(folder: Path, dataset: Dataset, data_dir: Path) -> None:
     try:
         os.rename(folder, data_dir / dataset.folder)
     except OSError:
-        # Another process may have been faster; what it put there is as good.
+        # Another process may have put the same files there first.
         if not _is_there(dataset, data_dir):
             raise
 
@@ -286,72 +256,16 @@ def _rebuild(dataset: Dataset, temporary: Path) -> Path:
     return folder
 
 
-def _rebuild_movielens_100k(folder: Path) -> None:
-    """Writes u.data and u.item, from the copy of MovieLens 100K inside recbole's wheel."""
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        wheel = downloads.download_wheel(_RECBOLE, Path(temporary))
-        with zipfile.ZipFile(wheel) as members:
-            ratings = members.read(f"{_RECBOLE_FOLDER}/ml-100k.inter")
-            items = members.read(f"{_RECBOLE_FOLDER}/ml-100k.item").decode()
-    u_data = ratings.partition(b"\n")[2]
-    md5 = hashlib.md5(u_data, usedforsecurity=False).hexdigest()
-    if md5 != _U_DATA_MD5:
-        raise InputError(f"the md5 of u.data is {md5}, not {_U_DATA_MD5}")
-    (folder / "u.data").write_bytes(u_data)
-    (folder / "u.item").write_bytes(u_item_from_recbole(items).encode("latin-1"))
-
-
-def _cut_movielens_100k(
-    fold: int, folder: Path, interactions: Interactions
-) -> tuple[Interactions, Interactions]:
-    """Cuts u1 to u5 as GroupLens did, from u.data itself: 20,000 rows after another."""
-    if len(interactions) != 100_000:
-        raise InputError(
-            f"{folder / 'u.data'}: {len(interactions)} rows, 100000 expected for u{fold}; restore "
-            "the published file"
-        )
-    is_test = np.arange(len(interactions)) // 20_000 == fold - 1
-    return interactions.take(~is_test), interactions.take(is_test)
-
-
-def _read_movielens_100k_parts(
-    split: str, folder: Path, interactions: Interactions
-) -> tuple[Interactions, Interactions]:
-    for path in (folder / f"{split}.base", folder / f"{split}.test"):
-        if not path.is_file():
-            raise InputError(
-                f"{path}: no such file (a copy rebuilt from recbole has no ua and ub); take one "
-                "of u1 to u5, or unpack the publisher's archive there"
-            )
-    files = (f"{split}.base", f"{split}.test")
-    return _read_parts(files, {"delimiter": "\t", "header": False}, folder, interactions)
-
-
-def _read_parts(
-    files: tuple[str, str], options: dict[str, Any], folder: Path, interactions: Interactions
-) -> tuple[Interactions, Interactions]:
-    """Reads the training and test part from files of their own."""
-    train, test = (
-        _read_ratings(folder / file, **options).encode(interactions.users, interactions.items)
-        for file in files
-    )
-    return train, test
-
-
-def _read_both_parts(files: tuple[str, str], options: dict[str, Any], folder: Path) -> Interactions:
-    return concatenate(*(_read_ratings(folder / file, **options) for file in files))
-
-
 def _published_as_parts(
     name: str, folder: str, files: tuple[str, ...], options: dict[str, Any], **others: Any
 ) -> Dataset:
-    """A set whose first files are a training and a test part: both in one, and as they are."""
+    """A set whose first files are a training and a test part."""
     return Dataset(
         name,
-        functools.partial(_read_both_parts, files[:2], options),
+        functools.partial(read_both_parts, files[:2], options),
         folder=folder,
         files=files,
-        splits={PUBLISHED: functools.partial(_read_parts, files[:2], options)},
+        splits={PUBLISHED: functools.partial(read_parts, files[:2], options)},
         **others,
     )
 
@@ -360,109 +274,11 @@ def _read_ncf_candidates(folder: Path) -> Interactions:
     return read_candidates(folder / "ml-1m.test.negative")[1]
 
 
-def _read_movielens_100k(folder: Path) -> Interactions:
-    ratings = _read_ratings(folder / "u.data", delimiter="\t", header=False)
-    path = folder / "u.item"
-    if not path.is_file():
-        return ratings
-    table = tables.read(path, "|", latin1=True)
-    if table.num_fields != 5 + len(_GENRES):
-        table.refuse(0, f"{table.num_fields} fields, {5 + len(_GENRES)} expected; restore the file")
-    labels, genres = {}, {}
-    for raw_id, label, _, _, _, *flags in map(table.row, range(len(table))):
-        labels[raw_id] = label
-        in_genre = zip(_GENRES, flags, strict=True)
-        genres[raw_id] = "|".join(genre for genre, flag in in_genre if flag == "1")
-    return _described(ratings, ItemDescriptions(labels, genres))
-
-
-def _read_double_colons(folder: Path) -> Interactions:
-    ratings = _read_ratings(folder / "ratings.dat", delimiter="::", header=False)
-    return _described(ratings, _items_if_there(folder / "movies.dat", "::"))
-
-
-def _read_csv(folder: Path) -> Interactions:
-    ratings = _read_ratings(folder / "ratings.csv", delimiter=",", header=True)
-    return _described(ratings, _items_if_there(folder / "movies.csv", ","))
-
-
-def _read_ratings(path: Path, **options: Any) -> Interactions:
-    # The set's folder lies in the data folder, where the cache is.
-    return cache.read_ratings(path, path.parent.parent, **options)
-
-
-def _items_if_there(path: Path, delimiter: str) -> ItemDescriptions:
-    return read_items(path, delimiter) if path.is_file() else ItemDescriptions({}, {})
-
-
-def _described(interactions: Interactions, items: ItemDescriptions) -> Interactions:
-    return replace(interactions, items=describe(interactions.items, items))
-
-
 def _make_toy(_: Path) -> Interactions:
     return Interactions.from_matrix(
         [[5, 4, 3], [2, 3, 5], [4, 5, 2]],
         users=["user1", "user2", "user3"],
         items=["item1", "item2", "item3"],
-    )
-
-
-def _make_planted(_: Path) -> Interactions:
-    """Draws 100,000 ratings from a known factorization of rank 8.
-
-    The score of a pair is s = 3.5 + b_u + b_i + <p_u, q_i>, with biases of standard deviation
-    0.4 and inner products of 0.5; its rating is s + N(0, 0.8), rounded and clipped to 1..5.
-    No model can know more than the mean rating given s, which is
-    1 + sum over k = 1..4 of P(rating > k) = 1 + sum of 1 - Phi((k + 0.5 - s) / 0.8).
-
-    Only sums, products, quotients and square roots touch what decides which pairs and ratings
-    come out, so that every platform draws the same.
-    """
-    num_users, num_items, num_ratings, rank, noise = 1_000, 1_700, 100_000, 8, 0.8
-    random = np.random.default_rng(20_240_601)
-
-    # Activity falls as 1 / rank above a floor of 20; the most active users take the remainder.
-    activity = 1 / np.arange(40.0, 40.0 + num_users)
-    spare = num_ratings - 20 * num_users
-    num_rated = 20 + np.floor(spare * activity / activity.sum()).astype(np.int64)
-    num_rated[: num_ratings - num_rated.sum()] += 1
-    num_rated = random.permutation(num_rated)
-    # Popularity falls as rank ** -1.5. The smallest of exponential waiting times are a draw
-    # without replacement.
-    popularity = 1 / np.arange(60.0, 60.0 + num_items)
-    popularity = random.permutation(popularity * np.sqrt(popularity))
-    waits = random.standard_exponential((num_users, num_items)) / popularity
-    in_order = np.argsort(waits, axis=1, kind="stable")
-    user_ids, places = np.nonzero(np.arange(num_items) < num_rated[:, None])
-    item_ids = in_order[user_ids, places]
-    order = random.permutation(num_ratings)
-    user_ids, item_ids = user_ids[order], item_ids[order]
-
-    user_bias = 0.4 * random.standard_normal(num_users)
-    item_bias = 0.4 * random.standard_normal(num_items)
-    # The product of two entries of variance v has variance v ** 2; `rank` of them make 0.25.
-    spread = math.sqrt(math.sqrt(0.25 / rank))
-    user_embedding = spread * random.standard_normal((num_users, rank))
-    item_embedding = spread * random.standard_normal((num_items, rank))
-    scores = 3.5 + user_bias[user_ids] + item_bias[item_ids]
-    for dim in range(rank):
-        # Not a matrix product: the order of its sums differs between machines.
-        scores += user_embedding[user_ids, dim] * item_embedding[item_ids, dim]
-    ratings = np.clip(np.round(scores + noise * random.standard_normal(num_ratings)), 1, 5)
-
-    expected = np.ones(num_ratings)
-    for k in range(1, 5):
-        # 1 - Phi(x) = erfc(x / sqrt(2)) / 2
-        x = (k + 0.5 - scores) / (noise * math.sqrt(2))
-        expected += np.fromiter(map(math.erfc, x.tolist()), np.float64) / 2
-    return Interactions(
-        user_ids.astype(np.int32),
-        item_ids.astype(np.int32),
-        ratings.astype(np.float32),
-        1_000_000_000 + 60 * np.arange(num_ratings, dtype=np.int64),
-        Vocabulary(tuple(f"user{user + 1}" for user in range(num_users))),
-        Vocabulary(tuple(f"item{item + 1}" for item in range(num_items))),
-        expected.astype(np.float32),
     )
 
 
@@ -484,7 +300,7 @@ DATASETS: dict[str, Dataset] = {
     for dataset in (
         Dataset(
             "movielens-100k",
-            _read_movielens_100k,
+            movielens.read_100k,
             folder="ml-100k",
             files=("u.data", "u.item", "ua.base", "ua.test", "ub.base", "ub.test", "README"),
             remotes=_grouplens(
@@ -492,15 +308,15 @@ DATASETS: dict[str, Dataset] = {
                 4_924_029,
                 "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
             ),
-            rebuild=_rebuild_movielens_100k,
+            rebuild=recbole_copy.rebuild_movielens_100k,
             splits={
-                **{f"u{n}": functools.partial(_cut_movielens_100k, n) for n in range(1, 6)},
-                **{ab: functools.partial(_read_movielens_100k_parts, ab) for ab in ("ua", "ub")},
+                **{f"u{n}": functools.partial(movielens.cut_100k, n) for n in range(1, 6)},
+                **{ab: functools.partial(movielens.read_100k_parts, ab) for ab in ("ua", "ub")},
             },
         ),
         Dataset(
             "movielens-1m",
-            _read_double_colons,
+            movielens.read_dat,
             folder="ml-1m",
             files=("ratings.dat", "movies.dat", "README"),
             remotes=_grouplens(
@@ -511,7 +327,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "movielens-10m",
-            _read_double_colons,
+            movielens.read_dat,
             folder="ml-10M100K",
             files=("ratings.dat", "movies.dat", "README.html"),
             remotes=_grouplens(
@@ -522,7 +338,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "movielens-20m",
-            _read_csv,
+            movielens.read_csv,
             folder="ml-20m",
             files=_CSV_FILES,
             remotes=_grouplens(
@@ -533,7 +349,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "movielens-25m",
-            _read_csv,
+            movielens.read_csv,
             folder="ml-25m",
             files=_CSV_FILES,
             remotes=_grouplens(
@@ -544,7 +360,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "movielens-32m",
-            _read_csv,
+            movielens.read_csv,
             folder="ml-32m",
             files=_CSV_FILES,
             remotes=_grouplens(
@@ -555,7 +371,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "movielens-latest-small",
-            _read_csv,
+            movielens.read_csv,
             folder="ml-latest-small",
             files=_CSV_FILES,
             # The edition of September 2018; GroupLens may put another one there.
@@ -567,7 +383,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "movietweetings-100k",
-            _read_double_colons,
+            movielens.read_dat,
             folder="movietweetings-100k",
             files=("ratings.dat", "movies.dat"),
             remotes=(
@@ -599,7 +415,7 @@ DATASETS: dict[str, Dataset] = {
             page="https://github.com/hexiangnan/neural_collaborative_filtering/tree/master/Data",
             candidates=_read_ncf_candidates,
         ),
-        Dataset("planted-100k", _make_planted),
+        Dataset("planted-100k", lambda _: planted_100k()),
         Dataset("toy", _make_toy),
     )
 }

@@ -3,8 +3,6 @@
 import hashlib
 import http.client
 import stat
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 import zipfile
@@ -19,7 +17,6 @@ from mfrec.errors import InputError
 from mfrec.progress import Progress
 
 _STALL_SECONDS = 20
-_PIP_SECONDS = 300
 # The named sets' archives unpack to 0.5 (MovieLens 100K) to 4.3 times (1M) their size.
 _MAX_UNPACKED_RATIO = 10
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -27,7 +24,7 @@ _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Remote:
-    """A file to fetch, and how to know it.
+    """A file to fetch, with its size and checksum.
 
     Attributes:
         url: https.
@@ -40,15 +37,30 @@ class Remote:
     sha256: str
 
 
-# How fetching from one source may fail; the next source is tried then.
+# Errors of fetching from one source; the next source is tried then.
 FAILURES = (
-    *(OSError, ValueError, KeyError, RuntimeError, http.client.HTTPException),
-    *(zipfile.BadZipFile, zlib.error, subprocess.SubprocessError),
+    OSError,
+    ValueError,
+    KeyError,
+    RuntimeError,
+    http.client.HTTPException,
+    zipfile.BadZipFile,
+    zlib.error,
 )
 
 
 def download(name: str, remote: Remote, path: Path) -> None:
-    """Writes the file at `path`; raises unless its size and checksum are as published."""
+    """Fetch a file to `path`.
+
+    Args:
+        name: of the data set, for the progress line.
+        remote: what to fetch.
+        path: where to write it.
+
+    Raises:
+        InputError: its size or checksum is not the published one, or the address is not https.
+        OSError, http.client.HTTPException: it cannot be reached, or written.
+    """
     _refuse_insecure(remote.url)
     digest = hashlib.sha256()
     done = 0
@@ -93,42 +105,27 @@ class _SecureRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def unpack(archive: Path, target: Path, names: Collection[str]) -> None:
-    """Unpacks some files of a zip archive.
+    """Unpack some files of a zip archive.
 
     Args:
-        archive: raises InputError for anything in it but plain files and folders.
+        archive: a zip file.
         target: the folder to unpack to.
-        names: which files to unpack, as the archive names them; those it lacks are passed over.
+        names: the files to unpack, as the archive names them; those it lacks are skipped.
+
+    Raises:
+        InputError: the archive holds anything but plain files and folders below it, or is too
+            large when unpacked.
     """
     with zipfile.ZipFile(archive) as members:
         for member in members.infolist():
             path = PurePosixPath(member.filename)
             kind = stat.S_IFMT(member.external_attr >> 16)
             is_plain = kind in (0, stat.S_IFDIR if member.is_dir() else stat.S_IFREG)
-            strays = path.is_absolute() or ".." in path.parts or set(":\\") & set(str(path))
-            if strays or not is_plain:
+            is_outside = path.is_absolute() or ".." in path.parts or set(":\\") & set(str(path))
+            if is_outside or not is_plain:
                 raise InputError(f"it holds {member.filename!r}, no plain file of its own")
         wanted = [member for member in members.infolist() if member.filename in names]
         size = sum(member.file_size for member in wanted)
         if size > _MAX_UNPACKED_RATIO * archive.stat().st_size:
             raise InputError(f"it would unpack to {size} bytes")
         members.extractall(target, wanted)
-
-
-def download_wheel(requirement: str, folder: Path) -> Path:
-    # pip knows the package index that this machine is set up for.
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-    command += ["--quiet", "--no-input", "--disable-pip-version-check", "--retries=1"]
-    command += ["--dest", str(folder), requirement]
-    result = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_PIP_SECONDS,
-    )
-    wheels = list(folder.glob("*.whl"))
-    if result.returncode or not wheels:
-        complaints = result.stderr.strip().splitlines() or ["no wheel came"]
-        raise InputError(f"pip download: {complaints[-1]}")
-    return wheels[0]

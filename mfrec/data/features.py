@@ -1,16 +1,16 @@
-"""Files of what is known of items or users besides ratings, into features of rows.
+"""Files of features of items or users, such as genres or age, as features of a vocabulary's rows.
 
 A feature is something that several rows share, with a name such as "genres=Comedy", and its own
 row in the model. A column of the file becomes
 
-    texts         a feature a text
-    lists         texts with "|" between several, such as genres: a feature an entry
+    texts         one feature per distinct text
+    lists         texts with "|" between entries, such as genres: one feature per distinct entry
     flags         0 and 1: one feature, which rows with 1 have
-    numbers       of more than 32 different ones: one feature, standardised; fewer are texts
+    numbers       with more than 32 distinct values: one standardized feature; fewer are texts
 
 RecBole's types in a header, such as "year:token" or "tags:token_seq", overrule what a column looks
-like. What one row alone has is no feature, as it says no more than the row's id; and a column that
-is mostly so, such as titles, is left out and said to be.
+like. A value that only one row has is no feature, as it says no more than the row's id; a column
+that consists mostly of such values, such as titles, is left out, and a note says so.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mfrec.data import tables
-from mfrec.data.interactions import UNKNOWN, Vocabulary
 from mfrec.data.readers import USUAL_NAMES, plain_name
 from mfrec.data.tables import Table, short
+from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError
 
 _NONE = -1
@@ -31,21 +31,25 @@ _MOST_CATEGORIES = 32
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Which features every row has, and how much of each.
+    """The features of every row of a vocabulary, and their values.
 
     Attributes:
-        names: of the features, such as "genres=Comedy".
-        ids: int32 [rows, width], features; the last ones of a row are padding.
-        values: float32 [rows, width], how much each counts; 0 for padding.
+        names: of the features, such as "genres=Comedy"; their positions are the feature ids.
+        ids: int32 [rows, width], feature ids; rows with fewer features end in padding.
+        values: float32 [rows, width], the value of each; 0 for padding.
     """
 
     names: tuple[str, ...]
     ids: np.ndarray
     values: np.ndarray
 
-    def counts(self, counts: np.ndarray) -> np.ndarray:
-        """How many examples have each feature, float64 [features], from those of each row."""
-        weights = np.where(self.values != 0, counts[:, np.newaxis], 0).ravel()
+    def counts(self, row_counts: np.ndarray) -> np.ndarray:
+        """Return the number of examples with each feature, float64 [features].
+
+        Args:
+            row_counts: number of examples of each row, [rows].
+        """
+        weights = np.where(self.values != 0, row_counts[:, np.newaxis], 0).ravel()
         return np.bincount(self.ids.ravel(), weights, minlength=len(self.names))
 
 
@@ -56,8 +60,7 @@ class Column:
     Attributes:
         names: of its features.
         ids: int32 [rows, width], the features of every row of the file; −1 for none.
-        numbers: float64 [rows], NaN for none, where the column is one feature that counts as
-            much; None where it counts alike.
+        numbers: float64 [rows], NaN for none, the values of a column of numbers; else None.
     """
 
     names: tuple[str, ...]
@@ -67,13 +70,13 @@ class Column:
 
 @dataclass(frozen=True, eq=False)
 class FeatureFile:
-    """What a file says of the users or the items that stand in it.
+    """The features that a file has for users or items.
 
     Attributes:
         path: of the file.
         role: "user" or "item".
-        rows: who stands in it.
-        columns: what it says.
+        rows: the users or items of its lines.
+        columns: its features.
         notes: what was left out and why, one line each, for people.
     """
 
@@ -83,47 +86,55 @@ class FeatureFile:
     columns: tuple[Column, ...]
     notes: tuple[str, ...]
 
-    def of(
+    def encode(
         self, vocabulary: Vocabulary, counts: np.ndarray, earlier: Sequence[str] = ()
     ) -> Features:
-        """The features of a vocabulary's rows, as far as training rows have them.
+        """Return the features of a vocabulary's rows, without those that no training row has.
 
-        Each of a list of n counts 1/√n, so that long lists spread no wider than short ones.
-        Numbers are standardised by mean and standard deviation over the training rows.
+        Each entry of a list of n has the value 1/√n, so that long lists spread no wider than
+        short ones. Numbers are standardized by mean and standard deviation over the training rows.
 
         Args:
             vocabulary: the rows; those that are not in the file have no features.
-            counts: training ratings of each row, int [rows].
-            earlier: names of features that come first, whether or not training rows have them.
+            counts: number of training ratings of each row, int [rows].
+            earlier: names of features that keep the first feature ids, whether or not training
+                rows have them.
 
         Raises:
             InputError: no row of training has a feature.
         """
-        at, is_trained = self.rows.lookup(vocabulary.raw_ids), counts > 0
-        is_there = (at != UNKNOWN)[:, np.newaxis]
-        numbers = {name: number for number, name in enumerate(earlier)}
-        ids, values = [], []
+        lines, is_trained = self.rows.lookup(vocabulary.raw_ids), counts > 0
+        is_in_file = (lines != UNKNOWN)[:, np.newaxis]
+        new_ids = {name: feature for feature, name in enumerate(earlier)}
+        all_ids, all_values = [], []
         for column in self.columns:
-            of_rows = np.where(is_there, column.ids[at], _NONE)
-            trained = of_rows[is_trained]
+            ids = np.where(is_in_file, column.ids[lines], _NONE)
+            trained = ids[is_trained]
             is_seen = np.bincount(trained[trained != _NONE], minlength=len(column.names)) > 0
-            new_ids = np.full(len(column.names) + 1, _NONE, np.int32)
+            # The last entry is read for _NONE, which is -1.
+            translation = np.full(len(column.names) + 1, _NONE, np.int32)
             for feature, name in enumerate(column.names):
-                if is_seen[feature] or name in numbers:
-                    new_ids[feature] = numbers.setdefault(name, len(numbers))
-            # the last one answers for _NONE
-            of_rows = new_ids[of_rows]
-            ids.append(of_rows)
-            amount = np.maximum((of_rows != _NONE).sum(axis=1, keepdims=True), 1) ** -0.5
+                if is_seen[feature] or name in new_ids:
+                    translation[feature] = new_ids.setdefault(name, len(new_ids))
+            ids = translation[ids]
+            values = np.maximum((ids != _NONE).sum(axis=1, keepdims=True), 1) ** -0.5
             if column.numbers is not None:
-                amount = _standardised(column.numbers[at], is_trained & (of_rows[:, 0] != _NONE))
-            values.append(np.where(of_rows != _NONE, amount, 0))
-        if not numbers:
+                values = _standardized(column.numbers[lines], is_trained & (ids[:, 0] != _NONE))
+            all_ids.append(ids)
+            all_values.append(np.where(ids != _NONE, values, 0))
+        if not new_ids:
             raise InputError(f"{self.path}: no {self.role} of training has a feature in it")
-        return _packed(tuple(numbers), np.concatenate(ids, axis=1), np.concatenate(values, axis=1))
+        ids, values = np.concatenate(all_ids, axis=1), np.concatenate(all_values, axis=1)
+        return _packed(tuple(new_ids), ids, values)
 
-    def describe(self, vocabulary: Vocabulary, counts: np.ndarray, features: Features) -> list[str]:
-        """What became of the file, one line each, for people; arguments as for and from `of`."""
+    def notes_on(self, vocabulary: Vocabulary, counts: np.ndarray, features: Features) -> list[str]:
+        """Return what became of the file, one line each, for people.
+
+        Args:
+            vocabulary: as for `encode`.
+            counts: as for `encode`.
+            features: what `encode` returned.
+        """
         is_missing = self.rows.lookup(vocabulary.raw_ids) == UNKNOWN
         missing = int((is_missing & (counts > 0)).sum())
         lines = [f"{self.role} features: {len(features.names):,} from {self.path}", *self.notes]
@@ -135,15 +146,15 @@ class FeatureFile:
 def read_features(
     path: str, role: str, vocabularies: Sequence[Vocabulary], delimiter: str | None = None
 ) -> FeatureFile:
-    """Reads a text file of one user or item a line: raw id and features.
+    """Read a text file of one user or item per line: raw id and features.
 
-    The first line is a header, unless an id stands where the first column's name would: one of
-    the ratings, or a number. The ids' column is known by its usual names, or else is the first.
+    The first line is a header, unless it begins with an id of the ratings or a number. The column
+    of the ids is found by its usual names, or else is the first.
 
     Args:
-        path: UTF-8, or else Latin-1, as MovieLens has it; raw ids have to be ASCII then.
+        path: UTF-8, or else Latin-1, as MovieLens uses it; raw ids have to be ASCII then.
         role: "user" or "item".
-        vocabularies: who occurs in the ratings.
+        vocabularies: the users or items of the ratings.
         delimiter: between fields; guessed by default.
 
     Raises:
@@ -162,7 +173,7 @@ def read_features(
         table = table.take(slice(1, None))
         if not len(table):
             raise InputError(f"{path}: holds a header alone; give it a line for every {role}")
-    rows = _rows(table, id_column, role)
+    rows = _read_ids(table, id_column, role)
     if all((known.lookup(rows.raw_ids) == UNKNOWN).all() for known in vocabularies):
         raise InputError(
             f"{path}: none of its {role} ids is one of the ratings; check its columns and which "
@@ -182,8 +193,8 @@ def read_features(
     return FeatureFile(path, role, rows, tuple(columns), tuple(notes))
 
 
-def _rows(table: Table, id_column: int, role: str) -> Vocabulary:
-    """The ids in the order of their lines; refuses one that comes again."""
+def _read_ids(table: Table, id_column: int, role: str) -> Vocabulary:
+    """The ids in the order of their lines; refuses a repeated one."""
     codes, raw_ids = table.texts(id_column)
     repeated = np.flatnonzero(codes != np.arange(len(codes)))
     if len(repeated):
@@ -200,11 +211,11 @@ def _rows(table: Table, id_column: int, role: str) -> Vocabulary:
 
 
 def _column(table: Table, number: int, name: str) -> tuple[Column | None, str]:
-    """A column's features; or None, and why it has none."""
+    """A column's features; or None, and the reason why it has none."""
     name, _, kind = name.partition(":")
     codes, texts = table.texts(number)
     texts = ["" if text.strip().lower() in _MISSING else text for text in texts]
-    numbers = _numbers(texts)
+    numbers = _parse_numbers(texts)
     distinct = set() if numbers is None else {value for value in numbers if value == value}
     is_many = len(distinct) > _MOST_CATEGORIES
     if numbers is not None and (kind.startswith("float") or (not kind and is_many)):
@@ -221,10 +232,10 @@ def _column(table: Table, number: int, name: str) -> tuple[Column | None, str]:
         else:
             split = (text.split(between) for text in texts)
         entries = [
-            [f"{name}={entry.strip()}" for entry in dict.fromkeys(of_text) if entry.strip()]
-            for of_text in split
+            [f"{name}={entry.strip()}" for entry in dict.fromkeys(parts) if entry.strip()]
+            for parts in split
         ]
-    ids, names = _numbered(entries)
+    ids, names = _factorize_lists(entries)
     ids = ids[codes]
     counts = np.bincount(ids[ids != _NONE], minlength=len(names))
     is_shared = counts > 1
@@ -238,8 +249,8 @@ def _column(table: Table, number: int, name: str) -> tuple[Column | None, str]:
     return Column(shared, new_ids[ids]), ""
 
 
-def _numbers(texts: list[str]) -> list[float] | None:
-    """Texts as numbers, NaN for empty ones; None where one is no finite number."""
+def _parse_numbers(texts: list[str]) -> list[float] | None:
+    """Texts as numbers, NaN for empty ones; None if one is not a finite number."""
     try:
         numbers = [float(text or "nan") for text in texts]
     except ValueError:
@@ -247,8 +258,8 @@ def _numbers(texts: list[str]) -> list[float] | None:
     return None if np.isinf(numbers).any() else numbers
 
 
-def _numbered(entries: list[list[str]]) -> tuple[np.ndarray, list[str]]:
-    """Lists of names as int32 [lists, width] of ids, −1 behind them, and the names by id."""
+def _factorize_lists(entries: list[list[str]]) -> tuple[np.ndarray, list[str]]:
+    """Lists of names as int32 [lists, width] of ids, padded with −1, and the names by id."""
     ids: dict[str, int] = {}
     table = np.full((len(entries), max(map(len, entries)) or 1), _NONE, np.int32)
     for row, names in enumerate(entries):
@@ -256,8 +267,8 @@ def _numbered(entries: list[list[str]]) -> tuple[np.ndarray, list[str]]:
     return table, list(ids)
 
 
-def _standardised(numbers: np.ndarray, is_known: np.ndarray) -> np.ndarray:
-    """(x − mean) / standard deviation over the known ones, [rows, 1]; 0 where these are equal."""
+def _standardized(numbers: np.ndarray, is_known: np.ndarray) -> np.ndarray:
+    """(x − mean) / standard deviation of the known numbers, [rows, 1]; 0 if these are equal."""
     known = numbers[is_known]
     deviation = known.std() if len(known) else 0.0
     scaled = (numbers - known.mean()) / deviation if deviation > 0 else np.zeros_like(numbers)

@@ -1,25 +1,27 @@
-"""Files of items into labels and genres, and these onto a vocabulary."""
+"""Files of items: labels such as titles, and genres, for the items of a vocabulary."""
 
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from mfrec.data import tables
-from mfrec.data.interactions import Vocabulary
 from mfrec.data.readers import USUAL_NAMES, plain_name
 from mfrec.data.tables import Table, short
+from mfrec.data.vocabulary import Vocabulary
 
 _IDS = USUAL_NAMES["item"] | {"id"}
+# fmt: off
 _TITLES = {
-    *("title", "titles", "name", "movietitle", "booktitle", "itemtitle", "itemname"),
-    *("artistname", "productname", "producttitle", "label", "description"),
+    "title", "titles", "name", "movietitle", "booktitle", "itemtitle", "itemname",
+    "artistname", "productname", "producttitle", "label", "description",
 }
+# fmt: on
 _GENRES = {"genre", "genres", "class", "category", "categories"}
 
 
 @dataclass(frozen=True)
 class ItemDescriptions:
-    """What a file says about items.
+    """Labels and genres that a file has for items.
 
     Attributes:
         labels: label, such as a title, by raw id.
@@ -31,17 +33,17 @@ class ItemDescriptions:
 
 
 def read_items(path: str | Path, delimiter: str | None = None) -> ItemDescriptions:
-    """Reads labels and genres of items from a text file of one item a line.
+    """Read labels and genres of items from a text file of one item per line.
 
-    With a header the columns are known by their usual names (item_id, movieId, id; title, name;
-    genres, class, category); without one they are id, label and, of exactly three, genres.
+    With a header the columns are found by their usual names (item_id, movieId, id; title, name;
+    genres, class, category); without one they are id, label and, if there are three, genres.
 
     Args:
-        path: UTF-8, or else Latin-1, as MovieLens has it; raw ids have to be ASCII then.
+        path: UTF-8, or else Latin-1, as MovieLens uses it; raw ids have to be ASCII then.
         delimiter: between fields; guessed by default.
 
     Returns:
-        What it says; of a repeated raw id the last.
+        Labels and genres by raw id; for a repeated raw id those of its last line.
 
     Raises:
         InputError: the file is missing or empty, or a line cannot be read.
@@ -84,18 +86,18 @@ def _texts(table: Table, raw_ids: list[str], column: int | None) -> dict[str, st
     return {raw_id: table.text(row, column) for row, raw_id in enumerate(raw_ids)}
 
 
-def describe(vocabulary: Vocabulary, items: ItemDescriptions) -> Vocabulary:
-    """Returns the same rows with the labels and genres that a file has for them.
+def labelled(vocabulary: Vocabulary, descriptions: ItemDescriptions) -> Vocabulary:
+    """Return the same rows with the labels and genres that a file has for them.
 
-    A raw id that differs from the file's by zeros before it alone ("0012345", "12345") is
-    described as well, where no other row could be meant.
+    A raw id that differs from the file's only by leading zeros ("0012345", "12345") is labelled
+    as well, if no other row could be meant.
     """
-    labels = _described(vocabulary.raw_ids, items.labels)
-    genres = _described(vocabulary.raw_ids, items.genres)
+    labels = _matched(vocabulary.raw_ids, descriptions.labels)
+    genres = _matched(vocabulary.raw_ids, descriptions.genres)
     return vocabulary.with_labels(labels, genres)
 
 
-def _described(raw_ids: tuple[str, ...], texts: dict[str, str]) -> dict[str, str]:
+def _matched(raw_ids: tuple[str, ...], texts: dict[str, str]) -> dict[str, str]:
     found = {raw_id: texts[raw_id] for raw_id in raw_ids if raw_id in texts}
     lost = [raw_id for raw_id in raw_ids if raw_id not in found and raw_id.isdecimal()]
     if lost and texts:

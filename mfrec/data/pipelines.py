@@ -1,11 +1,10 @@
 """Interactions as tf.data: loops of shuffled positions for training, blocks for evaluation.
 
-The usual pipeline shuffles and batches example by example, which costs microseconds an example
-where a training step needs a tenth of one. Here the ratings lie still in memory as columns, an
-epoch is one permutation of their positions, and an element of the data set is a whole *loop*:
-positions [steps_per_loop, batch_size] that the compiled loop walks through on its own,
-gathering each step's examples. So a quarter of the bytes move that blocks of whole examples
-would take.
+The usual pipeline shuffles and batches example by example, which takes microseconds per example;
+a training step takes a tenth of one. Here the ratings stay in memory as columns, an epoch is one
+permutation of their positions, and an element of the data set is a whole *loop*: positions
+[steps_per_loop, batch_size], from which the compiled loop gathers the examples of each step. That
+moves a quarter of the bytes of blocks of whole examples.
 """
 
 from collections.abc import Iterator
@@ -14,14 +13,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mfrec.data.interactions import UNKNOWN, Interactions
+from mfrec.data.interactions import Interactions
+from mfrec.data.vocabulary import UNKNOWN
 from mfrec.quiet_tensorflow import tf
 
 EVALUATION_BLOCK = 1 << 17
 
 
 class Examples(NamedTuple):
-    """Columns of examples, or of rows of P examples of one user: of a training set, or of a step.
+    """Columns of examples, of a training set or of a step.
+
+    With `positives_per_row` P above 1 an entry is a row of up to P examples of one user.
 
     Attributes:
         user_ids: int32 [n].
@@ -36,16 +38,16 @@ class Examples(NamedTuple):
     weights: tf.Tensor
 
     def take(self, positions: tf.Tensor) -> "Examples":
-        """The examples at these positions, int32 of any shape."""
+        """Return the examples at these positions, int32 of any shape."""
         return Examples(*(tf.gather(column, positions) for column in self))
 
 
 class Loop(NamedTuple):
-    """Where the examples of up to S steps of B examples stand, and how many steps are real.
+    """Positions of the examples of up to S steps of B examples.
 
     Attributes:
         positions: int32 [S, B] into the training set's columns; n is the padding example.
-        num_steps: int32 []; steps from there on hold nothing but padding.
+        num_steps: int32 [], number of real steps; the steps after these hold only padding.
     """
 
     positions: tf.Tensor
@@ -54,12 +56,12 @@ class Loop(NamedTuple):
 
 @dataclass(frozen=True)
 class EpochShape:
-    """How an epoch divides into loops, steps and examples.
+    """The division of an epoch into loops, steps and examples.
 
     Attributes:
-        num_examples: examples of an epoch.
-        batch_size: examples a step; the last step of an epoch may have fewer.
-        steps_per_loop: steps a loop; the last loop of an epoch may have fewer.
+        num_examples: examples per epoch.
+        batch_size: examples per step; the last step of an epoch may have fewer.
+        steps_per_loop: steps per loop; the last loop of an epoch may have fewer.
     """
 
     num_examples: int
@@ -68,7 +70,13 @@ class EpochShape:
 
     @classmethod
     def fit(cls, num_examples: int, batch_size: int, steps_per_loop: int) -> "EpochShape":
-        """The shape with at most so many examples a step and steps a loop, and least padding."""
+        """Return the shape with the least padding.
+
+        Args:
+            num_examples: examples per epoch.
+            batch_size: most examples per step.
+            steps_per_loop: most steps per loop.
+        """
         batch_size = min(batch_size, num_examples)
         steps = -(-num_examples // batch_size)
         loops = -(-steps // steps_per_loop)
@@ -76,26 +84,25 @@ class EpochShape:
 
     @property
     def steps(self) -> int:
-        """Steps of an epoch."""
+        """Steps per epoch."""
         return -(-self.num_examples // self.batch_size)
 
     @property
     def loops(self) -> int:
-        """Loops of an epoch."""
+        """Loops per epoch."""
         return -(-self.steps // self.steps_per_loop)
 
 
 def training_examples(train: Interactions, positives_per_row: int = 1, seed: int = 0) -> Examples:
-    """The training set's columns: n examples or rows of them, and one of weight 0 as padding.
+    """Return the training set's columns, followed by one padding example of weight 0.
 
-    The padding repeats what comes first, so that whatever a loss can do with real ratings it
-    can do with the padding.
+    The padding repeats the first example, so that every loss can compute it.
 
     Args:
         train: the training part.
-        positives_per_row: P. 1: columns [n + 1]. Above: rows of up to P examples of one user,
-            user_ids [rows + 1] and all other columns [rows + 1, P].
-        seed: fixes which of a user's examples share a row.
+        positives_per_row: P. With 1 the columns are [n + 1]. Above 1 they are rows of up to P
+            examples of one user: user_ids [rows + 1], all other columns [rows + 1, P].
+        seed: fixes which examples of a user share a row.
     """
     columns = [train.user_ids, train.item_ids, train.ratings, train.weights_or_ones()]
     if positives_per_row > 1:
@@ -105,7 +112,7 @@ def training_examples(train: Interactions, positives_per_row: int = 1, seed: int
 
 
 def _rows_of_examples(columns: list[np.ndarray], width: int, seed: int) -> list[np.ndarray]:
-    """Users [rows] and the other columns [rows, width], rows filled up with weight 0."""
+    """Users [rows] and the other columns [rows, width], padded with weight 0."""
     users = columns[0]
     order = np.lexsort((np.random.default_rng([seed, 2]).random(len(users)), users))
     users = users[order]
@@ -120,12 +127,12 @@ def _rows_of_examples(columns: list[np.ndarray], width: int, seed: int) -> list[
 
 
 def training_loops(shape: EpochShape, epochs: int, seed: int) -> tf.data.Dataset:
-    """The loops of all epochs, one after the other, prefetched.
+    """Return the loops of all epochs in a row, prefetched.
 
     An epoch visits every example once, in the order of a permutation drawn from (seed, epoch).
 
     Args:
-        shape: how an epoch divides.
+        shape: the division of an epoch.
         epochs: passes over the examples.
         seed: fixes the order.
     """
@@ -133,7 +140,7 @@ def training_loops(shape: EpochShape, epochs: int, seed: int) -> tf.data.Dataset
     padding = loops * steps * batch - shape.num_examples
     num_steps = [min(steps, shape.steps - loop * steps) for loop in range(loops)]
 
-    def loops_of(epoch: tf.Tensor) -> tf.data.Dataset:
+    def epoch_loops(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
             tf.range(shape.num_examples), seed=tf.stack([seed, tf.cast(epoch, tf.int32)])
         )
@@ -141,13 +148,13 @@ def training_loops(shape: EpochShape, epochs: int, seed: int) -> tf.data.Dataset
         positions = tf.reshape(padded, (loops, steps, batch))
         return tf.data.Dataset.from_tensor_slices(Loop(positions, tf.constant(num_steps)))
 
-    return tf.data.Dataset.range(epochs).flat_map(loops_of).prefetch(2)
+    return tf.data.Dataset.range(epochs).flat_map(epoch_loops).prefetch(2)
 
 
 def evaluation_blocks(
     interactions: Interactions, size: int = EVALUATION_BLOCK
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(user_ids, item_ids) in blocks of one length, int32; UNKNOWN fills up the last one."""
+    """Yield (user_ids, item_ids) in blocks of one length, int32; UNKNOWN pads the last one."""
     size = min(size, len(interactions))
     for start in range(0, len(interactions), size):
         ids = (interactions.user_ids, interactions.item_ids)

@@ -1,26 +1,25 @@
-"""Which rows of the data count, and how much: by rating, by count, by activity.
+"""Which rows of the data are kept, and with what weight, before anything is split.
 
-Losses of rankings take every row that they get for a positive. What a positive is, is decided
-here, before anything is split: ratings below a bound go, values such as play counts become
-weights, and users and items with few interactions go.
+For ranking losses every row that is kept is a positive. Rows rated too low are dropped, values
+such as play counts become weights, and users and items with few rows are dropped.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mfrec.config.settings import PositivesConfig
+from mfrec.config.settings import DataConfig, PositivesConfig
 from mfrec.data.interactions import Interactions
 from mfrec.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """The rows that count.
+    """The rows that are kept.
 
     Attributes:
-        rows: in their order, in the vocabularies that they had.
-        repeated_pairs: how many rows went because their pair came again.
+        rows: in the original order and vocabularies.
+        repeated_pairs: number of rows dropped because their pair was repeated.
         notes: what else was dropped and why, one line each, for people.
     """
 
@@ -29,10 +28,19 @@ class Selection:
     notes: tuple[str, ...] = ()
 
 
-def select(interactions: Interactions, settings: PositivesConfig) -> Selection:
-    """Returns the rows that the settings leave.
+def check(settings: PositivesConfig, data: DataConfig) -> None:
+    """Refuse a transform of weights without weights."""
+    if data.weight_column is None and settings.weight_transform != "linear":
+        raise InputError(
+            f"--weight_transform={settings.weight_transform} needs weights; name their column by "
+            "--weight_column"
+        )
 
-    Of a repeated pair the last rating decides; its weights add up before they are transformed.
+
+def select(interactions: Interactions, settings: PositivesConfig) -> Selection:
+    """Return the rows that the settings keep.
+
+    Of a repeated pair the last rating counts; its weights are summed before they are transformed.
 
     Raises:
         InputError: `min_rating` for data without ratings, or nothing is left.
@@ -62,11 +70,11 @@ def select(interactions: Interactions, settings: PositivesConfig) -> Selection:
 
 
 def weighted(interactions: Interactions, transform: str) -> Interactions:
-    """Returns the same rows with their weights transformed.
+    """Return the same rows with their weights transformed.
 
     Hu, Koren, Volinsky 2008 ("Collaborative filtering for implicit feedback datasets") give a
     pair with value v the confidence 1 + αv or 1 + α log(1 + v/ε). The 1 belongs to every pair,
-    seen or not, and is the matter of losses that look at all pairs; the rest is the weight here.
+    seen or not, and losses over all pairs add it; the rest is the weight here.
 
     Args:
         interactions: distinct pairs.
@@ -79,22 +87,21 @@ def weighted(interactions: Interactions, transform: str) -> Interactions:
     return replace(interactions, weights=np.log1p(weights) if transform == "log1p" else weights)
 
 
-def k_core(interactions: Interactions, min_users_rows: int, min_items_rows: int) -> Interactions:
-    """Returns the largest part in which every user and every item has so many rows.
+def k_core(interactions: Interactions, min_user_rows: int, min_item_rows: int) -> Interactions:
+    """Return the k-core: the largest part in which all users and items have enough rows.
 
     Args:
         interactions: distinct pairs.
-        min_users_rows: rows that a user needs to stay.
-        min_items_rows: rows that an item needs to stay.
+        min_user_rows: the rows that a user needs to be kept.
+        min_item_rows: the rows that an item needs to be kept.
     """
     rows = interactions
     while True:
-        of_users, of_items = np.bincount(rows.user_ids), np.bincount(rows.item_ids)
-        stay = of_users[rows.user_ids] >= min_users_rows
-        stay &= of_items[rows.item_ids] >= min_items_rows
-        if stay.all():
+        is_kept = rows.user_counts[rows.user_ids] >= min_user_rows
+        is_kept &= rows.item_counts[rows.item_ids] >= min_item_rows
+        if is_kept.all():
             return rows
-        rows = rows.take(stay)
+        rows = rows.take(is_kept)
 
 
 def _note_dropped(rows: Interactions, core: Interactions, least: tuple[int, int]) -> str:

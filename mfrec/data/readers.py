@@ -1,4 +1,4 @@
-"""Files of ratings into Interactions: one rating a line, one user a line, numpy's own files."""
+"""Files of ratings: text with one rating or one user per line, and numpy's files."""
 
 import math
 import re
@@ -9,32 +9,35 @@ from typing import NoReturn
 import numpy as np
 
 from mfrec.data import arrays, tables
-from mfrec.data.interactions import Interactions, Vocabulary
+from mfrec.data.interactions import Interactions
 from mfrec.data.tables import Lines, Table, short
+from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
 
-# What the columns are usually called, as `plain_name` gives it.
+# The usual names of the columns, as `plain_name` returns them.
+# fmt: off
 USUAL_NAMES = {
     "user": {
-        *("user", "users", "userid", "uid", "username", "customer", "customerid"),
-        *("reviewer", "reviewerid"),
+        "user", "users", "userid", "uid", "username", "customer", "customerid",
+        "reviewer", "reviewerid",
     },
     "item": {
-        *("item", "items", "itemid", "iid", "movie", "movieid", "isbn", "book", "bookid"),
-        *("asin", "parentasin", "product", "productid", "artist", "artistid", "song", "songid"),
-        *("track", "trackid", "business", "businessid", "anime", "animeid", "game", "gameid"),
-        *("stockcode", "sku"),
+        "item", "items", "itemid", "iid", "movie", "movieid", "isbn", "book", "bookid",
+        "asin", "parentasin", "product", "productid", "artist", "artistid", "song", "songid",
+        "track", "trackid", "business", "businessid", "anime", "animeid", "game", "gameid",
+        "stockcode", "sku",
     },
     "rating": {"rating", "ratings", "score", "stars", "overall", "value", "ratingvalue"},
     "timestamp": {"timestamp", "time", "date", "datetime", "unixtime", "unixreviewtime"},
 }
+# fmt: on
 
-# Which columns are which where there is no header.
+# The order of the columns in a file without a header.
 _BY_POSITION = ("user", "item", "rating", "timestamp")
-# What says that there is no rating column.
+# Given as the rating column of a file without one.
 NO_COLUMN = "none"
 
-# How a matrix says that a user has not rated an item.
+# Cells of a matrix that stand for no rating.
 _NOT_RATED = ("", "?", "nan", "na")
 _LARGEST_RATING = float(np.finfo(np.float32).max)
 _SMALLEST_WEIGHT = float(np.finfo(np.float32).tiny)
@@ -52,26 +55,26 @@ def read_ratings(
     timestamp_column: str | int | None = None,
     weight_column: str | int | None = None,
 ) -> Interactions:
-    """Reads a file of ratings, or of pairs without.
+    """Read a file of ratings, or of pairs without ratings.
 
     Args:
         path: UTF-8 text (see `tables.read`), or a file of arrays that ends in .npz or .npy
             (see `arrays.read`); the other options are for text.
-        ratings_format: "table" is text of one rating a line; "matrix" text of one user a line
-            and one item a column, where nothing, "?", "nan" or "na" stands for no rating;
-            "adjacency" text of one user a line, and behind it that user's items; "auto" goes
-            by the ending and takes text for a table, unless it can only be adjacency: lines of
-            different lengths, nothing but digits and spaces, no user twice.
+        ratings_format: "table" is text with one rating per line; "matrix" text with one user
+            per line and one item per column, where an empty field, "?", "nan" or "na" stands
+            for no rating; "adjacency" text with one user and then that user's items per line;
+            "auto" goes by the ending and takes text for a table, unless it can only be
+            adjacency: lines of different lengths, digits and spaces only, no user twice.
         delimiter: between fields, or "tab" and such; guessed from the first lines by default.
         header: whether the first line names the columns; guessed by default.
         user_column: name or number (from 0) of the users' column; digits are a number unless
-            the header holds them as a name. By default known by its usual names, and without a
+            the header has them as a name. By default found by its usual names, and without a
             header by position: user, item, rating, timestamp.
         item_column: the same for items.
-        rating_column: the same for ratings; "none" where there are none. A table of users and
+        rating_column: the same for ratings; "none" if there is none. A table of users and
             items, with or without timestamps and weights, has none either: all ratings are 1.
-        timestamp_column: the same for timestamps, which a file need not have: numbers, or
-            dates in ISO format, which become seconds since 1970 (UTC where they name no zone).
+        timestamp_column: the same for timestamps, if there are any: numbers, or dates in ISO
+            format, which become seconds since 1970 (UTC unless they name a zone).
         weight_column: name or number of a column of numbers above 0, such as counts.
 
     Returns:
@@ -81,7 +84,7 @@ def read_ratings(
 
     Raises:
         InputError: the file is missing or empty, a column is missing, or a line cannot be
-            read; says which.
+            read; names the line.
     """
     if ratings_format == "auto" and arrays.known_by_ending(path):
         return arrays.read(path)
@@ -136,34 +139,34 @@ def read_ratings(
 
 
 def plain_name(name: str) -> str:
-    """Returns a column's name without case, punctuation and RecBole's ":type"."""
+    """Return a column's name without case, punctuation and RecBole's ":type"."""
     return re.sub(r"[\W_]", "", name.split(":")[0].lower())
 
 
 def _has_header(fields: list[str], wanted: dict[str, str | int | None]) -> bool:
     given = {role: column for role, column in wanted.items() if column not in (None, NO_COLUMN)}
-    if any(_number(column) is None for column in given.values()):
+    if any(_column_number(column) is None for column in given.values()):
         return True
     known = any(plain_name(field) in names for field in fields for names in USUAL_NAMES.values())
-    numbers = [_number(given[role]) for role in ("rating", "weight") if role in given]
+    numbers = [_column_number(given[role]) for role in ("rating", "weight") if role in given]
     if wanted["rating"] is None and not numbers:
         numbers = [2]
     numbers = [number for number in numbers if number < len(fields)]
     if any(_is_number(fields[number]) for number in numbers):
         return False
-    # without a column of numbers, who counts columns sees no names
+    # Columns given by number and none of numbers to tell by: no header, unless by a usual name.
     return known or not (any(map(_is_number, fields)) or (given and not numbers))
 
 
-def _number(column: str | int) -> int | None:
-    """Returns the number that a column was given as, None where it was given by name."""
+def _column_number(column: str | int) -> int | None:
+    """The number that a column was given by, None if it was given by name."""
     return int(column) if isinstance(column, int) or column.isdecimal() else None
 
 
 def _choose_columns(
     table: Table, names: list[str] | None, wanted: dict[str, str | int | None]
 ) -> dict[str, int | None]:
-    """Returns the number of each role's column, None for what the file does not have."""
+    """The number of each role's column, None for a role that the file lacks."""
     none_given = all(column is None for column in wanted.values())
     if names is None and none_given and table.num_fields > len(_BY_POSITION):
         table.refuse(
@@ -172,7 +175,7 @@ def _choose_columns(
             "and so on, or --ratings_format=matrix or adjacency if each line is one user",
         )
     columns = {role: _find_column(table, names, role, column) for role, column in wanted.items()}
-    # a column that is named is not what others like it are
+    # A column that the user named for one role is not taken for another by its usual name.
     named = {column for role, column in columns.items() if wanted[role] is not None}
     for role in ("rating", "timestamp"):
         if wanted[role] is None and columns[role] in named:
@@ -190,12 +193,12 @@ def _choose_columns(
 def _find_column(
     table: Table, names: list[str] | None, role: str, wanted: str | int | None
 ) -> int | None:
-    """Returns the number of one role's column, None where it need not be there and is not."""
+    """Return the number of one role's column, None if the file lacks it and may."""
     if role == "rating" and wanted == NO_COLUMN and wanted not in (names or ()):
         return None
     if role == "weight" and wanted is None:
         return None
-    number = None if wanted is None or wanted in (names or ()) else _number(wanted)
+    number = None if wanted is None or wanted in (names or ()) else _column_number(wanted)
     if number is not None:
         matches = [number] if 0 <= number < table.num_fields else []
     elif names is None:
@@ -216,7 +219,7 @@ def _find_column(
 def _refuse_column(
     table: Table, names: list[str] | None, role: str, wanted: str | int | None
 ) -> NoReturn:
-    found = f"{table.num_fields} fields a line and no header" if names is None else ", ".join(names)
+    found = f"{table.num_fields} fields per line, no header" if names is None else ", ".join(names)
     missing = f"cannot tell the {role} column" if wanted is None else f"no column {wanted!r}"
     remedy = f"give --{role}_column as a name of the header or a number from 0"
     if role == "rating" and wanted is None:
@@ -279,9 +282,9 @@ def _as_timestamp(text: str) -> int:
 
 
 def _looks_like_adjacency(lines: Lines) -> bool:
-    """Tells whether lines can be nothing but `user item item ...`.
+    """Return whether lines can only be `user item item ...`.
 
-    A table of ratings with a broken line is ragged as well, but its users come again.
+    A table of ratings with a broken line is ragged as well, but its users are repeated.
     """
     if lines.delimiter != " " or not lines.are_ragged() or not lines.hold_only(b"0123456789"):
         return False
@@ -290,14 +293,14 @@ def _looks_like_adjacency(lines: Lines) -> bool:
 
 
 def _read_adjacency(lines: Lines) -> Interactions:
-    """Reads lines of one user and, behind it, that user's items."""
+    """Read lines of one user and then that user's items."""
     heads, others = lines.heads_and_others()
     if not len(others):
         raise InputError(f"{lines.path}: users but no items; give a file with interactions")
-    of_lines, users = _read_ids(heads, 0, "user id")
+    user_ids, users = _read_ids(heads, 0, "user id")
     item_ids, items = _read_ids(others, 0, "item id")
     return Interactions(
-        np.repeat(of_lines, lines.counts - 1),
+        np.repeat(user_ids, lines.counts - 1),
         item_ids,
         np.ones(len(item_ids), np.float32),
         None,
@@ -308,7 +311,7 @@ def _read_adjacency(lines: Lines) -> Interactions:
 
 
 def _read_matrix(table: Table) -> Interactions:
-    """Reads a table of one user a line, with or without names in its first row and column."""
+    """Read a table of one user per line, with or without names in its first row and column."""
     head = table.row(0)
     has_items, has_users = _find_names(head, [table.text(row, 0) for row in range(1, len(table))])
     first_row, first_column = int(has_items), int(has_users)
@@ -325,10 +328,10 @@ def _read_matrix(table: Table) -> Interactions:
 
 
 def _find_names(first_row: list[str], column: list[str]) -> tuple[bool, bool]:
-    """Tells whether the first row of a matrix names the items, and its first column the users.
+    """Return whether the first row of a matrix names the items, and its first column the users.
 
-    Text is a name. Names that are numbers are known by the corner: it says "user" or such, or
-    it is empty and none of the others is empty or occurs twice.
+    Text is a name. Numbers are names if the corner says "user" or the like, or if it is empty and
+    none of the others is empty or repeated.
 
     Args:
         first_row: all of it.

@@ -1,9 +1,9 @@
-"""Delimited text, read whole and taken apart by numpy.
+"""Delimited text, read at once and split by numpy.
 
 A file becomes one array of bytes. The positions of its delimiters and line ends give the start
-and end of every field; a column is then made into codes by comparing its fields as machine
-words. Only distinct values ever become Python objects, so that ten million rows load in seconds,
-and still every text survives exactly as it was written ("007" is not "7").
+and end of every field; the fields of a column are then numbered by comparing them as machine
+words. Only distinct values become Python objects, so that ten million rows load in seconds, and
+every text is kept exactly as it was written ("007" is not "7").
 """
 
 import csv
@@ -19,15 +19,20 @@ import numpy as np
 from mfrec.errors import InputError
 
 _DELIMITERS = ("::", "\t", ",", ";", "|", " ")
-# Beside these a quote always means what it means in CSV.
+# With these delimiters quotes always mean what they mean in CSV.
 _CSV_DELIMITERS = (",", ";")
-# What is hard to type in a shell.
+# Names for delimiters that are hard to type in a shell.
 _DELIMITER_NAMES = {
-    **{"tab": "\t", r"\t": "\t", "space": " ", "comma": ",", "semicolon": ";"},
-    **{"pipe": "|", "colons": "::"},
+    "tab": "\t",
+    r"\t": "\t",
+    "space": " ",
+    "comma": ",",
+    "semicolon": ";",
+    "pipe": "|",
+    "colons": "::",
 }
 
-# How files begin that are not text: what they are, and what to do about it.
+# The first bytes of files that are not text, what these are, and what to do about it.
 _UNPACK = "unpack it and give the file inside"
 _EXPORT = "export the ratings as CSV or npz"
 _FOREIGN = (
@@ -61,24 +66,24 @@ _ALL_BYTES = 0x0101010101010101
 _SAMPLE_BYTES = 1 << 16
 _SAMPLE_LINES = 100
 _CHUNK_BYTES = 1 << 20
-# Slots to sort texts into, as powers of two: what fits into the processor's cache, and what is
-# enough for any file.
+# Slots of the hash table for texts, as powers of two: what fits into the processor's cache, and
+# what is enough for any file.
 _FEWEST_BITS = 20
 _MOST_BITS = 24
 
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """The fields of a file, as positions in its bytes; every line has as many as it has.
+    """The fields of a file, as positions in its bytes; lines may differ in length.
 
     Attributes:
-        path: where the bytes come from, for messages.
+        path: of the file, for messages.
         data: UTF-8 bytes, and then one machine word of padding.
         starts: integers [fields], where each field begins in `data`.
         ends: integers [fields], where each field ends.
         counts: integers [rows], how many fields each row has.
         numbers: integers [rows], line numbers from 1.
-        delimiter: what separates the fields.
+        delimiter: between fields.
         encoding: how the file was read, "utf-8" or "latin-1".
     """
 
@@ -92,7 +97,7 @@ class Lines:
     encoding: str = "utf-8"
 
     def table(self) -> "Table":
-        """Returns the fields of lines of one length; raises InputError for one of another."""
+        """Return the fields as a table; raises InputError if lines differ in length."""
         counts, numbers = self.counts, self.numbers
         wrong = np.flatnonzero(counts != counts[0])
         if len(wrong):
@@ -104,7 +109,7 @@ class Lines:
         return self._table(self.starts, self.ends, numbers, int(counts[0]))
 
     def heads_and_others(self) -> tuple["Table", "Table"]:
-        """Returns the first field of every line, and all others: two tables of one column."""
+        """Return the first field of every line, and all other fields: two tables of one column."""
         is_head = np.zeros(len(self.starts), bool)
         is_head[np.cumsum(self.counts) - self.counts] = True
         others = np.repeat(self.numbers, self.counts - 1)
@@ -114,11 +119,11 @@ class Lines:
         )
 
     def are_ragged(self) -> bool:
-        """Tells whether some lines have more fields than others."""
+        """Return whether some lines have more fields than others."""
         return bool((self.counts != self.counts[0]).any())
 
     def hold_only(self, characters: bytes) -> bool:
-        """Tells whether all fields consist of these ASCII characters."""
+        """Return whether all fields consist of these ASCII characters."""
         return not self.data[:-_WORD].translate(None, characters + self.delimiter.encode() + b"\n")
 
     def _table(
@@ -133,7 +138,7 @@ class Table:
     """Fields of a file in rows of one length.
 
     Attributes:
-        path: where the bytes come from, for messages.
+        path: of the file, for messages.
         data: UTF-8 bytes, and then one machine word of padding.
         starts: integers [rows, fields], where each field begins in `data`.
         ends: integers [rows, fields], where each field ends.
@@ -157,34 +162,34 @@ class Table:
         return self.starts.shape[1]
 
     def row(self, row: int) -> list[str]:
-        """Returns the fields of a row."""
+        """Return the fields of a row."""
         return [self.text(row, column) for column in range(self.num_fields)]
 
     def text(self, row: int, column: int) -> str:
-        """Returns one field."""
+        """Return one field."""
         return self.data[self.starts[row, column] : self.ends[row, column]].decode()
 
     def lengths(self, column: int) -> np.ndarray:
-        """Returns the length of a column's fields in bytes: integers [rows]."""
+        """Return the length of a column's fields in bytes: integers [rows]."""
         return self.ends[:, column] - self.starts[:, column]
 
     def take(self, rows: slice, columns: slice = slice(None)) -> "Table":
-        """Returns a part of the table."""
+        """Return these rows and columns as a table."""
         starts, ends = self.starts[rows, columns], self.ends[rows, columns]
         return replace(self, starts=starts, ends=ends, lines=self.lines[rows])
 
     def as_one_column(self) -> "Table":
-        """Returns every field as a row of its own, row after row."""
+        """Return every field as a row of its own, row after row."""
         lines = np.repeat(self.lines, self.num_fields)
         starts, ends = self.starts.reshape(-1, 1), self.ends.reshape(-1, 1)
         return replace(self, starts=starts, ends=ends, lines=lines)
 
     def refuse(self, row: int, what: str) -> NoReturn:
-        """Raises InputError for a row, naming its file and line."""
+        """Raise InputError for a row, naming its file and line."""
         raise InputError(f"{self.path}:{self.lines[row]}: {what}")
 
     def texts(self, column: int) -> tuple[np.ndarray, list[str]]:
-        """Numbers a column's distinct texts in order of first appearance.
+        """Number a column's distinct texts in order of first appearance.
 
         Returns:
             int32 [rows], the position of each row's text among the distinct texts, and these.
@@ -193,7 +198,15 @@ class Table:
         return codes, [self.text(row, column) for row in first_rows.tolist()]
 
     def values(self, column: int, convert: Callable[[str], float | int]) -> np.ndarray:
-        """Converts each distinct text once; `convert` raises ValueError saying what is wrong."""
+        """Return a column's values: [rows]; each distinct text is converted once.
+
+        Args:
+            column: number of the column.
+            convert: text to value; raises ValueError for text that is wrong.
+
+        Raises:
+            InputError: `convert` refuses a text; names the line.
+        """
         codes, first_rows = self._factorize(column)
         values = []
         for row in first_rows.tolist():
@@ -204,7 +217,7 @@ class Table:
         return np.array(values)[codes]
 
     def digits(self, column: int) -> np.ndarray | None:
-        """Returns a column of 1 to 16 digits as int64 [rows]; None if it holds anything else."""
+        """Return a column of 1 to 16 digits as int64 [rows]; None if it holds anything else."""
         starts, lengths = self.starts[:, column], self.lengths(column)
         if lengths.min() < 1 or lengths.max() > 2 * _WORD:
             return None
@@ -220,18 +233,17 @@ class Table:
         return None
 
     def _words(self, starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-        """Returns `sizes` bytes from each start, filled up with zeros: uint64."""
+        """Return `sizes` bytes from each start, filled up with zeros: uint64."""
         words = np.ndarray(len(self.data) - _WORD + 1, "<u8", self.data, strides=(1,))[starts]
         masks = np.array([256**size - 1 for size in range(_WORD + 1)], np.uint64)
         words &= masks[np.minimum(sizes, _WORD)]
         return words
 
     def _factorize(self, column: int) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers a column's distinct texts in order of first appearance.
+        """Number a column's distinct texts in order of first appearance.
 
-        Eight bytes at a time are read as one number; rows that agree so far and have more are
-        told apart by their next eight. Text holds no NUL, so filling up with zeros confuses
-        nothing.
+        Eight bytes at a time are read as one number; rows that agree so far and are longer are
+        compared by their next eight. Text contains no NUL, so padding with zeros is unambiguous.
 
         Returns:
             int32 [rows], each row's code, and int64 [distinct], where each code appears first.
@@ -240,7 +252,7 @@ class Table:
         keys = [self._words(starts, lengths)]
         longest = int(lengths.max(initial=0))
         if longest > _WORD:
-            # Rows that stay together beyond this have the same length, and end together.
+            # Rows that agree in this as well have the same length, and end together.
             keys.append(lengths.astype(np.uint64))
         first = _first_equal(keys)
         rows = np.arange(len(starts))
@@ -254,25 +266,25 @@ class Table:
 
 
 def read(path: str | Path, delimiter: str | None = None, latin1: bool = False) -> Table:
-    """Reads a delimited text file.
+    """Read a delimited text file.
 
     Args:
-        path: a UTF-8 file. Blank lines and a byte order mark are passed over, and so is a
-            "#" or "//" before the first line where spaces are the delimiter; double quotes
-            mean what they mean in CSV, but not beside "::", nor beside a tab and such where the
-            file would be no CSV then.
-        delimiter: between fields, or "tab" and such; guessed from the first lines by default.
-            Several spaces in a row count as one.
+        path: a UTF-8 file. Blank lines and a byte order mark are skipped, and so is a "#" or
+            "//" before the first line if the delimiter is a space; double quotes mean what they
+            mean in CSV, except with "::", and with a tab or bar in files that would not be valid
+            CSV.
+        delimiter: between fields, or a name such as "tab"; guessed from the first lines by
+            default. Several spaces in a row count as one.
         latin1: whether a file that is not UTF-8 is read as Latin-1.
 
     Raises:
-        InputError: the file is missing, empty, no text, or its rows differ in length.
+        InputError: the file is missing, empty or not text, or its rows differ in length.
     """
     return read_lines(path, delimiter, latin1).table()
 
 
 def read_lines(path: str | Path, delimiter: str | None = None, latin1: bool = False) -> Lines:
-    """Does the same for a file whose lines may differ in length."""
+    """Read a delimited text file whose lines may differ in length; otherwise like `read`."""
     data, encoding = _read(path), "utf-8"
     if not data.isascii():
         try:
@@ -289,12 +301,12 @@ def read_lines(path: str | Path, delimiter: str | None = None, latin1: bool = Fa
         delimiter = _guess_delimiter(path, data)
     delimiter = _DELIMITER_NAMES.get(delimiter.lower(), delimiter)
     if not delimiter or re.search(r'[\r\n"]', delimiter):
-        raise InputError(f"{path}: {delimiter!r} cannot separate fields; name another --delimiter")
+        raise InputError(f"{path}: {delimiter!r} cannot separate fields; give another --delimiter")
     return replace(_split(path, data, delimiter), encoding=encoding)
 
 
 def _read(path: str | Path) -> bytes:
-    """Returns a file's bytes, with "\\n" for every kind of line end and no byte order mark."""
+    """Return a file's bytes, with "\\n" for every kind of line end and no byte order mark."""
     try:
         with open(path, "rb") as file:
             head = file.read(32).removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
@@ -321,21 +333,20 @@ def _read(path: str | Path) -> bytes:
 
 
 def _guess_delimiter(path: str | Path, data: bytes) -> str:
-    """Returns the first delimiter that splits the first lines evenly, else the first at all."""
+    """The first delimiter that splits the first lines evenly, else the first that occurs."""
     sample, _, cut_off = data[:_SAMPLE_BYTES].rpartition(b"\n")
     lines = [
         line for line in (sample or cut_off).decode(errors="replace").split("\n") if line.strip()
     ]
     lines = lines or [data.lstrip(b"\n").split(b"\n", 1)[0].decode()]
     candidates = [delimiter for delimiter in _DELIMITERS if delimiter in lines[0]]
-    # where the first user has no items
+    # The first line of an adjacency file may be a user without items.
     candidates = candidates or [
         delimiter for delimiter in _DELIMITERS if any(delimiter in line for line in lines)
     ]
     if not candidates:
         raise InputError(
-            f"{path}: cannot tell what separates the fields of {short(lines[0])}; name it by "
-            "--delimiter"
+            f"{path}: cannot guess the delimiter of {short(lines[0])}; give it by --delimiter"
         )
     for delimiter in candidates:
         if len(set(_count_fields(lines[:_SAMPLE_LINES], delimiter))) == 1:
@@ -352,11 +363,11 @@ def _count_fields(lines: list[str], delimiter: str) -> list[int]:
 
 
 def _split(path: str | Path, data: bytes, delimiter: str) -> Lines:
-    """Finds every field."""
-    # Files with "::" or other long delimiters know no quoting: a quote in a title is just that.
+    """Find every field."""
+    # Files with "::" or other long delimiters have no quoting: a quote in a title is just that.
     quoted = b'"' in data and len(delimiter) == 1
     if quoted and delimiter not in _CSV_DELIMITERS:
-        # Nor do most with tabs or bars, but some are CSV all the same.
+        # Nor have most with tabs or bars, but some are CSV nevertheless.
         try:
             _, _, counts, _, _ = _split_quoted(path, data, delimiter)
             num_lines = sum(map(bool, data.split(b"\n")))
@@ -371,10 +382,10 @@ def _split(path: str | Path, data: bytes, delimiter: str) -> Lines:
 
 
 def _split_plain(data: bytes, delimiter: str) -> tuple[np.ndarray, ...]:
-    """Returns starts and ends of all fields, fields and line numbers of all rows, and bytes."""
+    """Starts and ends of all fields, number of fields and line number of each row, and bytes."""
     mark = delimiter.encode()
     if mark == b" ":
-        # a header behind a mark for comments, as numpy.savetxt writes it
+        # numpy.savetxt writes the header as a comment.
         data = re.sub(rb"\A\s*(?:#|//) +", b"", data)
     if mark == b" " and re.search(rb"  |^ | $", data, re.MULTILINE):
         data = re.sub(rb" +", b" ", data)
@@ -402,7 +413,7 @@ def _split_plain(data: bytes, delimiter: str) -> tuple[np.ndarray, ...]:
 
 
 def _find(array: np.ndarray, mark: int) -> np.ndarray:
-    """Returns where `mark` or a line end stands: int32 where that can hold it, else int64."""
+    """Positions of `mark` and of line ends: int32 if large enough for the array, else int64."""
     dtype = np.int32 if len(array) < 2**31 else np.int64
     found = []
     # A piece at a time stays in the processor's cache.
@@ -413,7 +424,7 @@ def _find(array: np.ndarray, mark: int) -> np.ndarray:
 
 
 def _split_quoted(path: str | Path, data: bytes, delimiter: str) -> tuple[np.ndarray, ...]:
-    """Does the same by the csv module, which is slow but knows what quotes mean."""
+    """Like `_split_plain`, by the csv module, which is slow but interprets quotes."""
     file = io.StringIO(data.decode(), newline="")
     reader = csv.reader(file, delimiter=delimiter, strict=True)
     fields: list[bytes] = []
@@ -434,11 +445,11 @@ def _split_quoted(path: str | Path, data: bytes, delimiter: str) -> tuple[np.nda
 
 
 def _first_equal(keys: list[np.ndarray]) -> np.ndarray:
-    """Returns for every row the first row with the same keys: int64 [rows].
+    """Return for every row the first row with the same keys: int64 [rows].
 
-    Rows are thrown into slots by a multiplicative hash of their keys, and the first of a slot
-    answers for all that equal it. The others, which only share its slot, go on to a round with
-    another hash and more slots; each leaves with at least one key of every slot settled.
+    Rows are put into slots by a multiplicative hash of their keys, and the first row of a slot is
+    the answer for all that equal it. The others, which only share its slot, go into another round
+    with another hash and more slots; each round settles at least one key of every slot.
 
     Args:
         keys: uint64 arrays [rows].
@@ -448,18 +459,18 @@ def _first_equal(keys: list[np.ndarray]) -> np.ndarray:
     bits = min(_FEWEST_BITS, len(rows).bit_length() + 1)
     multiplier = 0x9E3779B97F4A7C15
     while len(rows):
-        of_rows = [key[rows] for key in keys]
-        mixed = of_rows[0] * np.uint64(multiplier)
-        for key in of_rows[1:]:
+        open_keys = [key[rows] for key in keys]
+        mixed = open_keys[0] * np.uint64(multiplier)
+        for key in open_keys[1:]:
             mixed = (mixed ^ (mixed >> np.uint64(32)) ^ key) * np.uint64(multiplier)
         slots = (mixed >> np.uint64(64 - bits)).astype(np.int64)
         owners = np.empty(1 << bits, np.int64)
-        # Of repeated indices numpy keeps what is written last: backwards, the first row.
+        # Of repeated indices numpy keeps the last write: written backwards, the first row.
         owners[slots[::-1]] = rows[::-1]
         candidates = owners[slots]
         same = np.ones(len(rows), bool)
-        for key, of_row in zip(keys, of_rows, strict=True):
-            same &= key[candidates] == of_row
+        for key, open_key in zip(keys, open_keys, strict=True):
+            same &= key[candidates] == open_key
         first[rows[same]] = candidates[same]
         rows = rows[~same]
         bits = min(bits + 2, _MOST_BITS)
@@ -468,13 +479,13 @@ def _first_equal(keys: list[np.ndarray]) -> np.ndarray:
 
 
 def _eight_digits(words: np.ndarray, sizes: np.ndarray) -> np.ndarray | None:
-    """Reads up to eight ASCII digits a word, the first in its lowest byte, as int64.
+    """Return numbers of up to eight ASCII digits per word, the first digit in its lowest byte.
 
-    Moved to the top of its word, zeros below it, a text is a number of eight digits; pairs of
-    digits, of pairs and of fours are then added up side by side within the word.
+    Shifted to the top of its word, with zeros below, a text is a number of eight digits; pairs of
+    digits, then of pairs, then of fours are added up in parallel within the word.
 
     Returns:
-        int64 [rows]; None if a byte is no digit.
+        int64 [rows]; None if a byte is not a digit.
     """
     missing = (8 * (_WORD - sizes)).astype(np.uint64)
     zeros = np.uint64(ord("0") * _ALL_BYTES)
@@ -490,5 +501,5 @@ def _eight_digits(words: np.ndarray, sizes: np.ndarray) -> np.ndarray | None:
 
 
 def short(text: str) -> str:
-    """Returns a text as messages quote it."""
+    """Return a text as messages quote it."""
     return repr(text if len(text) <= 40 else text[:37] + "...")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mfrec.config.settings import Config
-from mfrec.data import loading
+from mfrec.data import splitting
 from mfrec.data.loading import Source
 from mfrec.experiment.preparation import prepare
 from mfrec.experiment.run import run
@@ -41,7 +41,7 @@ def cross_validate(
                 results.append(run(fold_config, source, fold_dir, time.perf_counter()))
             except KeyboardInterrupt as stop:
                 raise type(stop)(f"{_folds_done(fold_dir, fold, num_folds)}; {stop}") from None
-        means = mean_results(results, loading.describe(config))
+        means = mean_results(results, splitting.describe(config))
         timing = dataclasses.replace(means.timing, total_seconds=time.perf_counter() - started)
         means = dataclasses.replace(means, timing=timing)
         folder.save_results(means)

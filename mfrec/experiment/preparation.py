@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from mfrec import losses, memory, models
 from mfrec.config.defaults import adapt
 from mfrec.config.settings import Config
-from mfrec.data import loading
+from mfrec.data import splitting
 from mfrec.data.features import Features
 from mfrec.data.loading import Source
 from mfrec.data.splits import Split
@@ -37,8 +37,10 @@ class Setup:
 
     def with_validation_in_training(self, source: Source) -> "Setup":
         """Return the setup of a refit: trained anew on training and validation part."""
-        split = self.split.with_validation_in_training()
-        return replace(self, split=split, features=source.features_of(split.train), earlier=None)
+        split = self.split.recipe.with_validation_in_training().encode()
+        return replace(
+            self, split=split, features=source.encode_features(split.train), earlier=None
+        )
 
 
 def prepare(config: Config, source: Source) -> Setup:
@@ -56,7 +58,7 @@ def prepare(config: Config, source: Source) -> Setup:
             f"{source.name} has no ratings, which loss '{loss.name}' learns; take a loss of "
             "rankings, such as --loss=bpr"
         )
-    split = loading.split(source, config)
+    recipe = splitting.recipe(source, config)
     earlier, known_features = None, {}
     if config.training.init_from:
         folder = RunFolder(config.training.init_from)
@@ -67,10 +69,11 @@ def prepare(config: Config, source: Source) -> Setup:
             earlier = PreviousTraining(earlier.model)
         of_model = {"user": earlier.model.user_features, "item": earlier.model.item_features}
         known_features = {role: found for role, found in of_model.items() if found is not None}
-        split = split.after(seen["train"], seen.get("validation"))
+        recipe = recipe.after(seen["train"], seen.get("validation"))
+    split = recipe.encode()
     sampler = samplers.get(config.sampler.negative_sampler)
     config = adapt(config, statistics(split.train, loss), sampler.takes_batch_items)
-    features = source.features_of(split.train, known_features)
+    features = source.encode_features(split.train, known_features)
     rows = split.train.num_users + split.train.num_items
     rows += sum(len(of_rows.names) for of_rows in features.values())
     memory.check_tables(config.model.embedding_dim, rows, optimizers.copies(config.optimizer))

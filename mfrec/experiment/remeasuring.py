@@ -9,9 +9,9 @@ import numpy as np
 
 from mfrec import losses
 from mfrec.config.settings import Config
-from mfrec.data import loading, splits
+from mfrec.data import loading, splitting
 from mfrec.data.interactions import Interactions, Vocabulary
-from mfrec.data.splits import Split
+from mfrec.data.splits import Split, SplitRecipe
 from mfrec.errors import InputError
 from mfrec.evaluation import significance
 from mfrec.evaluation.rankings import RankingResult
@@ -121,7 +121,7 @@ def _remeasure(folder: RunFolder, what: Remeasuring, predictions: str | None = N
     model = folder.load_model(config, loss, train)
     if what.ratings:
         rows = loading.read_held_out(what.ratings, config)
-        split = splits.assemble(train, saved.get("validation"), rows, catalogue=train.items)
+        split = SplitRecipe(train, saved.get("validation"), rows, catalogue=train.items).encode()
         results = dataclasses.replace(results, split=f"all of {what.ratings}")
     else:
         split = _same_split(config, saved, folder)
@@ -156,13 +156,14 @@ def _same_split(config: Config, saved: dict[str, Interactions], folder: RunFolde
     train = saved["train"]
     # the run folder has its own features, and the items that they brought
     ratings = dataclasses.replace(config.data, user_features=None, item_features=None)
-    split = loading.split(loading.load(ratings), config)
+    recipe = splitting.recipe(loading.load(ratings), config)
     if config.training.refit:
-        split = split.with_validation_in_training()
+        recipe = recipe.with_validation_in_training()
     if config.training.init_from:
-        split = split.after(train, saved.get("validation"))
+        recipe = recipe.after(train, saved.get("validation"))
     if config.data.item_features:
-        split = split.with_catalogue(train.items, split.raw.get("candidates"))
+        recipe = dataclasses.replace(recipe, catalogue=train.items)
+    split = recipe.encode()
     again = split.train
     if not (
         again.users.raw_ids == train.users.raw_ids

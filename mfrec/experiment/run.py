@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mfrec.config.settings import Config
-from mfrec.data import loading
+from mfrec.data import splitting
 from mfrec.data.loading import Source
 from mfrec.experiment.fit import Fit
 from mfrec.experiment.part_evaluator import Measurement
@@ -114,7 +114,7 @@ def _results(
         metrics["test_best_epoch"] = last.best_on_test
     return Results(
         dataset=source.name,
-        split=loading.describe(setup.config),
+        split=splitting.describe(setup.config),
         model=f"{setup.loss.name} d={setup.config.model.embedding_dim}",
         protocol=first.protocols() | last.protocols(),
         epochs=last.history.best_epoch,
@@ -149,7 +149,7 @@ def _announce(setup: Setup, chosen: dict[str, Any], source: Source) -> None:
     config, split, earlier = setup.config, setup.split, setup.earlier
     counts = split.counts
     say(
-        f"{source.name} · {loading.describe(config)} · "
+        f"{source.name} · {splitting.describe(config)} · "
         f"{counts['users']:,} users, {counts['items']:,} items in training"
     )
     say(

@@ -160,7 +160,7 @@ def test_eval_takes_a_pattern_for_all_run_folders_there(trained, ready_made, pla
         shutil.copytree(run.path, place / name)
     assert list(place.evaluate("--run_dir=[fp]*")) == ["first", "parts"]
     message = place.refused("eval.py", "--run_dir=x*")
-    assert message == "eval.py: --run_dir=x*: no run folder is named so"
+    assert message == "eval.py: --run_dir=x*: no run folder has such a name"
 
 
 def test_eval_notices_that_the_ratings_have_changed(place):

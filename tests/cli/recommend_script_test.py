@@ -14,7 +14,7 @@ import pytest
 from helpers import ROOT, Place, interactions
 from mfrec import losses, models
 from mfrec.config.settings import Config
-from mfrec.data.splits import assemble
+from mfrec.data.splits import SplitRecipe
 from mfrec.runs.run_folder import RunFolder
 from mfrec.serving.recommender import Recommender
 
@@ -38,7 +38,7 @@ def place(tmp_path_factory):
     data = interactions(users, items, random.integers(1, 6, len(users)), NUM_USERS, NUM_ITEMS)
     is_validation = random.random(len(users)) < 0.1
     is_validation[users < 2] = False
-    split = assemble(data.take(~is_validation), data.take(is_validation), None)
+    split = SplitRecipe(data.take(~is_validation), data.take(is_validation)).encode()
     titles = {f"i{i}": f"Title {i}" for i in range(NUM_ITEMS - 1)}
     labelled = split.train.items.with_labels(titles)
     split = dataclasses.replace(

@@ -145,7 +145,7 @@ def test_a_split_from_flags_to_the_same_numbers_again(timed, flags, described):
 def test_a_split_says_what_it_kept_back(timed):
     flags = ["--ratings=timed.csv", "--split=leave_last_out", *QUICK, "--epochs=1"]
     run = timed.train("kept_back", *flags)
-    assert "\n1 user with fewer than 3 ratings: nothing of theirs is tested\n" in run.err
+    assert "\n1 user with fewer than 3 ratings: not tested\n" in run.err
     assert run.results["counts"]["untested_users"] == 1
     flags = ["--ratings=ratings.csv", "--split=leave_last_out", *QUICK, "--epochs=1"]
     err = timed.train("no_time", *flags).err

@@ -93,7 +93,8 @@ def test_a_set_takes_its_own_split_with_it(tmp_path):
     assert resolve({}, None, own).split.split == "u1"
     for flag in ("dataset", "ratings", "train_ratings"):
         assert resolve({flag: "toy"}, None, own).split.split is None
-        assert resolve({flag: "toy"}, None, common).split.split == "temporal"
+        kept = resolve({flag: "toy"}, None, common, splits=("temporal",))
+        assert kept.split.split == "temporal"
     assert resolve({"dataset": "toy", "split": "u2"}, None, own).split.split == "u2"
 
 

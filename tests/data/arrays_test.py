@@ -1,3 +1,5 @@
+"""Ratings in numpy's own files: what is read, and what is refused in one line."""
+
 import numpy as np
 import pytest
 from readers_test import rows

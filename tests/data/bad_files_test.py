@@ -56,7 +56,7 @@ def refused(run_script, tmp_path):
             "a positive, or --weight_column for counts",
         ),
         ("1 2 3 4 5 6\n", "ratings.csv:1: 6 fields and no header; say which are which by --user"),
-        ("abc\n", "ratings.csv: cannot tell what separates the fields of 'abc'; name it by --del"),
+        ("abc\n", "ratings.csv: cannot guess the delimiter of 'abc'; give it by --del"),
         ('u,i,3\nu,"j,3\n', "ratings.csv:2: unexpected end of data; correct the quotes"),
         (b"u,i,3\nu,j\0,3\n", "ratings.csv:2: not text (NUL bytes)"),
         ("u,i,3\nu,café,3\n".encode("latin-1"), "ratings.csv:2: not UTF-8 text; convert"),

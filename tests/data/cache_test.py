@@ -1,3 +1,5 @@
+"""The cache of parsed files: when it is used, and when it is not."""
+
 import os
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Files of held-out pairs with fixed negatives."""
+
 import pytest
 
 from mfrec.data.candidates import read_candidates

@@ -1,3 +1,5 @@
+"""Named data sets: fetched, verified, read, and split as they were published."""
+
 import contextlib
 import dataclasses
 import hashlib
@@ -13,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from mfrec.data import datasets, downloads
+from mfrec.data import downloads, recbole_copy
 from mfrec.data.datasets import (
     DATASETS,
     choose_default,
@@ -23,9 +25,9 @@ from mfrec.data.datasets import (
     load,
     load_candidates,
     predefined_split,
-    u_item_from_recbole,
 )
 from mfrec.data.downloads import Remote
+from mfrec.data.recbole_copy import u_item_from_recbole
 from mfrec.errors import InputError
 
 U_DATA = b"196\t242\t3\t881250949\n186\t302\t4\t891717742\n"
@@ -330,7 +332,7 @@ def test_what_cannot_be_fetched_is_to_be_put_there_by_hand(tmp_path, capsys):
     with pytest.raises(InputError) as error:
         load("ncf-movielens-1m", tmp_path / "data")
     assert str(error.value) == (
-        "ncf-movielens-1m cannot be had (it is not fetched); download ml-1m.train.rating and "
+        "ncf-movielens-1m is not available (it is not fetched); download ml-1m.train.rating and "
         "ml-1m.test.rating and ml-1m.test.negative from https://github.com/hexiangnan/"
         "neural_collaborative_filtering/tree/master/Data by hand and put them in "
         f"{tmp_path / 'data' / 'ncf-ml-1m'}, or use --dataset=planted-100k"
@@ -426,13 +428,13 @@ def test_rebuilds_movielens_100k_from_a_wheel(serve, tmp_path, monkeypatch):
         (folder / "recbole.whl").write_bytes(wheel(U_DATA))
         return folder / "recbole.whl"
 
-    monkeypatch.setattr(downloads, "download_wheel", download_wheel)
+    monkeypatch.setattr(recbole_copy, "download_wheel", download_wheel)
     dataset = serve(status=404, rebuild=DATASETS["movielens-100k"].rebuild)
     with pytest.raises(InputError, match="the md5 of u.data is"):
         fetch(dataset, tmp_path)
     assert left_behind(tmp_path) == []
 
-    monkeypatch.setattr(datasets, "_U_DATA_MD5", hashlib.md5(U_DATA).hexdigest())
+    monkeypatch.setattr(recbole_copy, "_U_DATA_MD5", hashlib.md5(U_DATA).hexdigest())
     fetch(dataset, tmp_path)
     assert left_behind(tmp_path / "ml-100k") == ["u.data", "u.item"]
     assert (tmp_path / "ml-100k" / "u.data").read_bytes() == U_DATA

@@ -1,8 +1,10 @@
+"""Files of features: which columns become which features of which rows."""
+
 import numpy as np
 import pytest
 
 from mfrec.data.features import Features, read_features
-from mfrec.data.interactions import Vocabulary
+from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
 
 ITEMS = Vocabulary(("a", "b", "c", "d"))
@@ -31,7 +33,7 @@ def by_row(features):
 
 def test_texts_lists_and_flags(read):
     file = read("id,genres,old,maker\na,Crime|War,1,X\nb,War,0,Y\nc,War|Crime|War,1,X\nd,,,X\n")
-    features = file.of(ITEMS, ALIKE)
+    features = file.encode(ITEMS, ALIKE)
     # Y is b's alone
     half = pytest.approx(0.5**0.5)
     assert by_row(features) == [
@@ -50,7 +52,7 @@ def test_many_numbers_are_one_feature_standardised_by_training_rows(read):
     rows = Vocabulary(tuple(f"i{number}" for number in range(40)))
     lines = [f"i{number}\t{number}\t{number % 5}" for number in range(40)]
     lines[1] = "i1\t\t1"
-    features = read("item_id\tyear\tshelf\n" + "\n".join(lines) + "\n", rows=rows).of(
+    features = read("item_id\tyear\tshelf\n" + "\n".join(lines) + "\n", rows=rows).encode(
         rows, np.array([3, 1, 0, 2] + 36 * [0])
     )
     # 0 and 3 have a year and are in training: mean and deviation 1.5
@@ -67,7 +69,7 @@ def test_types_in_the_header_overrule_looks(read):
     rows = Vocabulary(tuple(str(number) for number in range(80)))
     lines = [f"{number}\t{number // 2}\t{number % 3}\tx|y\tu v w" for number in range(80)]
     header = "item_id:token\tyear:token\tstars:float\tkind:token\ttags:token_seq\n"
-    features = read(header + "\n".join(lines) + "\n", rows=rows).of(rows, np.ones(80))
+    features = read(header + "\n".join(lines) + "\n", rows=rows).encode(rows, np.ones(80))
     names = {"stars", "kind=x|y", "tags=u", "tags=v", "tags=w"}
     assert set(features.names) == names | {f"year={number}" for number in range(40)}
 
@@ -77,7 +79,7 @@ def test_files_without_a_header_number_their_columns(read):
         "1::Heat (1995)::Crime\n2::Amélie (2001)::Crime\n".encode("latin-1"),
         rows=Vocabulary(("1", "2")),
     )
-    assert by_row(file.of(Vocabulary(("1", "2")), np.ones(2))) == 2 * [{"column 2=Crime": 1}]
+    assert by_row(file.encode(Vocabulary(("1", "2")), np.ones(2))) == 2 * [{"column 2=Crime": 1}]
     assert "'column 1' of" in file.notes[0] and "values of their own" in file.notes[0]
     file = read("b\tred\na\tred\n")
     assert file.rows.raw_ids == ("b", "a")
@@ -86,9 +88,9 @@ def test_files_without_a_header_number_their_columns(read):
 def test_rows_follow_the_vocabulary_and_features_training(read):
     """Strangers to the file have nothing; what only others than training rows have is none."""
     file = read("sort,item\ny,d\nx,c\nx,b\ny,new\nx,new2\n")
-    features = file.of(ITEMS, np.array([1, 1, 1, 0]))
+    features = file.encode(ITEMS, np.array([1, 1, 1, 0]))
     assert by_row(features) == [{}, {"sort=x": 1}, {"sort=x": 1}, {}]
-    lines = file.describe(ITEMS, np.array([1, 1, 1, 0]), features)
+    lines = file.notes_on(ITEMS, np.array([1, 1, 1, 0]), features)
     assert lines[0].startswith("item features: 1 from ")
     assert lines[1:] == ["1 items of training are not in it: no features"]
 
@@ -112,7 +114,7 @@ def test_examples_of_a_feature_are_those_of_its_rows():
         ("id,genre\na,\nb,\n", "'genre' of"),
         ("id,n:float\na,1\nb,1\n", "is no feature: the same everywhere"),
         ("", "is empty"),
-        ("a b\n".replace(" ", "") + "b\n", "cannot tell what separates"),
+        ("a b\n".replace(" ", "") + "b\n", "cannot guess the delimiter"),
         ("id,genre\nü,x\na,x\n".encode("latin-1"), ":2: the item id 'ü' is not UTF-8"),
     ],
 )
@@ -126,13 +128,13 @@ def test_bad_files_are_answered_in_one_line(read, content, message):
 def test_features_that_no_training_row_has_are_refused(read):
     file = read("id,genre\na,x\nb,x\n")
     with pytest.raises(InputError, match="no item of training has a feature in it"):
-        file.of(ITEMS, np.array([0, 0, 1, 1]))
+        file.encode(ITEMS, np.array([0, 0, 1, 1]))
 
 
 def test_movielens_files_as_they_are(real_data_dir):
     def read(name, role, number):
         rows = Vocabulary(tuple(str(row + 1) for row in range(number)))
-        return read_features(str(real_data_dir / name), role, [rows]).of(rows, np.ones(number))
+        return read_features(str(real_data_dir / name), role, [rows]).encode(rows, np.ones(number))
 
     users = read("ml-1m/users.dat", "user", 6040)
     of_columns = [sum(name.startswith(f"column {c}=") for name in users.names) for c in (1, 2, 3)]
@@ -146,7 +148,7 @@ def test_movielens_files_as_they_are(real_data_dir):
 
 
 def test_features_of_an_earlier_training_keep_their_numbers(read):
-    features = read("id,genre\na,x\nb,x\nc,y\nd,y\n").of(
+    features = read("id,genre\na,x\nb,x\nc,y\nd,y\n").encode(
         ITEMS, np.array([1, 1, 0, 0]), ("genre=z", "genre=y")
     )
     assert features.names == ("genre=z", "genre=y", "genre=x")

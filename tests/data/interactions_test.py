@@ -1,7 +1,10 @@
+"""Interactions: made from arrays, frames and matrices; repeated pairs, encoding, counts."""
+
 import numpy as np
 import pytest
 
-from mfrec.data.interactions import UNKNOWN, Interactions, Vocabulary, concatenate
+from mfrec.data.interactions import Interactions, concatenate
+from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError
 
 
@@ -28,66 +31,6 @@ def raw_rows(interactions):
     users = [interactions.users.raw_ids[user] for user in interactions.user_ids]
     items = [interactions.items.raw_ids[item] for item in interactions.item_ids]
     return list(zip(users, items, interactions.ratings.tolist(), strict=True))
-
-
-def test_lookup_finds_rows_and_marks_strangers():
-    vocabulary = Vocabulary(("7", "007", "x"))
-    ids = vocabulary.lookup(["x", "07", "007", "7"])
-    assert ids.tolist() == [2, UNKNOWN, 1, 0]
-    assert ids.dtype == np.int32
-
-
-def test_label_falls_back_to_the_raw_id():
-    vocabulary = Vocabulary(("a", "b")).with_labels({"a": "Alien", "z": "Zorro"})
-    assert [vocabulary.label(row) for row in (0, 1)] == ["Alien", "b"]
-    assert Vocabulary(("a",)).label(0) == "a"
-
-
-def test_take_reorders_raw_ids_labels_and_genres():
-    vocabulary = Vocabulary(("a", "b", "c"), ("A", "", "C"), ("x", "", "y|z")).take([2, 0])
-    assert vocabulary == Vocabulary(("c", "a"), ("C", "A"), ("y|z", "x"))
-
-
-def test_labels_and_genres_are_changed_where_there_are_new_ones():
-    vocabulary = Vocabulary(("a", "b"), ("A", "B"), ("x", "")).with_labels({"b": "C"}, {"b": "y"})
-    assert vocabulary == Vocabulary(("a", "b"), ("A", "C"), ("x", "y"))
-    assert Vocabulary(("a",)).with_labels({}, {}) == Vocabulary(("a",))
-
-
-def test_extended_appends_only_what_is_new():
-    extended = Vocabulary(("a", "b")).extended(Vocabulary(("b", "c"), ("B", "C")))
-    assert extended == Vocabulary(("a", "b", "c"), ("", "", "C"))
-    extended = Vocabulary(("a",), None, ("x",)).extended(Vocabulary(("b",), None, None))
-    assert extended == Vocabulary(("a", "b"), None, ("x", ""))
-
-
-def test_saved_vocabulary_comes_back_exactly(tmp_path):
-    odd = ("007", "7", " a ", "tab\there", "line\nend", "c:\\new\\t", "\r", "Ünïcode\u2028\x85")
-    for vocabulary in (
-        Vocabulary(odd),
-        Vocabulary(odd, ("", "Bond", "a\tb", "\\n", "", "", "", "é")),
-        Vocabulary(odd, None, ("", "Crime|Drama", "a\tb", "\\n", "", "", "", "é")),
-        Vocabulary(odd, odd, odd),
-        Vocabulary(()),
-    ):
-        vocabulary.save(tmp_path / "users.tsv")
-        assert Vocabulary.load(tmp_path / "users.tsv") == vocabulary
-
-
-def test_vocabulary_file_is_one_plain_line_a_row(tmp_path):
-    Vocabulary(("1", "a\tb"), ("Toy Story", "")).save(tmp_path / "items.tsv")
-    assert (tmp_path / "items.tsv").read_bytes() == b"1\tToy Story\na\\tb\t\n"
-    Vocabulary(("1", "2"), None, ("Comedy|Drama", "")).save(tmp_path / "items.tsv")
-    assert (tmp_path / "items.tsv").read_bytes() == b"1\t\tComedy|Drama\n2\t\t\n"
-
-
-def test_damaged_vocabulary_file_names_the_line(tmp_path):
-    (tmp_path / "items.tsv").write_text("1\tToy Story\n2\n")
-    with pytest.raises(InputError, match=r"items\.tsv:2: 1 fields"):
-        Vocabulary.load(tmp_path / "items.tsv")
-    (tmp_path / "items.tsv").write_text("1\tToy Story\tComedy\n2\tHeat\n")
-    with pytest.raises(InputError, match=r"items\.tsv:2: 2 fields where raw id and label and g"):
-        Vocabulary.load(tmp_path / "items.tsv")
 
 
 def test_from_arrays_numbers_ids_by_first_appearance():
@@ -301,15 +244,9 @@ def test_weights_and_missing_ratings_come_from_arrays_and_frames():
     assert not data.take([1]).encode(data.users, data.items).compact().has_ratings
 
 
-def test_from_file_reads_ratings(tmp_path):
-    (tmp_path / "ratings.csv").write_text("a;x;4\n")
-    data = Interactions.from_file(tmp_path / "ratings.csv", delimiter=";")
-    assert raw_rows(data) == [("a", "x", 4)]
-
-
-def test_rows_go_by_raw_id_and_then_by_label():
-    vocabulary = Vocabulary(("a", "b", "c", "Alpha"), ("Alpha", "Beta", "BETA", ""))
-    names = ["b", "Alpha", "alpha", "beta", "", "x"]
-    assert [vocabulary.row(name) for name in names] == [1, 3, 0, UNKNOWN, UNKNOWN, UNKNOWN]
-    assert vocabulary.labelled("beta") == [1, 2] and vocabulary.labelled("") == []
-    assert Vocabulary(("a",)).labelled("a") == []
+def test_rows_are_counted_by_user_and_item_without_unknown_ones():
+    data = Interactions.from_arrays(["a", "b", "a", "c"], ["x", "x", "y", "y"])
+    assert (data.user_counts.tolist(), data.item_counts.tolist()) == ([2, 1, 1], [2, 2])
+    part = data.encode(Vocabulary(("z", "a")), Vocabulary(("y", "w")))
+    assert (part.user_counts.tolist(), part.item_counts.tolist()) == ([0, 2], [2, 0])
+    assert part.take([0]).user_counts.tolist() == [0, 1]

@@ -1,7 +1,9 @@
+"""Files of items: labels and genres, matched to a vocabulary."""
+
 import pytest
 
-from mfrec.data.interactions import Vocabulary
-from mfrec.data.items import ItemDescriptions, describe, read_items
+from mfrec.data.items import ItemDescriptions, labelled, read_items
+from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
 
 
@@ -58,7 +60,7 @@ def test_a_file_may_have_no_titles(read):
     "content, message",
     [
         ("1;Heat\n2\n", "items.txt:2: 1 fields, 2 expected as in line 1"),
-        ("1\n2\n", "cannot tell what separates the fields of '1'"),
+        ("1\n2\n", "cannot guess the delimiter of '1'"),
         ("1|A\ncafé|B\n".encode("latin-1"), "items.txt:2: the item id 'café' is not UTF-8"),
         ("", "items.txt: is empty"),
     ],
@@ -77,14 +79,14 @@ def test_a_named_delimiter_that_splits_nothing_is_refused(read):
 def test_zeros_before_an_id_do_not_matter_where_it_is_clear_what_is_meant():
     texts = {"0012": "Heat", "7": "Seven", "05": "Five", "x1": "X", "0": "Zero"}
     vocabulary = Vocabulary(("12", "007", "7", "0005", "x01", "000", "8"))
-    found = describe(vocabulary, ItemDescriptions(texts, {"12": "Crime"}))
+    found = labelled(vocabulary, ItemDescriptions(texts, {"12": "Crime"}))
     # 007 is not 7 where both are there
     assert found.labels == ("Heat", "", "Seven", "Five", "", "Zero", "")
     assert found.genres == ("Crime", "", "", "", "", "", "")
 
 
 def test_nothing_found_leaves_none():
-    assert describe(Vocabulary(("1",)), ItemDescriptions(TITLES, {})).genres is None
+    assert labelled(Vocabulary(("1",)), ItemDescriptions(TITLES, {})).genres is None
 
 
 @pytest.mark.real_data

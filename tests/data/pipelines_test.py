@@ -1,14 +1,16 @@
+"""Loops of positions: every example once an epoch, in an order fixed by the seed."""
+
 import numpy as np
 import pytest
 
 from helpers import interactions
-from mfrec.data.interactions import UNKNOWN
 from mfrec.data.pipelines import (
     EpochShape,
     evaluation_blocks,
     training_examples,
     training_loops,
 )
+from mfrec.data.vocabulary import UNKNOWN
 
 # 11 examples, 3 a step: 4 steps, the last of 2 examples; 3 steps a loop: 2 loops, which need no
 # more than 2 steps each. 10 examples, 2 a step: 5 steps in 2 loops of 3, one of which is empty.

@@ -1,3 +1,5 @@
+"""The selection of rows: rating bounds, weights, k-core."""
+
 import math
 
 import numpy as np
@@ -16,8 +18,8 @@ def raw_rows(data):
     return list(zip(users, items, values, strict=True))
 
 
-RATED = Interactions.from_arrays("abbcab", "xxyzxx", [5, 4, 3.5, 4, 2, 3], [1, 2, 3, 4, 5, 0])
-COUNTED = Interactions.from_arrays("abab", "xxxy", weights=[3, 1, 4.5, 0.5])
+RATED = Interactions.from_arrays([*"abbcab"], [*"xxyzxx"], [5, 4, 3.5, 4, 2, 3], [1, 2, 3, 4, 5, 0])
+COUNTED = Interactions.from_arrays([*"abab"], [*"xxxy"], weights=[3, 1, 4.5, 0.5])
 
 
 def test_without_wishes_everything_stays_as_it_is():
@@ -35,7 +37,7 @@ def test_what_is_liked_is_said_by_the_last_rating():
 
 
 def test_the_bound_is_met_where_float32_rounds_it():
-    data = Interactions.from_arrays("ab", "xy", [0.7, 0.6999])
+    data = Interactions.from_arrays([*"ab"], [*"xy"], [0.7, 0.6999])
     assert raw_rows(select(data, PositivesConfig(min_rating=0.7)).rows)[0][:2] == ("a", "x")
     assert len(select(data, PositivesConfig(min_rating=0.7)).rows) == 1
 
@@ -80,14 +82,14 @@ def test_the_core_is_what_dropping_one_by_one_leaves(seed, least):
 
 def test_a_core_may_unravel_row_by_row():
     # a chain: a-x, x-b, b-y, y-c, c-z loses its ends, and then its new ends
-    chain = Interactions.from_arrays("abbcc", "xxyyz")
+    chain = Interactions.from_arrays([*"abbcc"], [*"xxyyz"])
     assert len(k_core(chain, 2, 2)) == 0
-    circle = Interactions.from_arrays("abbccad", "xxyyzzx")
+    circle = Interactions.from_arrays([*"abbccad"], [*"xxyyzzx"])
     assert raw_rows(k_core(circle, 2, 2)) == raw_rows(circle)[:-1]
 
 
 def test_the_core_counts_distinct_pairs_of_what_is_liked_and_says_what_went():
-    users, items, ratings = "aaaabbbccd", "xxyzxyzxyx", [5, 5, 5, 5, 5, 5, 1, 5, 5, 5]
+    users, items, ratings = [*"aaaabbbccd"], [*"xxyzxyzxyx"], [5, 5, 5, 5, 5, 5, 1, 5, 5, 5]
     data = Interactions.from_arrays(users, items, ratings)
     settings = PositivesConfig(min_rating=2, min_user_interactions=2, min_item_interactions=2)
     selection = select(data, settings)

@@ -1,10 +1,12 @@
+"""Text files of ratings: delimiters, headers, columns, matrices, adjacency lists."""
+
 import random
 import re
-import time
 
 import numpy as np
 import pytest
 
+import mfrec
 from mfrec.data import tables
 from mfrec.data.readers import read_ratings
 from mfrec.errors import InputError
@@ -222,7 +224,7 @@ def test_quotes_mean_nothing_beside_double_colons(write):
         ("\n \n", "ratings.txt: is empty"),
         ("user,item,rating\n", "ratings.txt: a header but no ratings"),
         ("1,2,3,4,5\n", "ratings.txt:1: 5 fields and no header; say which are which by --user"),
-        ("abc\n", "cannot tell what separates the fields of 'abc'"),
+        ("abc\n", "cannot guess the delimiter of 'abc'"),
         ("u,x,3\nu,x\n", "ratings.txt:2: 2 fields, 3 expected as in line 1"),
         ("\nu,x,3\n\nu,x,3,4\n", "ratings.txt:4: 4 fields, 3 expected as in line 2"),
         ('u,x,3\n"u\n2",x\n', "ratings.txt:2: 2 fields, 3 expected"),
@@ -425,7 +427,7 @@ def test_a_ragged_table_is_refused_by_its_name(write):
         ("1,\n", "ratings.txt:1: the item id is empty"),
         ("1,2\n,3,4\n", "ratings.txt:2: the user id is empty"),
         ("1,2\n3,4,,5\n", "ratings.txt:2: the item id is empty"),
-        ("1\n2\n", "cannot tell what separates the fields of '1'"),
+        ("1\n2\n", "cannot guess the delimiter of '1'"),
     ],
 )
 def test_bad_adjacency_is_refused_in_one_line(write, content, message):
@@ -520,11 +522,8 @@ def test_missing_files_and_folders_are_refused(tmp_path):
 
 
 @pytest.mark.real_data
-def test_reads_movielens_1m_in_seconds(real_data_dir):
-    started = time.perf_counter()
+def test_reads_movielens_1m(real_data_dir):
     data = read_ratings(real_data_dir / "ml-1m" / "ratings.dat")
-    # About one second on an idle core; the margin is for a busy machine.
-    assert time.perf_counter() - started < 10
     assert (len(data), data.num_users, data.num_items) == (1_000_209, 6_040, 3_706)
     text = (real_data_dir / "ml-1m" / "ratings.dat").read_text()
     sample = slice(None, None, 101)
@@ -546,3 +545,7 @@ def test_reads_other_real_files(real_data_dir):
     assert (len(plays), plays.num_users, plays.num_items) == (92_834, 1_892, 17_632)
     tweets = read_ratings(real_data_dir / "movietweetings-100k" / "ratings.dat")
     assert (len(tweets), tweets.num_users, tweets.num_items) == (100_000, 16_554, 10_506)
+
+
+def test_reading_files_is_public(write):
+    assert rows(mfrec.read_ratings(write("a;x;4\n"), delimiter=";")) == [("a", "x", 4)]

@@ -8,7 +8,7 @@ from helpers import planted
 from mfrec import models
 from mfrec.config.settings import Config
 from mfrec.data.interactions import UNKNOWN
-from mfrec.data.splits import assemble
+from mfrec.data.splits import SplitRecipe
 from mfrec.errors import InputError
 from mfrec.losses import get as get_loss
 from mfrec.quiet_tensorflow import tf
@@ -170,7 +170,7 @@ def save(folder, name, model, loss="mse"):
     folder.mkdir(exist_ok=True)
     run = RunFolder(folder)
     run.save_config(Config().replace(values), {})
-    run.save_data(assemble(TRAIN, None, None))
+    run.save_data(SplitRecipe(TRAIN, None, None).encode())
     run.save_model(model, step=1)
     return run
 

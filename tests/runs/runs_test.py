@@ -13,7 +13,7 @@ from helpers import interactions
 from mfrec import losses, models
 from mfrec.config.settings import Config
 from mfrec.data.interactions import Interactions
-from mfrec.data.splits import assemble
+from mfrec.data.splits import SplitRecipe
 from mfrec.errors import InputError
 from mfrec.quiet_tensorflow import tf
 from mfrec.runs.results import Results
@@ -40,7 +40,7 @@ def make_split():
     train = Interactions.from_arrays(["ä", "b\t", "ä"], ["x", "y", "z"], [5, 4, 1.5])
     train = dataclasses.replace(train, items=train.items.with_labels({"x": "Kolya (1996)"}))
     validation = Interactions.from_arrays(["b\t", "new"], ["x", "y"], [2, 3])
-    return assemble(train, validation, None)
+    return SplitRecipe(train, validation).encode()
 
 
 def make_model():
@@ -83,14 +83,14 @@ def test_weights_come_back_where_there_are_some(tmp_path, folder):
     assert folder.load_data()["train"].weights is None
     train = Interactions.from_arrays(["a", "b"], ["x", "y"], weights=[0.5, 3])
     folder = RunFolder(tmp_path)
-    folder.save_data(assemble(train.take([0]), train.take([1]), None))
+    folder.save_data(SplitRecipe(train.take([0]), train.take([1])).encode())
     parts = folder.load_data()
     assert parts["train"].weights.tolist() == [0.5] and parts["validation"].weights.tolist() == [3]
 
 
 def test_data_without_a_validation_part(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.save_data(assemble(interactions([0], [0], [1]), None, None))
+    folder.save_data(SplitRecipe(interactions([0], [0], [1])).encode())
     assert set(folder.load_data()) == {"train"}
 
 

@@ -9,7 +9,7 @@ import helpers
 from mfrec import losses, models
 from mfrec.config.settings import Config
 from mfrec.data.interactions import Interactions, Vocabulary
-from mfrec.data.splits import assemble
+from mfrec.data.splits import SplitRecipe
 from mfrec.errors import InputError
 from mfrec.quiet_tensorflow import tf
 from mfrec.runs.run_folder import RunFolder
@@ -44,7 +44,7 @@ def make_run(path):
     labels = {"i 0": "The first", "i 39": "The läst"}
     items = data.items.with_labels(labels)
     data = Interactions(data.user_ids, data.item_ids, data.ratings, None, data.users, items)
-    split = assemble(data.take(range(90)), data.take(range(90, 100)), None)
+    split = SplitRecipe(data.take(range(90)), data.take(range(90, 100))).encode()
     model = models.build(CONFIG, losses.get("logistic"), (NUM_USERS, NUM_ITEMS))
     for table in (model.user_embedding, model.item_embedding, model.user_bias, model.item_bias):
         values = random.normal(size=table.shape)

@@ -1,0 +1,252 @@
+"""Raw ids and the int32 ids that stand for them inside mfrec.
+
+Raw ids are what the user's data hold, always text. Ids are the rows of a `Vocabulary`, counted
+from 0; `UNKNOWN` stands for a raw id that a vocabulary lacks.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mfrec.errors import InputError, did_you_mean
+
+UNKNOWN = -1
+
+_ESCAPES = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
+_ESCAPE = str.maketrans(_ESCAPES)
+_UNESCAPE = {escaped: character for character, escaped in _ESCAPES.items()}
+
+# What Python and the data frame libraries print for a missing value.
+_MISSING = ("", "None", "nan", "<NA>", "NaT")
+# Suggestions for a misspelt raw id are looked for among this many, and this many are shown.
+_MOST_COMPARED = 50_000
+_MOST_SUGGESTED = 3
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Raw ids by row, and optionally a label of each, such as a title, and genres.
+
+    Attributes:
+        raw_ids: distinct raw ids; their positions are the ids.
+        labels: one per row, "" for a row without; None if no row has one.
+        genres: the genres of each row as the data have them, "|" between several, "" for a
+            row without; None if no row has any.
+    """
+
+    raw_ids: tuple[str, ...]
+    labels: tuple[str, ...] | None = None
+    genres: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.raw_ids)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {raw_id: row for row, raw_id in enumerate(self.raw_ids)}
+
+    def lookup(self, raw_ids: Iterable[Any]) -> np.ndarray:
+        """Return the ids of raw ids: int32 [n], UNKNOWN where the vocabulary lacks one."""
+        rows = self._rows
+        return np.fromiter((rows.get(as_raw_id(raw_id), UNKNOWN) for raw_id in raw_ids), np.int32)
+
+    def label(self, row: int) -> str:
+        """Return the label of a row, or its raw id if it has none."""
+        return (self.labels and self.labels[row]) or self.raw_ids[row]
+
+    @cached_property
+    def _rows_by_label(self) -> dict[str, list[int]]:
+        rows: dict[str, list[int]] = {}
+        for row, label in enumerate(self.labels or ()):
+            rows.setdefault(label.casefold(), []).append(row)
+        return rows
+
+    def labelled(self, label: str) -> list[int]:
+        """Return the rows with this label; case does not matter."""
+        return self._rows_by_label.get(label.casefold(), []) if label else []
+
+    def row(self, name: Any) -> int:
+        """Return the row with this raw id or else the only row with this label, else UNKNOWN."""
+        name = as_raw_id(name)
+        row, labelled = self._rows.get(name, UNKNOWN), self.labelled(name)
+        return labelled[0] if row == UNKNOWN and len(labelled) == 1 else row
+
+    def resolve(self, names: Iterable[Any]) -> np.ndarray:
+        """Return the ids of raw ids or labels: int32 [n], UNKNOWN for neither; see `row`.
+
+        A bare string is one name.
+        """
+        names = as_sequence(names)
+        ids = self.lookup(names)
+        for position in np.flatnonzero(ids == UNKNOWN).tolist():
+            ids[position] = self.row(names[position])
+        return ids
+
+    def suggestion(self, name: Any) -> str:
+        """Return '; did you mean …?' for a name that `row` does not know, "" without an idea.
+
+        Suggested are the rows with this label if there are several, or else those whose label
+        contains the name, or else similar raw ids.
+        """
+        name = as_raw_id(name)
+        wanted = name.casefold()
+        rows = self.labelled(name) or [
+            row
+            for row, label in enumerate(self.labels or ())
+            if wanted and wanted in label.casefold()
+        ]
+        if not rows:
+            return did_you_mean(name, self.raw_ids[:_MOST_COMPARED], otherwise="")
+        shown = (f"{self.raw_ids[row]} ({self.label(row)})" for row in rows[:_MOST_SUGGESTED])
+        return f"; did you mean {' or '.join(shown)}?"
+
+    def take(self, rows: Iterable[int]) -> "Vocabulary":
+        """Return the vocabulary of these rows, in this order."""
+        rows = np.asarray(rows).tolist()
+        columns = (self.raw_ids, self.labels, self.genres)
+        return Vocabulary(
+            *(None if column is None else tuple(column[row] for row in rows) for column in columns)
+        )
+
+    def with_labels(
+        self, labels: Mapping[str, str], genres: Mapping[str, str] | None = None
+    ) -> "Vocabulary":
+        """Return the same rows, labelled by mappings from raw id to label and to genres.
+
+        Rows that a mapping lacks keep what they have.
+        """
+        return Vocabulary(
+            self.raw_ids,
+            self._updated(self.labels, labels),
+            self._updated(self.genres, genres or {}),
+        )
+
+    def extended(self, other: "Vocabulary") -> "Vocabulary":
+        """Return these rows, then the raw ids of `other` that are not among them."""
+        new = np.flatnonzero(self.lookup(other.raw_ids) == UNKNOWN)
+        if not len(new):
+            return self
+        added = other.take(new)
+
+        def joined(first: tuple[str, ...] | None, second: tuple[str, ...] | None) -> Any:
+            if first is None and second is None:
+                return None
+            return (first or ("",) * len(self)) + (second or ("",) * len(added))
+
+        return Vocabulary(
+            self.raw_ids + added.raw_ids,
+            joined(self.labels, added.labels),
+            joined(self.genres, added.genres),
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write a UTF-8 file with one `raw_id<TAB>label[<TAB>genres]` line per row.
+
+        Tabs, line ends and backslashes are written as \\t, \\n, \\r and \\\\, so that every
+        raw id is read back unchanged.
+        """
+        columns = [self.raw_ids, self.labels or ("",) * len(self)]
+        if self.genres is not None:
+            columns.append(self.genres)
+        lines = (
+            "\t".join(field.translate(_ESCAPE) for field in fields) + "\n"
+            for fields in zip(*columns, strict=True)
+        )
+        with open(path, "w", encoding="utf-8", newline="\n") as file:
+            file.writelines(lines)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Vocabulary":
+        """Read what `save` wrote; raises InputError for a line that it cannot have written."""
+        # Not splitlines(): raw ids may hold the other characters that it takes for line ends.
+        with open(path, encoding="utf-8", newline="\n") as file:
+            lines = file.read().split("\n")[:-1]
+        wanted = 3 if lines and lines[0].count("\t") == 2 else 2
+        for number, line in enumerate(lines, start=1):
+            found = line.count("\t") + 1
+            if found != wanted:
+                raise InputError(
+                    f"{path}:{number}: {found} fields where raw id and label"
+                    f"{' and genres' if wanted == 3 else ''} should be; restore the file"
+                )
+        # All at once: a list per line would start the garbage collector many times.
+        fields = "\t".join(lines).split("\t") if lines else []
+        columns = [tuple(map(_unescape, fields[column::wanted])) for column in range(wanted)]
+        raw_ids, labels, genres = (*columns, *[()] * 3)[:3]
+        return cls(raw_ids, labels if any(labels) else None, genres if any(genres) else None)
+
+    def _updated(
+        self, texts: tuple[str, ...] | None, changes: Mapping[str, str]
+    ) -> tuple[str, ...] | None:
+        old = texts or ("",) * len(self)
+        new = tuple(changes.get(raw, text) for raw, text in zip(self.raw_ids, old, strict=True))
+        return new if any(new) else None
+
+
+def as_raw_id(value: Any) -> str:
+    """Return a raw id as text: bytes are decoded as UTF-8, all else is what `str` makes of it."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def as_sequence(values: Iterable[Any]) -> list[Any]:
+    """Return raw ids as a list of Python objects; a bare string is one raw id."""
+    if isinstance(values, (str, bytes)):
+        return [values]
+    return values.tolist() if isinstance(values, np.ndarray) else list(values)
+
+
+def factorize(raw_ids: Iterable[Any], what: str) -> tuple[np.ndarray, Vocabulary]:
+    """Number raw ids in order of first appearance.
+
+    Args:
+        raw_ids: text, or anything that `as_raw_id` makes text of; a bare string is one.
+        what: they are, for errors.
+
+    Returns:
+        int32 [n], and the vocabulary of the distinct ones.
+
+    Raises:
+        InputError: one is missing or empty.
+    """
+    values = as_sequence(raw_ids)
+    rows: dict[str, int] = {}
+    ids = np.fromiter((rows.setdefault(as_raw_id(v), len(rows)) for v in values), np.int32)
+    for text in _MISSING:
+        if text in rows:
+            _refuse_missing(values, text, what)
+    return ids, Vocabulary(tuple(rows))
+
+
+def named(names: Sequence[Any] | None, length: int, what: str) -> Vocabulary:
+    """Return the vocabulary of the rows or columns of a matrix: "0", "1", ... by default.
+
+    Raises:
+        InputError: names that repeat, or more or fewer than `length`.
+    """
+    raw_ids = tuple(map(as_raw_id, range(length) if names is None else names))
+    if len(raw_ids) != length:
+        raise InputError(f"{len(raw_ids)} names for {length} {what}s; give one a {what}")
+    if len(set(raw_ids)) != length:
+        repeated = next(name for name in raw_ids if raw_ids.count(name) > 1)
+        raise InputError(f"two {what}s are named {repeated!r}; names must differ")
+    return Vocabulary(raw_ids)
+
+
+def _refuse_missing(values: list[Any], text: str, what: str) -> None:
+    # The text "nan" is a raw id like any other; the number NaN is a missing one.
+    for position, value in enumerate(values):
+        if as_raw_id(value) == text and not (text and isinstance(value, (str, bytes))):
+            raise InputError(
+                f"{what} at position {position} is missing ({value!r}); drop such rows first"
+            )
+
+
+def _unescape(text: str) -> str:
+    if "\\" not in text:
+        return text
+    return re.sub(r"\\.", lambda match: _UNESCAPE.get(match[0], match[0]), text)
