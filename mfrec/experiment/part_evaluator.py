@@ -9,7 +9,7 @@ from mfrec.config.settings import Config, parse_cutoffs
 from mfrec.data.interactions import UNKNOWN
 from mfrec.data.splits import Split
 from mfrec.evaluation.rankings import RankingEvaluator, RankingResult
-from mfrec.evaluation.ratings import Evaluator
+from mfrec.evaluation.ratings import RatingEvaluator
 from mfrec.losses import Loss
 from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.training.fold_in import FoldIn
@@ -56,7 +56,7 @@ class Yardstick:
         self._history = split.histories.get(part)
         self.protocol = ""
         if loss.traits.kind == "rating":
-            self._errors = Evaluator(split.train)
+            self._errors = RatingEvaluator(split.train)
         cutoffs = parse_cutoffs(config.evaluation.cutoffs)
         if cutoffs:
             history = self._history
@@ -70,6 +70,7 @@ class Yardstick:
                 mask_seen=config.evaluation.mask_seen,
                 candidates=split.candidates if part == "test" else None,
                 seed=config.training.seed,
+                jit_compile=config.training.jit_compile,
             )
 
     def metrics(self, model: MatrixFactorization) -> dict[str, float]:
@@ -81,8 +82,7 @@ class Yardstick:
         metrics, ranking = self._evaluate(model)
         baselines = {}
         if self._errors:
-            of_training = self._held_out.encode(self._train.users, self._train.items)
-            baselines = self._errors.baselines(of_training)
+            baselines = self._errors.baselines(self._held_out)
         if ranking is None:
             return Measured(metrics, baselines)
         others = self._rankings.baselines(self._held_out)
@@ -113,7 +113,8 @@ class Yardstick:
         model = self.of_users(model)
         metrics, ranking, protocols = {}, None, []
         if self._errors:
-            metrics |= self._errors.evaluate(model, self._held_out)
+            users = None if self._history is None else self._history.users
+            metrics |= self._errors.evaluate(model, self._held_out, users)
             protocols.append(_protocol_of_errors(model))
         if self._rankings:
             ranking = self._rankings.evaluate(model.score_catalogue, self._held_out)

@@ -127,7 +127,7 @@ class Recommender:
     @cached_property
     def seen(self) -> ItemsByUser:
         """The distinct items that every user has in training and validation."""
-        return ItemsByUser.of_parts(self.train, self._parts)
+        return ItemsByUser.from_parts(self.train, self._parts)
 
     def recommend(
         self,
@@ -359,7 +359,7 @@ class Recommender:
         for start in range(0, len(ids), size):
             block = ids[start : start + size]
             known = block[block != UNKNOWN]
-            had = self.seen.of(known) if exclude_seen else ()
+            had = self.seen.select(known) if exclude_seen else ()
             lists = iter(self._lists(self._user_vectors(known), k, allowed, had))
             for name, row in zip(names[start : start + size], block, strict=True):
                 if row != UNKNOWN:
