@@ -99,8 +99,11 @@ class ItemsByUser:
         return np.cumsum(self.counts)
 
     def select(self, user_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return owners (positions in `user_ids`) and item ids of these users, int64 [n] each."""
-        counts = self.counts[user_ids]
+        """Return owners (positions in `user_ids`) and item ids of these users, int64 [n] each.
+
+        An UNKNOWN user has no items.
+        """
+        counts = np.where(user_ids == UNKNOWN, 0, self.counts[user_ids])
         owners = np.repeat(np.arange(len(user_ids)), counts)
         # a user's last item is at the end of that user's part
         behind = np.cumsum(counts)[owners] - np.arange(len(owners))
