@@ -163,7 +163,8 @@ def predicted(
         return None
     value = recommender.predict(user, item, fall_back=True)
     what = "rating" if recommender.predicts_ratings else "score"
-    rows = _plain(recommender.explain(user, item, k)) if is_known else []
+    is_explained = is_known and recommender.model.has_vectors
+    rows = _plain(recommender.explain(user, item, k)) if is_explained else []
     user_shown = user if user_id == UNKNOWN else _shown(recommender.users, user_id)
     item_shown = item if item_id == UNKNOWN else _shown(recommender.items, item_id)
     title = f"user {user_shown}, item {item_shown}: {what} {value:.4f}"

@@ -8,7 +8,7 @@ import numpy as np
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.evaluation.baselines import DampedBiases
 from mfrec.evaluation.metrics import rating_errors
-from mfrec.models.matrix_factorization import MatrixFactorization
+from mfrec.models import Model
 
 
 class RatingEvaluator:
@@ -27,7 +27,7 @@ class RatingEvaluator:
 
     def evaluate(
         self,
-        model: MatrixFactorization,
+        model: Model,
         held_out: Interactions,
         users: Vocabulary | None = None,
     ) -> dict[str, float]:

@@ -24,7 +24,7 @@ from mfrec.data.interactions import UNKNOWN, Interactions, Vocabulary
 from mfrec.errors import InputError
 from mfrec.evaluation.top_items import ItemsByUser, users_per_block
 from mfrec.losses import Loss
-from mfrec.models.matrix_factorization import MatrixFactorization
+from mfrec.models import Model
 from mfrec.quiet_tensorflow import tf
 from mfrec.runs.run_folder import RunFolder
 from mfrec.serving import explanations, lists
@@ -55,7 +55,7 @@ class Recommender:
 
     def __init__(
         self,
-        model: MatrixFactorization,
+        model: Model,
         loss: Loss,
         config: Config,
         train: Interactions,
@@ -219,8 +219,9 @@ class Recommender:
         about which items resemble it.
 
         Raises:
-            InputError: k below 1 or an unknown item.
+            InputError: k below 1, an unknown item, or a model without vectors.
         """
+        self._check_vectors("no similar items")
         k, row = _checked(k), self.item_ids([item])[0]
         return ranked(RankedItem, self.items, *_nearest(self.item_units, row, k))
 
@@ -228,8 +229,9 @@ class Recommender:
         """Return the k other users nearest to one, by the cosine of their embeddings.
 
         Raises:
-            InputError: k below 1 or an unknown user.
+            InputError: k below 1, an unknown user, or a model without vectors.
         """
+        self._check_vectors("no similar users")
         k, row = _checked(k), self.user_ids([user])[0]
         units = _units(self._user_embeddings(None))
         return ranked(RankedUser, self.users, *_nearest(units, row, k))
@@ -270,8 +272,9 @@ class Recommender:
             Items with c_j as score, highest first; fewer than k where no more speak for it.
 
         Raises:
-            InputError: k below 1, or an unknown user or item.
+            InputError: k below 1, an unknown user or item, or a model without vectors.
         """
+        self._check_vectors("no explanations")
         k = _checked(k)
         user_id, item_id = self.user_ids([user])[0], self.item_ids([item])[0]
         history = np.unique(self.train.item_ids[self.train.user_ids == user_id])
@@ -295,6 +298,13 @@ class Recommender:
         """Return the ids of items named by raw id or label; like `user_ids`."""
         return _ids(self.items, names, "item", on_unknown)
 
+    def _check_vectors(self, lacking: str) -> None:
+        if not self.model.has_vectors:
+            raise InputError(
+                f"model '{self.model.name}' has no vectors, and so {lacking}; take a model with "
+                "vectors, such as --model=matrix_factorization"
+            )
+
     @cached_property
     def popularity(self) -> tf.Tensor:
         """The number of users who have each item, float32 [num_items]."""
@@ -308,14 +318,14 @@ class Recommender:
 
     @cached_property
     def _item_embeddings(self) -> tf.Tensor:
-        return split_item_vectors(self.model, self._item_vectors)[0]
+        return self.model.split_item_vectors(self._item_vectors)[0]
 
     @cached_property
     def _item_vectors(self) -> tf.Tensor:
         return finite(self.model.item_vectors())
 
     def _user_embeddings(self, user_ids: Sequence[int] | None) -> tf.Tensor:
-        return split_user_vectors(self.model, finite(self.model.user_vectors(user_ids)))[0]
+        return self.model.split_user_vectors(finite(self.model.user_vectors(user_ids)))[0]
 
     def _vector_scores(self, user_vectors: tf.Tensor) -> tf.Tensor:
         """Return the scores of all items, float32 [B, num_items], for user vectors [B, dim]."""
@@ -325,9 +335,14 @@ class Recommender:
     def _scores(self, user_ids: np.ndarray) -> tf.Tensor:
         """Return the scores of all items; popularity for UNKNOWN users, float32 [B, num_items]."""
         known = user_ids != UNKNOWN
-        user_vectors = self.model.user_vectors(tf.constant(np.maximum(user_ids, 0)))
-        finite(user_vectors if known.all() else user_vectors[known])
-        scores = self._vector_scores(user_vectors)
+        rows = tf.constant(np.maximum(user_ids, 0))
+        if self.model.has_vectors:
+            user_vectors = self.model.user_vectors(rows)
+            finite(user_vectors[known])
+            scores = self._vector_scores(user_vectors)
+        else:
+            scores = self.model.score_catalogue(rows)
+            finite(scores[known])
         return scores if known.all() else lists.or_popular(scores, known, self.popularity)
 
     def _user_lists(
@@ -379,22 +394,6 @@ def finite(vectors: tf.Tensor) -> tf.Tensor:
     if not tf.reduce_all(tf.math.is_finite(vectors)):
         raise InputError("the model has diverged: its weights are not finite; train it again")
     return vectors
-
-
-def split_user_vectors(
-    model: MatrixFactorization, vectors: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """Return the embeddings and the biases, None without any, of user vectors [..., dim]."""
-    width = model.embedding_dim
-    return vectors[..., :width], vectors[..., width] if model.use_bias else None
-
-
-def split_item_vectors(
-    model: MatrixFactorization, vectors: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """Return the embeddings and the biases, None without any, of item vectors [..., dim]."""
-    width = model.embedding_dim
-    return vectors[..., :width], vectors[..., width + 1] if model.use_bias else None
 
 
 def _units(embeddings: tf.Tensor) -> tf.Tensor:

@@ -21,10 +21,12 @@ users as score, and so do histories in which nothing counts; an unknown item has
 k below 1 is an error, and so are ratings outside the training ratings' range where the loss
 predicts ratings. In the histories of a run with --min_rating, items with a lower rating are left
 out of the list but do not count as liked.
+
+Of a model without vectors there are `recommend` and `score` alone.
 """
 
 import itertools
-from functools import partial
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,10 +36,8 @@ from mfrec.errors import InputError, first_line
 from mfrec.files import new_folder
 from mfrec.quiet_tensorflow import tf
 from mfrec.serving import lists
-from mfrec.serving.recommender import Recommender, split_item_vectors, split_user_vectors
+from mfrec.serving.recommender import Recommender, finite
 from mfrec.serving.vectors import FILES, both_sides
-
-SIGNATURES = ("recommend", "recommend_from_history", "similar_items", "score")
 
 
 def saved_model(recommender: Recommender, folder: str | Path, overwrite: bool = False) -> None:
@@ -53,15 +53,17 @@ def saved_model(recommender: Recommender, folder: str | Path, overwrite: bool = 
         InputError: the folder exists, or cannot be written; the model has diverged; or the loss,
             by which histories are folded in, runs Python.
     """
+    has_vectors = recommender.model.has_vectors
     with new_folder(folder, overwrite, FILES) as path:
-        served = _Served(recommender)
-        signatures = {name: getattr(served, name) for name in SIGNATURES}
+        served = (_ServedVectors if has_vectors else _ServedModel)(recommender)
+        signatures = {name: getattr(served, name) for name in served.signatures}
         # the model's own variables that a signature reads have to be saved, and no others
         traced = [signature.get_concrete_function().graph for signature in signatures.values()]
         if any(map(_runs_python, traced)):
+            name = f"loss '{recommender.loss.name}'" if has_vectors else served.model_name
             raise InputError(
-                f"the loss '{recommender.loss.name}' runs Python, as by tf.py_function, which no "
-                "SavedModel can hold; write it in TensorFlow alone"
+                f"the {name} runs Python, as by tf.py_function, which no SavedModel can hold; "
+                "write it in TensorFlow alone"
             )
         served.variables_read = [variable for graph in traced for variable in graph.variables]
         try:
@@ -69,6 +71,12 @@ def saved_model(recommender: Recommender, folder: str | Path, overwrite: bool = 
         except tf.errors.OpError as error:
             # the name of a temporary file comes before
             raise InputError(f"{folder}: {first_line(error).rpartition('; ')[2]}") from None
+    if not has_vectors:
+        print(
+            f"{served.model_name} has no vectors: the SavedModel answers {' and '.join(signatures)}"
+            " alone",
+            file=sys.stderr,
+        )
 
 
 _USER_IDS = tf.TensorSpec([None], tf.string, "user_ids")
@@ -81,25 +89,17 @@ _INCLUDE = tf.TensorSpec([None, None], tf.string, "include")
 
 
 class _Served(tf.Module):
-    """The tables and the functions of the SavedModel."""
+    """The tables and functions of every SavedModel; subclasses say how users and items score."""
+
+    signatures = ("recommend", "score")
 
     def __init__(self, recommender: Recommender) -> None:
         super().__init__()
         model, seen = recommender.model, recommender.seen
-        # bound methods: the model itself would be saved with all its variables
+        self.model_name = f"model '{model.name}'"
+        # a bound method: the model itself would be saved with all its variables
         self._to_rating = model.to_ratings if recommender.predicts_ratings else tf.identity
-        self._split_user_vectors = partial(split_user_vectors, model)
-        self._split_item_vectors = partial(split_item_vectors, model)
         self._num_users, self._num_items = len(recommender.users), len(recommender.items)
-        self._predicts_ratings = recommender.predicts_ratings
-        self._rating_range = model.rating_range.numpy().tolist()
-        self._min_rating = recommender.config.positives.min_rating
-        self._fold_in = recommender.fold_in
-        users, items = both_sides(recommender)
-        self._global_bias = _table(model.global_bias.numpy())
-        self._user_vectors = _table(users)
-        self._item_vectors = _table(items)
-        self._item_units = _table(recommender.item_units)
         self._seen_items = _table(seen.item_ids.astype(np.int32))
         # the last row is the unknown user's, who has seen nothing
         self._seen_splits = _table(np.cumsum([0, *seen.counts, 0]))
@@ -110,6 +110,14 @@ class _Served(tf.Module):
         self._raw_ids = _table([*recommender.items.raw_ids, ""])
         self._labels = _table([*map(recommender.items.label, range(self._num_items)), ""])
 
+    def catalogue_scores(self, users: tf.Tensor) -> tf.Tensor:
+        """Return the scores of all items, float32 [B, num_items], for known users, int32 [B]."""
+        raise NotImplementedError
+
+    def pair_scores(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        """Return the scores of pairs, float32 [B]; UNKNOWN falls back as in the model's call."""
+        raise NotImplementedError
+
     @tf.function(input_signature=[_USER_IDS, _K, _EXCLUDE, _INCLUDE])
     def recommend(
         self, user_ids: tf.Tensor, k: tf.Tensor, exclude: tf.Tensor, include: tf.Tensor
@@ -118,73 +126,36 @@ class _Served(tf.Module):
         known = users != UNKNOWN
         seen = tf.RaggedTensor.from_row_splits(self._seen_items, self._seen_splits, validate=False)
         seen = tf.gather(seen, tf.where(known, users, self._num_users))
-        vectors = tf.gather(self._user_vectors, tf.maximum(users, 0))
-        return self._answer(vectors, known, seen, k, exclude, include)
-
-    @tf.function(input_signature=[_HISTORY, _RATINGS, _K, _EXCLUDE, _INCLUDE])
-    def recommend_from_history(
-        self,
-        history: tf.Tensor,
-        ratings: tf.Tensor,
-        k: tf.Tensor,
-        exclude: tf.Tensor,
-        include: tf.Tensor,
-    ) -> dict[str, tf.Tensor]:
-        items = self._item_ids.lookup(history)
-        if self._predicts_ratings:
-            low, high = self._rating_range
-            possible = (items == UNKNOWN) | lists.is_in_range(ratings, (low, high))
-            tf.debugging.assert_equal(possible, True, f"ratings: they are from {low:g} to {high:g}")
-        counted = lists.is_liked(items, ratings, self._min_rating)
-        vectors = self._fold_in(tf.where(counted, items, UNKNOWN), ratings, tf.ones_like(ratings))
-        known = tf.reduce_any(counted, axis=1)
-        return self._answer(vectors, known, items, k, exclude, include)
-
-    @tf.function(input_signature=[_ITEM_IDS, _K])
-    def similar_items(self, item_ids: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
-        items = self._item_ids.lookup(item_ids)
-        known = items != UNKNOWN
-        cosines = lists.cosines(self._item_units, tf.maximum(items, 0))
-        itself = lists.places(items[:, tf.newaxis])
-        return self._lists(cosines, known, k, known[:, tf.newaxis], itself)
+        scores = self.catalogue_scores(tf.maximum(users, 0))
+        return self._recommended(scores, known, seen, k, exclude, include)
 
     @tf.function(input_signature=[_USER_IDS, _ITEM_IDS])
     def score(self, user_ids: tf.Tensor, item_ids: tf.Tensor) -> dict[str, tf.Tensor]:
         users, items = self._user_ids.lookup(user_ids), self._item_ids.lookup(item_ids)
-        known_users, known_items = users != UNKNOWN, items != UNKNOWN
-        user_vectors = tf.gather(self._user_vectors, tf.maximum(users, 0))
-        item_vectors = tf.gather(self._item_vectors, tf.maximum(items, 0))
-        p, user_biases = self._split_user_vectors(user_vectors)
-        q, item_biases = self._split_item_vectors(item_vectors)
-        personal = tf.where(known_users & known_items, tf.reduce_sum(p * q, axis=1), 0)
-        scores = self._global_bias + personal
-        if user_biases is not None:
-            scores += tf.where(known_users, user_biases, 0) + tf.where(known_items, item_biases, 0)
         return {
-            "scores": self._to_rating(scores),
-            "known_users": known_users,
-            "known_items": known_items,
+            "scores": self._to_rating(self.pair_scores(users, items)),
+            "known_users": users != UNKNOWN,
+            "known_items": items != UNKNOWN,
         }
 
-    def _answer(
+    def _recommended(
         self,
-        user_vectors: tf.Tensor,
+        scores: tf.Tensor,
         known: tf.Tensor,
         left_out: tf.Tensor | tf.RaggedTensor,
         k: tf.Tensor,
         exclude: tf.Tensor,
         include: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        """Return the lists of users with these vectors, float32 [B, dim].
+        """Return the lists that these scores make, float32 [B, num_items].
 
         Args:
-            known: whose vectors mean anything, bool [B].
+            known: whose scores mean anything, bool [B].
             left_out: the items that these users have, int32 [B, …].
             k: the lengths of the lists, int32 [B].
             exclude: raw ids, string [B, M].
             include: raw ids, string [B, N].
         """
-        scores = self._global_bias + tf.matmul(user_vectors, self._item_vectors, transpose_b=True)
         scores = lists.or_popular(scores, known, self._popularity)
         everything = tf.reduce_all(include == "", axis=1)[:, tf.newaxis]
         included = lists.is_among(self._item_ids.lookup(include), self._num_items)
@@ -209,6 +180,89 @@ class _Served(tf.Module):
             "scores": values,
             "known": known,
         }
+
+
+class _ServedModel(_Served):
+    """Of a model without vectors: its own functions, traced."""
+
+    def __init__(self, recommender: Recommender) -> None:
+        super().__init__(recommender)
+        for variable in recommender.model.trainable_variables:
+            finite(variable)
+        self.catalogue_scores = recommender.model.score_catalogue
+        self._call = recommender.model.call
+
+    def pair_scores(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        return self._call((users, items))
+
+
+class _ServedVectors(_Served):
+    """Of a model with vectors: tables of these, however the model makes them."""
+
+    signatures = ("recommend", "recommend_from_history", "similar_items", "score")
+
+    def __init__(self, recommender: Recommender) -> None:
+        super().__init__(recommender)
+        model = recommender.model
+        users, items = both_sides(recommender)
+        self._global_bias = _table(model.global_bias.numpy())
+        self._user_vectors = _table(users)
+        self._item_vectors = _table(items)
+        self._item_units = _table(recommender.item_units)
+        self._split_user_vectors = model.split_user_vectors
+        self._split_item_vectors = model.split_item_vectors
+        self._fold_in = recommender.fold_in
+        self._rating_range = None
+        if recommender.predicts_ratings:
+            self._rating_range = model.rating_range.numpy().tolist()
+        self._min_rating = recommender.config.positives.min_rating
+
+    def catalogue_scores(self, users: tf.Tensor) -> tf.Tensor:
+        return self._vector_scores(tf.gather(self._user_vectors, users))
+
+    def _vector_scores(self, user_vectors: tf.Tensor) -> tf.Tensor:
+        products = tf.matmul(user_vectors, self._item_vectors, transpose_b=True)
+        return self._global_bias + products
+
+    def pair_scores(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        known_users, known_items = users != UNKNOWN, items != UNKNOWN
+        user_vectors = tf.gather(self._user_vectors, tf.maximum(users, 0))
+        item_vectors = tf.gather(self._item_vectors, tf.maximum(items, 0))
+        p, user_biases = self._split_user_vectors(user_vectors)
+        q, item_biases = self._split_item_vectors(item_vectors)
+        personal = tf.where(known_users & known_items, tf.reduce_sum(p * q, axis=1), 0)
+        if user_biases is None:
+            return self._global_bias + personal
+        user_biases = tf.where(known_users, user_biases, 0)
+        item_biases = tf.where(known_items, item_biases, 0)
+        return self._global_bias + user_biases + item_biases + personal
+
+    @tf.function(input_signature=[_HISTORY, _RATINGS, _K, _EXCLUDE, _INCLUDE])
+    def recommend_from_history(
+        self,
+        history: tf.Tensor,
+        ratings: tf.Tensor,
+        k: tf.Tensor,
+        exclude: tf.Tensor,
+        include: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        items = self._item_ids.lookup(history)
+        if self._rating_range:
+            low, high = self._rating_range
+            possible = (items == UNKNOWN) | lists.is_in_range(ratings, (low, high))
+            tf.debugging.assert_equal(possible, True, f"ratings: they are from {low:g} to {high:g}")
+        counted = lists.is_liked(items, ratings, self._min_rating)
+        vectors = self._fold_in(tf.where(counted, items, UNKNOWN), ratings, tf.ones_like(ratings))
+        known = tf.reduce_any(counted, axis=1)
+        return self._recommended(self._vector_scores(vectors), known, items, k, exclude, include)
+
+    @tf.function(input_signature=[_ITEM_IDS, _K])
+    def similar_items(self, item_ids: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+        items = self._item_ids.lookup(item_ids)
+        known = items != UNKNOWN
+        cosines = lists.cosines(self._item_units, tf.maximum(items, 0))
+        itself = lists.places(items[:, tf.newaxis])
+        return self._lists(cosines, known, k, known[:, tf.newaxis], itself)
 
 
 def _runs_python(graph: tf.Graph) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mfrec.data.interactions import Vocabulary
+from mfrec.errors import InputError
 from mfrec.files import new_folder
 from mfrec.serving.recommender import Recommender, finite
 
@@ -43,7 +44,8 @@ def npy(recommender: Recommender, folder: str | Path, overwrite: bool = False) -
         overwrite: whether an earlier export there may be replaced.
 
     Raises:
-        InputError: the folder exists, or cannot be written; or the model has diverged.
+        InputError: the folder exists, or cannot be written; or the model has no vectors, or
+            has diverged.
     """
     with new_folder(folder, overwrite, FILES) as path:
         _write_arrays(recommender, path)
@@ -81,6 +83,11 @@ def faiss_index(recommender: Recommender, folder: str | Path, overwrite: bool = 
 def both_sides(recommender: Recommender) -> tuple[np.ndarray, np.ndarray]:
     """Return the vectors of all users and of all items, float32 [rows, dim]."""
     model = recommender.model
+    if not model.has_vectors:
+        raise InputError(
+            f"model '{model.name}' has no vectors to export; take --format=savedmodel, or a model "
+            "with vectors, such as --model=matrix_factorization"
+        )
     return finite(model.user_vectors()).numpy(), finite(model.item_vectors()).numpy()
 
 
