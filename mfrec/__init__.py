@@ -9,7 +9,6 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Evaluator": "mfrec.evaluation.ratings",
     "FoldIn": "mfrec.training.fold_in",
     "InputError": "mfrec.errors",
     "Interactions": "mfrec.data.interactions",
@@ -17,6 +16,7 @@ _HOMES = {
     "ModelConfig": "mfrec.config.settings",
     "OptimizerConfig": "mfrec.config.settings",
     "RankingEvaluator": "mfrec.evaluation.rankings",
+    "RatingEvaluator": "mfrec.evaluation.ratings",
     "Recommender": "mfrec.serving.recommender",
     "Trainer": "mfrec.training.trainer",
     "TrainingConfig": "mfrec.config.settings",

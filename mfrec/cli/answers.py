@@ -1,4 +1,4 @@
-"""What a recommender says, for people and for programs: tables, JSON, and files of many lists."""
+"""Answers of a recommender, for people and for programs: tables, JSON, and files of many lists."""
 
 import csv
 import json
@@ -12,7 +12,8 @@ from mfrec.errors import InputError
 from mfrec.files import replacing
 from mfrec.progress import Progress
 from mfrec.serving.histories import parse_history
-from mfrec.serving.recommender import RankedItem, RankedUser, Recommender
+from mfrec.serving.ranked import RankedItem, RankedUser, UserList
+from mfrec.serving.recommender import Recommender
 
 _COLUMNS = ("rank", "item", "label", "score")
 _REASONS_IN_A_LIST = 3
@@ -23,14 +24,14 @@ class Answer:
     """One answer.
 
     Attributes:
-        content: as JSON holds it; a list is an array of objects of rank, item (or user), label and
-            score, with "rating" where ratings are predicted and "because", a list of items, where
-            reasons were asked for.
-        title: what it is, in words.
-        rows: the list to show below it, of `content`.
-        column: which of the rows' values the table shows.
-        heading: what stands above them.
-        note: what is to be said beside it; mostly nothing.
+        content: as printed in JSON; a list is an array of objects with rank, item (or user), label
+            and score, with "rating" where ratings are predicted and "because", a list of items,
+            if explanations were requested.
+        title: the heading of the table.
+        rows: the list of `content` that the table shows.
+        column: the value of the rows that the table shows.
+        heading: the heading of that column.
+        note: a remark for standard error, mostly "".
     """
 
     content: dict[str, Any]
@@ -41,16 +42,16 @@ class Answer:
     note: str = ""
 
     def as_json(self) -> str:
-        """One line."""
+        """Return the content as one line."""
         return _json(self.content)
 
     def as_table(self) -> str:
-        """For people; items of the history stand below what they speak for."""
+        """Return the table; items of the history are indented below the item they speak for."""
         if not self.rows:
             return f"{self.title}\n  nothing"
         what = "user" if "user" in self.rows[0] else "item"
         width = max(len(what), *(len(row[what]) for row in self.rows))
-        # of popular items the score is a number of users
+        # the score of popular items is a number of users
         digits = 0 if self.heading == "users" else 4
         values = [f"{row[self.column]:.{digits}f}" for row in self.rows]
         wide = max(len(self.heading), *map(len, values))
@@ -65,44 +66,42 @@ class Answer:
         return "\n".join(lines)
 
 
-def recommended(
-    recommender: Recommender, user: str, items: Sequence[RankedItem], explain: bool = False
-) -> Answer:
-    """What is recommended to a user.
+def recommended(recommender: Recommender, found: UserList, explain: bool = False) -> Answer:
+    """Return what is recommended to a user.
 
     Args:
-        recommender: whose list it is.
-        user: as named.
-        items: the list.
-        explain: whether items of the user's history that speak for each stand below it.
+        recommender: it made the list.
+        found: the user's list.
+        explain: whether the items of the user's history that speak for each are shown below it.
     """
-    if recommender.user_ids([user], "skip")[0] == UNKNOWN:
-        title = f"the items that most users have, for user {user}, whom the run does not know"
-        rows = _plain(items)
-        return Answer({"user": user, "items": rows}, title, rows, heading="users")
-    title = f"recommended to user {_shown(recommender.users, user)}"
-    answer = _listed(recommender, {"user": user}, title, items)
+    if found.user_id == UNKNOWN:
+        title = f"the items that most users have, for user {found.user}, whom the run does not know"
+        rows = _plain(found.items)
+        return Answer({"user": found.user, "items": rows}, title, rows, heading="users")
+    title = f"recommended to user {_shown(recommender.users, found.user_id)}"
+    answer = _listed(recommender, {"user": found.user}, title, found.items)
     if explain:
+        user = recommender.users.raw_ids[found.user_id]
         for row in answer.rows:
             row["because"] = _plain(recommender.explain(user, row["item"], _REASONS_IN_A_LIST))
     return answer
 
 
 def recommended_from_history(recommender: Recommender, text: str, *options: Any) -> Answer:
-    """What is recommended to somebody new with this history.
+    """Return what is recommended to a new user with this history.
 
     Args:
-        recommender: whom to ask.
+        recommender: makes the list.
         text: as `parse_history` reads it.
         options: those of `Recommender.recommend_from_history` from k on.
 
     Raises:
         InputError: no item that the run knows, or some items have a rating and others none.
     """
-    history, strangers = parse_history(text, lambda name: recommender.items.row(name) != UNKNOWN)
-    named = ", ".join(f"'{name}'" for name in strangers)
+    history, unknown = parse_history(text, lambda name: recommender.items.row(name) != UNKNOWN)
+    named = ", ".join(f"'{name}'" for name in unknown)
     if not history:
-        what = f"the run knows no item {named}" if strangers else "empty; give one item or more"
+        what = f"the run knows no item {named}" if unknown else "empty; give one item or more"
         raise InputError(f"--history: {what}")
     items, ratings = zip(*history, strict=True)
     unrated = [item for item, rating in history if rating is None]
@@ -113,74 +112,78 @@ def recommended_from_history(recommender: Recommender, text: str, *options: Any)
     title = f"recommended to somebody with a history of {number}"
     content = {
         "history": [{"item": item, "rating": rating} for item, rating in history],
-        "unknown": strangers,
+        "unknown": unknown,
     }
-    note = f"the run does not know {named} of the history; the rest is used" if strangers else ""
+    note = f"the run does not know {named} of the history; the rest is used" if unknown else ""
     return replace(_listed(recommender, content, title, found), note=note)
 
 
 def _listed(
     recommender: Recommender, content: dict[str, Any], title: str, items: Sequence[RankedItem]
 ) -> Answer:
-    """A list by the model's scores, with the ratings that these stand for."""
+    """Return a list by the model's scores, with the ratings that they stand for."""
     rows = _plain(items)
     column = "rating" if recommender.predicts_ratings else "score"
     for row in rows:
-        row[column] = recommender.served(row["score"])
+        row[column] = recommender.to_rating(row["score"])
     return Answer(content | {"items": rows}, title, rows, column, column)
 
 
 def similar_items(recommender: Recommender, item: str, k: int) -> Answer:
-    """The items nearest to one, by cosine."""
+    """Return the items nearest to one, by cosine."""
     rows = _plain(recommender.similar_items(item, k))
-    title = f"similar to item {_shown(recommender.items, item)}"
+    title = f"similar to item {_shown(recommender.items, recommender.items.row(item))}"
     return Answer({"item": item, "items": rows}, title, rows, heading="cosine")
 
 
 def similar_users(recommender: Recommender, user: str, k: int) -> Answer:
-    """The users nearest to one, by cosine."""
+    """Return the users nearest to one, by cosine."""
     rows = _plain(recommender.similar_users(user, k))
-    title = f"similar to user {_shown(recommender.users, user)}"
+    title = f"similar to user {_shown(recommender.users, recommender.users.row(user))}"
     return Answer({"user": user, "users": rows}, title, rows, heading="cosine")
 
 
 def predicted(
     recommender: Recommender, user: str, item: str, k: int, on_unknown: str
 ) -> Answer | None:
-    """The rating or score of a user and an item, and the k items that speak most for it.
+    """Return the rating or score of a user and an item, and the k items that speak most for it.
 
     Args:
-        recommender: whom to ask.
+        recommender: makes the prediction.
         user: raw id or label.
         item: raw id or label.
-        k: reasons at most.
-        on_unknown: "error"; "popular": without an unknown user or item what is left of the score;
-            "skip": None.
+        k: the largest number of items that speak for it.
+        on_unknown: for an unknown user or item: "error"; "popular", a prediction from the parts of
+            the score that are known; "skip", None.
     """
-    ids = recommender.user_ids([user], on_unknown)[0], recommender.item_ids([item], on_unknown)[0]
-    if UNKNOWN in ids and on_unknown == "skip":
+    user_id = int(recommender.user_ids([user], on_unknown)[0])
+    item_id = int(recommender.item_ids([item], on_unknown)[0])
+    is_known = UNKNOWN not in (user_id, item_id)
+    if on_unknown == "skip" and not is_known:
         return None
     value = recommender.predict(user, item, fall_back=True)
     what = "rating" if recommender.predicts_ratings else "score"
-    rows = [] if UNKNOWN in ids else _plain(recommender.explain(user, item, k))
-    names = _shown(recommender.users, user), _shown(recommender.items, item)
-    title = f"user {names[0]}, item {names[1]}: {what} {value:.4f}"
-    if UNKNOWN in ids:
+    is_explained = is_known and recommender.model.has_vectors
+    rows = _plain(recommender.explain(user, item, k)) if is_explained else []
+    user_shown = user if user_id == UNKNOWN else _shown(recommender.users, user_id)
+    item_shown = item if item_id == UNKNOWN else _shown(recommender.items, item_id)
+    title = f"user {user_shown}, item {item_shown}: {what} {value:.4f}"
+    if not is_known:
         title += ", without what the run does not know of them"
     content = {"user": user, "item": item, what: value, "because": rows}
     return Answer(content, title, rows, heading="speaks for it")
 
 
-def write(path: str | Path, lists: Iterable[tuple[str, list[RankedItem]]], num_users: int) -> None:
-    """Writes lists to a file as they come; it appears when it is complete.
+def write(path: str | Path, lists: Iterable[UserList], num_users: int) -> None:
+    """Write lists to a file as they come; the file appears when it is complete.
 
-    `.csv` has one `user,rank,item,label,score` line a row, `.jsonl` one object
-    `{"user", "items": [{"rank", "item", "label", "score"}, …]}` a user.
+    `.csv` has a line `user,rank,item,label,score` for each row, `.jsonl` an object
+    `{"user", "items": [{"rank", "item", "label", "score"}, …]}` for each user.
 
     Args:
         path: the file, with one of these endings.
-        lists: users and their lists.
-        num_users: how many there will be, for the progress bar.
+        lists: the users' lists.
+        num_users: the number of lists, for the progress bar.
 
     Raises:
         InputError: it cannot be written.
@@ -194,12 +197,13 @@ def write(path: str | Path, lists: Iterable[tuple[str, list[RankedItem]]], num_u
         table = csv.writer(file, lineterminator="\n")
         if is_csv:
             table.writerow(("user", *_COLUMNS))
-        for done, (user, items) in enumerate(lists):
+        for done, found in enumerate(lists):
             progress.update(done)
             if is_csv:
-                table.writerows((user, *(getattr(item, c) for c in _COLUMNS)) for item in items)
+                rows = ([getattr(item, column) for column in _COLUMNS] for item in found.items)
+                table.writerows((found.user, *row) for row in rows)
             else:
-                file.write(_json({"user": user, "items": _plain(items)}) + "\n")
+                file.write(_json({"user": found.user, "items": _plain(found.items)}) + "\n")
 
 
 def _plain(rows: Sequence[RankedItem | RankedUser]) -> list[dict[str, Any]]:
@@ -210,10 +214,7 @@ def _json(content: dict[str, Any]) -> str:
     return json.dumps(content, ensure_ascii=False)
 
 
-def _shown(vocabulary: Vocabulary, name: str) -> str:
-    """Raw id and label of what goes by this name; the name where nothing does."""
-    row = vocabulary.row(name)
-    if row == UNKNOWN:
-        return name
+def _shown(vocabulary: Vocabulary, row: int) -> str:
+    """Return raw id and label of a row."""
     raw_id, label = vocabulary.raw_ids[row], vocabulary.label(row)
     return raw_id if label == raw_id else f"{raw_id} ({label})"

@@ -123,7 +123,7 @@ def recommend() -> None:
         if OUTPUT_FILE.value:
             answers.write(OUTPUT_FILE.value, lists, len(users or recommender.users))
             return
-        found = (answers.recommended(recommender, u, items, EXPLAIN.value) for u, items in lists)
+        found = (answers.recommended(recommender, user_list, EXPLAIN.value) for user_list in lists)
     for number, answer in enumerate(filter(None, found)):
         if answer.note:
             say(answer.note)

@@ -1,52 +1,56 @@
-"""What a model is measured by, and what it is measured against.
+"""Errors of predicted ratings, the model's and the baselines'.
 
-Baselines: the global mean μ of the training ratings, and damped biases,
-
-    b_i = Σ_u (r − μ) / (n_i + d_i),    b_u = Σ_i (r − μ − b_i) / (n_u + d_u),
-
-which shrink the means of rarely rated items and rarely rating users towards 0 (the form of
-Koren 2010, "Factor in the neighbors", section 2.1). d_i = d_u = 5: on all but one of fourteen
-rating sets as good as or better than Koren's 25 and 10, a harder baseline to beat. All
-predictions, the model's and theirs, are clipped to the training ratings' range.
+All predictions are clipped to the training ratings' range, the model's by the model itself.
 """
 
 import numpy as np
 
-from mfrec.data.interactions import UNKNOWN, Interactions
+from mfrec.data.interactions import Interactions, Vocabulary
+from mfrec.evaluation.baselines import DampedBiases
 from mfrec.evaluation.metrics import rating_errors
-from mfrec.models.matrix_factorization import MatrixFactorization
-
-ITEM_DAMPING = 5.0
-USER_DAMPING = 5.0
+from mfrec.models import Model
 
 
-class Evaluator:
+class RatingEvaluator:
     """Measures predictions of held-out ratings.
 
+    Held-out rows may come in any vocabularies: they are matched by raw id.
+
     Args:
-        train: the training part, from which the baselines learn.
+        train: the training part, to which the baselines are fitted.
     """
 
     def __init__(self, train: Interactions) -> None:
-        ratings = train.ratings.astype(np.float64)
-        self._range = ratings.min(), ratings.max()
-        self._mean = ratings.mean()
-        self._item_bias = _damped_means(
-            train.item_ids, ratings - self._mean, train.num_items, ITEM_DAMPING
-        )
-        left = ratings - self._mean - self._item_bias[train.item_ids]
-        self._user_bias = _damped_means(train.user_ids, left, train.num_users, USER_DAMPING)
+        self._users, self._items = train.users, train.items
+        self._range = train.ratings.min(), train.ratings.max()
+        self._biases = DampedBiases(train)
 
-    def evaluate(self, model: MatrixFactorization, held_out: Interactions) -> dict[str, float]:
-        """The model's "rmse" and "mae" over all held-out rows, unknown ids by the fallback."""
+    def evaluate(
+        self,
+        model: Model,
+        held_out: Interactions,
+        users: Vocabulary | None = None,
+    ) -> dict[str, float]:
+        """Return the model's "rmse" and "mae" over all held-out rows, unknown ids by the fallback.
+
+        Args:
+            model: the model.
+            held_out: the ratings to predict.
+            users: the vocabulary of the model's users where it is not that of training, as with
+                users who are folded in.
+        """
+        held_out = held_out.encode(users or self._users, self._items)
         return rating_errors(held_out.ratings, model.predict_interactions(held_out))
 
     def baselines(self, held_out: Interactions) -> dict[str, dict[str, float]]:
-        """Errors of "global_mean", "biases" and, where expected ratings are known, "oracle"."""
-        users, items = held_out.user_ids, held_out.item_ids
+        """Return the errors of "global_mean", "biases" and, for generated ratings, "oracle".
+
+        The oracle predicts the expected ratings, which only a generated data set knows.
+        """
+        held_out = held_out.encode(self._users, self._items)
         predictions = {
-            "global_mean": np.full(len(held_out), self._mean),
-            "biases": self._mean + self._user_bias[users] + self._item_bias[items],
+            "global_mean": np.full(len(held_out), self._biases.mean),
+            "biases": self._biases.predict(held_out.user_ids, held_out.item_ids),
         }
         if held_out.expected_ratings is not None:
             predictions["oracle"] = held_out.expected_ratings
@@ -54,10 +58,3 @@ class Evaluator:
             name: rating_errors(held_out.ratings, np.clip(values, *self._range))
             for name, values in predictions.items()
         }
-
-
-def _damped_means(ids: np.ndarray, values: np.ndarray, rows: int, damping: float) -> np.ndarray:
-    """Σ values / (n + damping) of every row, float64 [rows + 1]; 0 behind the last for UNKNOWN."""
-    assert UNKNOWN == -1
-    sums = np.bincount(ids, values, minlength=rows + 1)
-    return sums / (np.bincount(ids, minlength=rows + 1) + damping)

@@ -1,8 +1,8 @@
-"""The best items of each user: what is left out, and how the rest is selected.
+"""The k best of a row of scores, and the items that each user has.
 
-Evaluation, recommending and export share it: highest scores first, lower ids first among equal
-ones. Nothing here is compiled by XLA, which would take as long as a whole answer to one user and
-gains next to nothing for many.
+Shared by evaluation, recommending and export: highest scores first, lower ids first among equal
+scores. Nothing here is compiled by XLA: compiling takes as long as answering one user, and gains
+next to nothing for many.
 """
 
 from collections.abc import Sequence
@@ -22,15 +22,15 @@ _BLOCK_USERS = 1024
 
 
 def users_per_block(num_items: int) -> int:
-    """As many users as fit 32 MB of scores, at most 1,024."""
+    """Return the number of users whose scores fit 32 MB, at most 1,024."""
     return min(_BLOCK_USERS, max(1, _BLOCK_BYTES // (4 * num_items)))
 
 
 def best_items(scores: tf.Tensor, k: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The items with the k best scores, in order, and these scores.
+    """Return the items with the k best scores, in order, and these scores.
 
-    They all lie in the k chunks with the highest maxima, earlier chunks first among equal ones: if
-    an item's chunk is not among these, each of them has an item that comes before it.
+    They all lie in the k chunks with the highest maxima, earlier chunks first among equal ones:
+    where an item's chunk is not among these, each of them has an item that comes before it.
 
     Args:
         scores: float32 [B, num_items], −∞ where an item may not be listed.
@@ -69,8 +69,8 @@ class ItemsByUser:
     num_items: int
 
     @classmethod
-    def of_parts(cls, train: Interactions, parts: Sequence[Interactions]) -> "ItemsByUser":
-        """The items of the parts' rows in the training vocabularies, unknown ids left out."""
+    def from_parts(cls, train: Interactions, parts: Sequence[Interactions]) -> "ItemsByUser":
+        """Return the items of the parts' rows in the training vocabularies, without unknown ids."""
         pairs = []
         for part in parts:
             part = part.encode(train.users, train.items)
@@ -80,8 +80,8 @@ class ItemsByUser:
 
     @classmethod
     def from_pairs(cls, pairs: np.ndarray, num_users: int, num_items: int) -> "ItemsByUser":
-        """Takes pairs user · num_items + item, int64 [n], in any order and repeated."""
-        # rows often come user by user, which this sort makes use of; np.unique would hash them
+        """Return the items of pairs user · num_items + item, int64 [n], in any order, repeated."""
+        # rows often come user by user, which this sort exploits; np.unique would hash them
         pairs = np.sort(pairs, kind="stable")
         is_first = np.ones(len(pairs), bool)
         is_first[1:] = pairs[1:] != pairs[:-1]
@@ -98,10 +98,13 @@ class ItemsByUser:
     def _ends(self) -> np.ndarray:
         return np.cumsum(self.counts)
 
-    def of(self, user_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns owners, positions in `user_ids`, and item ids of these users, int64 [n]."""
-        counts = self.counts[user_ids]
+    def select(self, user_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return owners (positions in `user_ids`) and item ids of these users, int64 [n] each.
+
+        An UNKNOWN user has no items.
+        """
+        counts = np.where(user_ids == UNKNOWN, 0, self.counts[user_ids])
         owners = np.repeat(np.arange(len(user_ids)), counts)
-        # the last item of a user stands at the end of that user's part
+        # a user's last item is at the end of that user's part
         behind = np.cumsum(counts)[owners] - np.arange(len(owners))
         return owners, self.item_ids[self._ends[user_ids][owners] - behind]

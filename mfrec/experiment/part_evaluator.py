@@ -10,7 +10,7 @@ from mfrec.config.settings import Config
 from mfrec.data.interactions import UNKNOWN
 from mfrec.data.splits import Split
 from mfrec.evaluation.rankings import RankingEvaluator, RankingResult
-from mfrec.evaluation.ratings import Evaluator
+from mfrec.evaluation.ratings import RatingEvaluator
 from mfrec.losses import Loss
 from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.training.fold_in import FoldIn
@@ -57,7 +57,7 @@ class PartEvaluator:
         self._history = split.histories.get(part)
         self.protocol = ""
         if loss.predicts_ratings:
-            self._errors = Evaluator(split.train)
+            self._errors = RatingEvaluator(split.train)
         cutoffs = parse_cutoffs(config.evaluation.cutoffs)
         if cutoffs:
             history = self._history
@@ -71,6 +71,7 @@ class PartEvaluator:
                 mask_seen=config.evaluation.mask_seen,
                 candidates=split.candidates if part == "test" else None,
                 seed=config.training.seed,
+                jit_compile=config.training.jit_compile,
             )
 
     def metrics(self, model: MatrixFactorization) -> dict[str, float]:
@@ -82,8 +83,7 @@ class PartEvaluator:
         metrics, ranking = self._evaluate(model)
         baselines = {}
         if self._errors:
-            held_out = self._held_out.encode(self._train.users, self._train.items)
-            baselines = self._errors.baselines(held_out)
+            baselines = self._errors.baselines(self._held_out)
         if ranking is None:
             return Measurement(metrics, baselines)
         others = self._rankings.baselines(self._held_out)
@@ -117,7 +117,8 @@ class PartEvaluator:
         model = self.model_for_part(model)
         metrics, ranking, protocols = {}, None, []
         if self._errors:
-            metrics |= self._errors.evaluate(model, self._held_out)
+            users = None if self._history is None else self._history.users
+            metrics |= self._errors.evaluate(model, self._held_out, users)
             protocols.append(_error_protocol(model))
         if self._rankings:
             ranking = self._rankings.evaluate(model.score_catalogue, self._held_out)

@@ -1,18 +1,17 @@
-"""A finished run answering in raw ids: what to recommend, what is similar, what to expect, why.
+"""Recommendations, similar items, predictions and explanations of a finished run, by raw id.
 
     recommender = Recommender.load("runs/my-run")
     for row in recommender.recommend("7", k=5):
         print(row.rank, row.item, row.label, row.score)
 
-Items are ranked by score(u,i) = μ + <user_vector, item_vector>, as evaluation ranks them, lower
-rows first among equal scores. All that is needed lies in the run folder.
+Items are ranked by their scores, as evaluation ranks them, lower rows first among equal scores.
+Everything needed is in the run folder.
 
-Users and items are named by raw id or, where no raw id is spelt so, by label, such as a title,
-in whatever case.
+Users and items are named by raw id or, where no raw id matches, by label, such as a title; case
+does not matter.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,55 +22,28 @@ from mfrec import losses
 from mfrec.config.settings import Config
 from mfrec.data.interactions import UNKNOWN, Interactions, Vocabulary
 from mfrec.errors import InputError, did_you_mean
-from mfrec.evaluation.top_items import ItemsByUser, best_items, users_per_block
+from mfrec.evaluation.top_items import ItemsByUser, users_per_block
 from mfrec.losses import Loss
-from mfrec.models.matrix_factorization import MatrixFactorization
+from mfrec.models import Model
 from mfrec.quiet_tensorflow import tf
 from mfrec.runs.run_folder import RunFolder
+from mfrec.serving import explanations, lists
+from mfrec.serving.ranked import RankedItem, RankedUser, UserList, ranked
 from mfrec.training.fold_in import FoldIn
 
 ON_UNKNOWN = ("error", "popular", "skip")
 
-# Weight of the ridge in `explain`, in average items of the history.
-_RIDGE = 1.0
-# Raw ids among which a misspelt one is looked for: the search takes about a second for so many.
+# Raw ids that a misspelt one is compared with: this many take about a second.
 _SPELLINGS = 50_000
 _SHOWN = 3
-
-
-@dataclass(frozen=True)
-class RankedItem:
-    """One row of a list of items.
-
-    Attributes:
-        rank: from 1.
-        item: raw id.
-        label: such as a title; the raw id where the item has none.
-        score: what the list is ordered by.
-    """
-
-    rank: int
-    item: str
-    label: str
-    score: float
-
-
-@dataclass(frozen=True)
-class RankedUser:
-    """One row of a list of users; like `RankedItem`."""
-
-    rank: int
-    user: str
-    label: str
-    score: float
 
 
 class Recommender:
     """Answers questions about users and items of a trained model.
 
     Args:
-        model: what scores.
-        loss: what it was trained on.
+        model: the trained model.
+        loss: the loss it was trained on.
         config: the settings of the training.
         train: the training part.
         validation: further interactions that are not recommended again.
@@ -83,7 +55,7 @@ class Recommender:
 
     def __init__(
         self,
-        model: MatrixFactorization,
+        model: Model,
         loss: Loss,
         config: Config,
         train: Interactions,
@@ -99,11 +71,11 @@ class Recommender:
 
     @classmethod
     def load(cls, run_dir: str | Path) -> "Recommender":
-        """The recommender of a run folder; the run may still be training.
+        """Return the recommender of a run folder; the run may still be training.
 
         Raises:
-            InputError: no run folder, no weights in it yet, a cross-validation, whose folds are
-                runs of their own, or a broken file.
+            InputError: no run folder, no weights in it yet, a cross-validation (its folds are
+                runs of their own), or a broken file.
         """
         folder = RunFolder(run_dir)
         config, _ = folder.load_config()
@@ -121,13 +93,13 @@ class Recommender:
 
     @property
     def predicts_ratings(self) -> bool:
-        """Whether scores stand for ratings, not just for ranks."""
+        """Whether scores stand for ratings rather than only rank."""
         return self.loss.predicts_ratings
 
     @cached_property
     def seen(self) -> ItemsByUser:
         """The distinct items that every user has in training and validation."""
-        return ItemsByUser.of_parts(self.train, self._parts)
+        return ItemsByUser.from_parts(self.train, self._parts)
 
     def recommend(
         self,
@@ -138,23 +110,23 @@ class Recommender:
         exclude: Iterable[Any] | None = None,
         on_unknown: str = "error",
     ) -> list[RankedItem]:
-        """The k best items for a user, fewer where no more are left.
+        """Return the k best items for a user, fewer where no more are left.
 
         Args:
             user: raw id or label.
             k: length of the list, at least 1.
             exclude_seen: whether the user's training and validation items are left out.
             candidates: the only items that may be recommended; all by default.
-            exclude: items that may not be.
-            on_unknown: what becomes of a user whom the run does not know: "error"; "popular", the
-                items that most users have, their number being the score; "skip", no list.
-                Unknown candidates and exclusions are an error or left out.
+            exclude: items that may not be recommended.
+            on_unknown: for a user the run does not know: "error"; "popular", the items that most
+                users have, with the number of users as score; "skip", no list. Unknown candidates
+                and exclusions are an error for "error", else ignored.
 
         Raises:
             InputError: k below 1, an unknown name, or no candidate at all.
         """
-        lists = self.recommend_all([user], k, exclude_seen, candidates, exclude, on_unknown)
-        return next((items for _, items in lists), [])
+        found = self.recommend_all([user], k, exclude_seen, candidates, exclude, on_unknown)
+        return next((user_list.items for user_list in found), [])
 
     def recommend_all(
         self,
@@ -164,23 +136,23 @@ class Recommender:
         candidates: Iterable[Any] | None = None,
         exclude: Iterable[Any] | None = None,
         on_unknown: str = "error",
-    ) -> Iterator[tuple[str, list[RankedItem]]]:
-        """The lists of many users, one after the other, in blocks of bounded memory.
+    ) -> Iterator[UserList]:
+        """Yield the lists of many users, in blocks of bounded memory.
+
+        The other arguments and the errors are those of `recommend`. Errors are raised by the call
+        itself, before the first list.
 
         Args:
-            users: raw ids or labels; all users of the run by default.
-
-        The other arguments and errors are those of `recommend`. What can be wrong is found before
-        the first list is asked for.
-
-        Yields:
-            The user, as named, and that user's list; users to skip are left out.
+            users: raw ids or labels; all users of the run by default. Skipped users yield nothing.
         """
         k = _checked(k)
         names = self.users.raw_ids if users is None else [str(user) for user in users]
         ids = self.user_ids(names, on_unknown)
+        if on_unknown == "skip":
+            names = [name for name, row in zip(names, ids, strict=True) if row != UNKNOWN]
+            ids = ids[ids != UNKNOWN]
         allowed = self._allowed(candidates, exclude, on_unknown)
-        return self._blocks(names, ids, k, exclude_seen, allowed, on_unknown)
+        return self._user_lists(names, ids, k, exclude_seen, allowed)
 
     def recommend_from_history(
         self,
@@ -192,22 +164,22 @@ class Recommender:
         exclude: Iterable[Any] | None = None,
         on_unknown: str = "error",
     ) -> list[RankedItem]:
-        """The k best items for somebody whom training has not seen, from a history.
+        """Return the k best items for a user that training has not seen, from a history.
 
-        The user's vector is folded in, the items staying as they are: see `FoldIn`.
+        The user's vector is folded in while the items stay as they are: see `FoldIn`.
 
         Args:
-            items: the history, raw ids or labels; of one that comes again the last counts.
-            ratings: of these items; needed where the run predicts ratings. Where it ranks what was
-                rated so high or higher (--min_rating), other items are not counted as liked.
+            items: the history, raw ids or labels; the last of repeated items counts.
+            ratings: of these items; required where the run predicts ratings. Where the run ranks
+                items rated at least --min_rating, items with a lower rating do not count as liked.
             k: length of the list, at least 1.
             exclude_seen: whether the history is left out.
             candidates: the only items that may be recommended; all by default.
-            exclude: items that may not be.
-            on_unknown: whether unknown items are an "error" or else left out.
+            exclude: items that may not be recommended.
+            on_unknown: "error" for unknown items; anything else ignores them.
 
         Raises:
-            InputError: k below 1, an unknown name, no item that can be used, or ratings that are
+            InputError: k below 1, an unknown name, no item that counts, or ratings that are
                 missing or outside the range of the run's.
         """
         k, allowed = _checked(k), self._allowed(candidates, exclude, on_unknown)
@@ -219,87 +191,77 @@ class Recommender:
             raise InputError(f"{len(values)} ratings for a history of {len(ids)} items")
         low, high = self.model.rating_range.numpy().tolist()
         if self.predicts_ratings:
-            for item, rating in zip(items, values.tolist(), strict=True):
-                if not low <= rating <= high:
-                    raise InputError(
-                        f"rating {rating:g} of item '{item}': the run's are from {low:g} to "
-                        f"{high:g}"
-                    )
-        counted = ids != UNKNOWN
-        least = self.config.positives.min_rating
-        if ratings is not None and least is not None:
-            counted &= values >= least
+            for position in np.flatnonzero(~lists.is_in_range(values, (low, high))).tolist():
+                raise InputError(
+                    f"rating {values[position]:g} of item '{items[position]}': the run's are from "
+                    f"{low:g} to {high:g}"
+                )
+        min_rating = None if ratings is None else self.config.positives.min_rating
+        counted = lists.is_liked(ids, values, min_rating)
         if not counted.any():
-            rated = "" if least is None else f" rated {least:g} or higher"
+            rated = "" if min_rating is None else f" rated {min_rating:g} or higher"
             raise InputError(f"the history holds no item{rated} that the run knows")
         history = (ids[counted], values[counted], np.ones(counted.sum(), np.float32))
         user_vectors = self.fold_in(*(tf.constant(column[np.newaxis]) for column in history))
-        known = ids[ids != UNKNOWN]
-        had = (np.zeros_like(known), known) if exclude_seen else ()
-        return self._lists(finite(user_vectors), k, allowed, had)[0]
+        scores = self._vector_scores(finite(user_vectors))
+        left_out = lists.places(tf.constant(ids[np.newaxis])) if exclude_seen else None
+        return self._ranked_items(lists.best(scores, k, allowed, left_out))[0]
 
     @cached_property
     def fold_in(self) -> FoldIn:
-        """Makes user vectors of histories."""
+        """Makes user vectors from histories."""
         return FoldIn(self.model, self.loss, self.config, self.train)
 
     def similar_items(self, item: Any, k: int = 10) -> list[RankedItem]:
-        """The k other items nearest to one, by the cosine of their embeddings.
+        """Return the k other items nearest to one, by the cosine of their embeddings.
 
         Embeddings as they score, without the biases: how much all users like an item says nothing
-        about which others it resembles.
+        about which items resemble it.
 
         Raises:
-            InputError: k below 1 or an unknown item.
+            InputError: k below 1, an unknown item, or a model without vectors.
         """
+        self._check_vectors("no similar items")
         k, row = _checked(k), self.item_ids([item])[0]
-        return _ranked(RankedItem, self.items, *self._neighbours(self._item_vectors, row, k))
+        return ranked(RankedItem, self.items, *_nearest(self.item_units, row, k))
 
     def similar_users(self, user: Any, k: int = 10) -> list[RankedUser]:
-        """The k other users nearest to one, by the cosine of their embeddings.
+        """Return the k other users nearest to one, by the cosine of their embeddings.
 
         Raises:
-            InputError: k below 1 or an unknown user.
+            InputError: k below 1, an unknown user, or a model without vectors.
         """
+        self._check_vectors("no similar users")
         k, row = _checked(k), self.user_ids([user])[0]
-        vectors = finite(self.model.user_vectors())
-        return _ranked(RankedUser, self.users, *self._neighbours(vectors, row, k))
+        units = _units(self._user_embeddings(None))
+        return ranked(RankedUser, self.users, *_nearest(units, row, k))
 
     def predict(self, user: Any, item: Any, fall_back: bool = False) -> float:
-        """The rating to expect, or the score of a loss of rankings.
+        """Return the rating to expect, or the score where the loss only ranks.
 
-        Ratings went through the loss's link and were clipped to the training ratings' range.
+        Ratings go through the loss's link and are clipped to the training ratings' range.
 
         Args:
             user: raw id or label.
             item: raw id or label.
-            fall_back: whether an unknown user or item leaves what is known of the score: μ + b_i,
-                μ + b_u or μ.
+            fall_back: whether to predict for an unknown user or item as well, from the parts of
+                the score that are known: μ + b_i, μ + b_u or μ.
 
         Raises:
             InputError: an unknown user or item, unless `fall_back`.
         """
         on_unknown = "skip" if fall_back else "error"
         pair = self.user_ids([user], on_unknown), self.item_ids([item], on_unknown)
-        return self.served(float(self.model(tuple(map(tf.constant, pair)))[0]))
+        return self.to_rating(float(self.model(tuple(map(tf.constant, pair)))[0]))
 
-    def served(self, score: float) -> float:
-        """What a score stands for: a rating to expect, or itself with a loss of rankings."""
+    def to_rating(self, score: float) -> float:
+        """Return the rating that a score stands for; the score itself where the loss only ranks."""
         return float(self.model.to_ratings(tf.constant(score))) if self.predicts_ratings else score
 
     def explain(self, user: Any, item: Any, k: int = 5) -> list[RankedItem]:
-        """The k items of the user's training history that speak most for an item.
+        """Return the k items of the user's training history that speak most for an item.
 
-        The personal part of the score, <p_u, q_i>, is taken apart into a sum over the history H,
-
-            c_j = q_iᵀ (Σ_{h∈H} q_h q_hᵀ + ρI)⁻¹ q_j · <p_u, q_j>,
-
-        how much q_i leans on q_j times how much the user, says the model, likes j. This is the
-        decomposition of Hu, Koren, Volinsky 2008, "Collaborative filtering for implicit feedback
-        datasets", section 5, of the ridge regression through the model's own scores rather than
-        through ratings, so that it holds for every loss. As ρ falls to 0, Σ_j c_j becomes
-        <p_u, q_i> exactly wherever the history spans q_i; ρ is one average ‖q_h‖², which keeps
-        items that are nearly alike from taking each other's credit with opposite signs.
+        The method and its formula are those of `explanations`.
 
         Args:
             user: raw id or label.
@@ -310,67 +272,102 @@ class Recommender:
             Items with c_j as score, highest first; fewer than k where no more speak for it.
 
         Raises:
-            InputError: k below 1, or an unknown user or item.
+            InputError: k below 1, an unknown user or item, or a model without vectors.
         """
+        self._check_vectors("no explanations")
         k = _checked(k)
         user_id, item_id = self.user_ids([user])[0], self.item_ids([item])[0]
         history = np.unique(self.train.item_ids[self.train.user_ids == user_id])
-        dim = self.model.embedding_dim
-        p_u = self._user_vectors(np.array([user_id])).numpy()[0, :dim].astype(np.float64)
-        q = self._item_vectors.numpy()[:, :dim].astype(np.float64)
-        of_history = q[history]
-        ridge = _RIDGE * np.square(of_history).sum() / max(len(history), 1)
-        system = of_history.T @ of_history + max(ridge, np.finfo(np.float32).tiny) * np.eye(dim)
-        contributions = (of_history @ np.linalg.solve(system, q[item_id])) * (of_history @ p_u)
+        p_u = self._user_embeddings([user_id])[0]
+        q_i, q_h = (tf.gather(self._item_embeddings, rows) for rows in (item_id, history))
+        contributions = explanations.contributions(p_u.numpy(), q_i.numpy(), q_h.numpy())
         order = np.argsort(-contributions, kind="stable")[:k]
         order = order[contributions[order] > 0]
-        return _ranked(RankedItem, self.items, history[order], contributions[order])
+        return ranked(RankedItem, self.items, history[order], contributions[order])
 
     def user_ids(self, names: Iterable[Any], on_unknown: str = "error") -> np.ndarray:
-        """The ids of users named by raw id or label, int32 [n]; UNKNOWN for strangers.
+        """Return the ids of users named by raw id or label, int32 [n]; UNKNOWN for no such user.
 
         Raises:
-            InputError: a stranger, if `on_unknown` is "error", or `on_unknown` is none of the ways.
+            InputError: an unknown user, if `on_unknown` is "error"; or another `on_unknown` than
+                the three.
         """
         return _ids(self.users, names, "user", on_unknown)
 
     def item_ids(self, names: Iterable[Any], on_unknown: str = "error") -> np.ndarray:
-        """The ids of items named by raw id or label; like `user_ids`."""
+        """Return the ids of items named by raw id or label; like `user_ids`."""
         return _ids(self.items, names, "item", on_unknown)
+
+    def _check_vectors(self, lacking: str) -> None:
+        if not self.model.has_vectors:
+            raise InputError(
+                f"model '{self.model.name}' has no vectors, and so {lacking}; take a model with "
+                "vectors, such as --model=matrix_factorization"
+            )
+
+    @cached_property
+    def popularity(self) -> tf.Tensor:
+        """The number of users who have each item, float32 [num_items]."""
+        counts = np.bincount(self.seen.item_ids, minlength=len(self.items))
+        return tf.constant(counts, tf.float32)
+
+    @cached_property
+    def item_units(self) -> tf.Tensor:
+        """The items' embeddings divided by their lengths, float32 [num_items, width]."""
+        return _units(self._item_embeddings)
+
+    @cached_property
+    def _item_embeddings(self) -> tf.Tensor:
+        return self.model.split_item_vectors(self._item_vectors)[0]
 
     @cached_property
     def _item_vectors(self) -> tf.Tensor:
         return finite(self.model.item_vectors())
 
-    def _user_vectors(self, user_ids: np.ndarray) -> tf.Tensor:
-        return finite(self.model.user_vectors(tf.constant(user_ids)))
+    def _user_embeddings(self, user_ids: Sequence[int] | None) -> tf.Tensor:
+        return self.model.split_user_vectors(finite(self.model.user_vectors(user_ids)))[0]
 
-    def _blocks(
+    def _vector_scores(self, user_vectors: tf.Tensor) -> tf.Tensor:
+        """Return the scores of all items, float32 [B, num_items], for user vectors [B, dim]."""
+        scores = tf.matmul(user_vectors, self._item_vectors, transpose_b=True)
+        return self.model.global_bias + scores
+
+    def _scores(self, user_ids: np.ndarray) -> tf.Tensor:
+        """Return the scores of all items; popularity for UNKNOWN users, float32 [B, num_items]."""
+        known = user_ids != UNKNOWN
+        rows = tf.constant(np.maximum(user_ids, 0))
+        if self.model.has_vectors:
+            user_vectors = self.model.user_vectors(rows)
+            finite(user_vectors[known])
+            scores = self._vector_scores(user_vectors)
+        else:
+            scores = self.model.score_catalogue(rows)
+            finite(scores[known])
+        return scores if known.all() else lists.or_popular(scores, known, self.popularity)
+
+    def _user_lists(
         self,
         names: Sequence[str],
         ids: np.ndarray,
         k: int,
         exclude_seen: bool,
-        allowed: np.ndarray,
-        on_unknown: str,
-    ) -> Iterator[tuple[str, list[RankedItem]]]:
-        """What `recommend_all` yields."""
+        allowed: np.ndarray | None,
+    ) -> Iterator[UserList]:
         size = users_per_block(len(self.items))
         for start in range(0, len(ids), size):
             block = ids[start : start + size]
-            known = block[block != UNKNOWN]
-            had = self.seen.of(known) if exclude_seen else ()
-            lists = iter(self._lists(self._user_vectors(known), k, allowed, had))
-            for name, row in zip(names[start : start + size], block, strict=True):
-                if row != UNKNOWN:
-                    yield name, next(lists)
-                elif on_unknown == "popular":
-                    yield name, self._best(self._popularity, k, allowed, ())[0]
+            left_out = None
+            if exclude_seen:
+                left_out = np.stack(self.seen.select(block), axis=1).astype(np.int32)
+            found = self._ranked_items(lists.best(self._scores(block), k, allowed, left_out))
+            yield from map(UserList, names[start : start + size], block.tolist(), found)
 
     def _allowed(
         self, candidates: Iterable[Any] | None, exclude: Iterable[Any] | None, on_unknown: str
-    ) -> np.ndarray:
-        """Which items may be recommended to anybody, bool [num_items]."""
+    ) -> np.ndarray | None:
+        """Return which items may be recommended, bool [num_items]; None for all."""
+        if candidates is None and not exclude:
+            return None
         allowed = np.full(len(self.items), candidates is None)
         for names, value in ((candidates or (), True), (exclude or (), False)):
             ids = self.item_ids(names, on_unknown)
@@ -379,41 +376,11 @@ class Recommender:
             raise InputError("no item is left to recommend; name candidates that the run knows")
         return allowed
 
-    def _lists(
-        self, user_vectors: tf.Tensor, k: int, allowed: np.ndarray, had: tuple[np.ndarray, ...]
-    ) -> list[list[RankedItem]]:
-        """The lists of a block of users.
-
-        Args:
-            user_vectors: float32 [B, dim].
-            k: length of the lists.
-            allowed: which items may be recommended, bool [num_items].
-            had: (positions in the block, items) of what is left out, int64 [n] each; or nothing.
-        """
-        scores = tf.matmul(user_vectors, self._item_vectors, transpose_b=True)
-        return self._best(self.model.global_bias + scores, k, allowed, had)
-
-    def _best(
-        self, scores: tf.Tensor, k: int, allowed: np.ndarray, had: tuple[np.ndarray, ...]
-    ) -> list[list[RankedItem]]:
-        """The lists that these scores make, float32 [B, num_items]; like `_lists`."""
-        if not allowed.all():
-            scores = tf.where(allowed, scores, -np.inf)
-        if had:
-            scores = _without(scores, *had)
-        return [_ranked(RankedItem, self.items, *best) for best in _best(scores, k)]
-
-    @cached_property
-    def _popularity(self) -> tf.Tensor:
-        """How many users have each item, float32 [1, num_items]."""
-        counts = np.bincount(self.seen.item_ids, minlength=len(self.items))
-        return tf.constant(counts[np.newaxis], tf.float32)
-
-    def _neighbours(self, vectors: tf.Tensor, row: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The k rows with the highest cosine to this one, and the cosines."""
-        units = tf.math.l2_normalize(vectors[:, : self.model.embedding_dim], axis=1)
-        cosines = tf.linalg.matvec(units, units[row])[tf.newaxis]
-        return _best(_without(cosines, [0], [row]), k)[0]
+    def _ranked_items(self, best: tuple[tf.Tensor, tf.Tensor]) -> list[list[RankedItem]]:
+        """Return the rows of `lists.best` as lists."""
+        items, scores = (tensor.numpy() for tensor in best)
+        rows = zip(items, scores, strict=True)
+        return [ranked(RankedItem, self.items, *row) for row in rows]
 
 
 def _checked(k: int) -> int:
@@ -423,36 +390,25 @@ def _checked(k: int) -> int:
 
 
 def finite(vectors: tf.Tensor) -> tf.Tensor:
-    """These vectors; raises InputError where a diverged training left some that are not finite."""
+    """Return these vectors; raise InputError if a diverged training left some not finite."""
     if not tf.reduce_all(tf.math.is_finite(vectors)):
         raise InputError("the model has diverged: its weights are not finite; train it again")
     return vectors
 
 
-def _without(scores: tf.Tensor, rows: Sequence[int], columns: Sequence[int]) -> tf.Tensor:
-    """The scores with −∞ at these places."""
-    places = np.stack([rows, columns], axis=1).astype(np.int32)
-    return tf.tensor_scatter_nd_update(scores, places, tf.fill([len(places)], -np.inf))
+def _units(embeddings: tf.Tensor) -> tf.Tensor:
+    return tf.math.l2_normalize(embeddings, axis=1)
 
 
-def _best(scores: tf.Tensor, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Of each row the columns of the k best scores, and these; fewer where only −∞ is left."""
-    columns, values = (of.numpy() for of in best_items(scores, min(k, scores.shape[1])))
-    lengths = np.count_nonzero(columns != UNKNOWN, axis=1)
-    return [(c[:n], v[:n]) for c, v, n in zip(columns, values, lengths, strict=True)]
-
-
-def _ranked(kind: type, vocabulary: Vocabulary, rows: np.ndarray, scores: np.ndarray) -> list[Any]:
-    """RankedItems or RankedUsers."""
-    pairs = enumerate(zip(rows.tolist(), scores.tolist(), strict=True), start=1)
-    return [
-        kind(rank, vocabulary.raw_ids[row], vocabulary.label(row), score)
-        for rank, (row, score) in pairs
-    ]
+def _nearest(units: tf.Tensor, row: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k rows with the highest cosine to this one, without itself, and the cosines."""
+    itself = tf.constant([[0, row]], tf.int32)
+    rows, cosines = lists.best(lists.cosines(units, [row]), k, left_out=itself)
+    return rows[0].numpy(), cosines[0].numpy()
 
 
 def _ids(vocabulary: Vocabulary, names: Iterable[Any], what: str, on_unknown: str) -> np.ndarray:
-    """The ids of names, int32 [n]; see `Recommender.user_ids`."""
+    """Return the ids of names, int32 [n]; see `Recommender.user_ids`."""
     if on_unknown not in ON_UNKNOWN:
         raise InputError(f"on_unknown={on_unknown}: unknown{did_you_mean(on_unknown, ON_UNKNOWN)}")
     names = [str(name) for name in names]
@@ -467,7 +423,7 @@ def _ids(vocabulary: Vocabulary, names: Iterable[Any], what: str, on_unknown: st
 
 
 def _suggestion(vocabulary: Vocabulary, name: str) -> str:
-    """'; did you mean …?', or nothing."""
+    """Return '; did you mean …?', or ""."""
     wanted = name.casefold()
     rows = vocabulary.labelled(name) or [
         row

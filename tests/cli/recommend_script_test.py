@@ -134,7 +134,7 @@ def test_lists_of_all_users_in_files(ask, place, rated):
     for file in ("all.jsonl", "all.csv"):
         code, out, err = ask("--run_dir=rated", "--all_users", "--k=3", f"--output_file={file}")
         assert (code, out, err) == (0, "", "")
-    lists = dict(rated.recommend_all(k=3))
+    lists = {found.user: found.items for found in rated.recommend_all(k=3)}
     lines = (place / "all.jsonl").read_text().splitlines()
     found = {row["user"]: row["items"] for row in map(json.loads, lines)}
     assert found == {user: plain(items) for user, items in lists.items()}

@@ -1,3 +1,5 @@
+"""Bootstrap intervals and randomization tests against enumeration and known coverage."""
+
 import itertools
 import math
 

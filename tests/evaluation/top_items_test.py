@@ -1,3 +1,5 @@
+"""The k best of a row of scores, and the items that each user has."""
+
 import numpy as np
 import pytest
 
@@ -38,9 +40,9 @@ def test_best_items_in_a_graph_that_knows_neither_users_nor_k():
 def test_distinct_items_by_user_whatever_the_order_of_the_rows():
     train = interactions([2, 0, 2, 0, 2], [4, 1, 0, 1, 4], np.ones(5), num_users=4, num_items=5)
     more = interactions([3, 0], [0, 9], np.ones(2))
-    seen = ItemsByUser.of_parts(train, [train, more])
+    seen = ItemsByUser.from_parts(train, [train, more])
     assert seen.counts.tolist() == [1, 0, 2, 1] and seen.pairs.tolist() == [1, 10, 14, 15]
-    owners, item_ids = seen.of(np.array([3, 2, 1, 2]))
+    owners, item_ids = seen.select(np.array([3, 2, 1, 2]))
     assert owners.tolist() == [0, 1, 1, 3, 3] and item_ids.tolist() == [0, 0, 4, 0, 4]
 
 

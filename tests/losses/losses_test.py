@@ -16,7 +16,7 @@ from mfrec.config.settings import OptimizerConfig, TrainingConfig
 from mfrec.data.pipelines import Examples
 from mfrec.errors import InputError
 from mfrec.evaluation.rankings import RankingEvaluator
-from mfrec.evaluation.ratings import Evaluator
+from mfrec.evaluation.ratings import RatingEvaluator
 from mfrec.losses import LINKS
 from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
@@ -315,7 +315,7 @@ def test_a_loss_learns_planted_preferences(name):
     )
     config = TrainingConfig(batch_size=128, epochs=15, jit_compile=False)
     Trainer(model, optimizer, name, config).fit(train)
-    evaluator = Evaluator(train)
+    evaluator = RatingEvaluator(train)
     baselines = evaluator.baselines(test)
     assert evaluator.evaluate(model, test)["rmse"] < 0.7 * baselines["global_mean"]["rmse"]
     assert evaluator.evaluate(model, test)["rmse"] < 0.8 * baselines["biases"]["rmse"]

@@ -1,3 +1,5 @@
+"""Exports: the SavedModel in a process without mfrec, and bare vectors."""
+
 import json
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from mfrec.quiet_tensorflow import tf
 from mfrec.runs.run_folder import RunFolder
 from mfrec.serving import export
 from mfrec.serving.recommender import Recommender
+from mfrec.serving.vectors import write_text
 
 NUM_USERS, NUM_ITEMS = 6, 40
 USERS = ["ann", "Jörg", "ü ser", "u3", "u4", "u5"]
@@ -314,7 +317,7 @@ def test_text_gives_back_every_number_and_id(tmp_path, recommender):
 
 def test_ids_with_white_space_and_percent_signs_stay_apart(tmp_path):
     path = tmp_path / "vectors.txt"
-    export._write_text(path, Vocabulary(("a b", "a%20b", "a\u00a0b")), np.zeros((3, 1), np.float32))
+    write_text(path, Vocabulary(("a b", "a%20b", "a\u00a0b")), np.zeros((3, 1), np.float32))
     assert path.read_text("utf-8") == "3 1\na%20b 0.0\na%2520b 0.0\na%C2%A0b 0.0\n"
 
 

@@ -1,3 +1,5 @@
+"""Recommender: lists, similar items, predictions and explanations by hand."""
+
 import dataclasses
 
 import numpy as np
@@ -7,10 +9,11 @@ import mfrec
 from helpers import interactions
 from mfrec import losses
 from mfrec.config.settings import Config
-from mfrec.data.interactions import Vocabulary
+from mfrec.data.interactions import UNKNOWN, Vocabulary
 from mfrec.errors import InputError
 from mfrec.evaluation import top_items
 from mfrec.models.matrix_factorization import MatrixFactorization
+from mfrec.serving import explanations
 from mfrec.serving.recommender import RankedItem, RankedUser, Recommender
 
 # Three users, five items, d = 2. User 0 had items 0 and 1, user 1 item 0 and, in validation, 2.
@@ -97,9 +100,12 @@ def test_many_users_come_in_blocks_as_they_come_alone(monkeypatch):
     monkeypatch.setattr(top_items, "_BLOCK_BYTES", 4 * 5 * 2)
     users = ["u2", "stranger", "u0", "u1", "u0"]
     for way, kept in (("popular", users), ("skip", [u for u in users if u != "stranger"])):
-        found = list(r.recommend_all(users, k=3, on_unknown=way))
+        found = [(one.user, one.items) for one in r.recommend_all(users, k=3, on_unknown=way)]
         assert found == [(user, r.recommend(user, k=3, on_unknown=way)) for user in kept]
-    assert [user for user, _ in r.recommend_all()] == ["u0", "u1", "u2"]
+    everybody = [(one.user, one.user_id) for one in r.recommend_all()]
+    assert everybody == [("u0", 0), ("u1", 1), ("u2", 2)]
+    (stranger,) = r.recommend_all(["stranger"], on_unknown="popular")
+    assert stranger.user_id == UNKNOWN
     with pytest.raises(InputError, match="no user 'stranger'"):
         r.recommend_all(users)
 
@@ -158,14 +164,12 @@ def test_explanations_by_hand():
 
 @pytest.mark.parametrize("normalize", [False, True])
 def test_explanations_add_up_to_the_score_where_the_history_spans_the_item(normalize, monkeypatch):
-    from mfrec.serving import recommender as module
-
     random = np.random.default_rng(0)
     train = interactions([0] * 12, range(12), np.ones(12), num_users=1, num_items=20)
     model = MatrixFactorization(1, 20, 4, normalize=normalize, init_stddev=3.0)
     model.item_bias.assign(random.normal(size=20))
     r = Recommender(model, losses.get("bpr"), Config(), train)
-    monkeypatch.setattr(module, "_RIDGE", 1e-9)
+    monkeypatch.setattr(explanations, "RIDGE", 1e-9)
     contributions = {row.item: row.score for row in r.explain("u0", "i15", k=12)}
     p, q = model.user_vectors().numpy()[0, :4], model.item_vectors().numpy()[:, :4]
     # all of them, as by the pseudoinverse
@@ -211,7 +215,7 @@ def test_it_ranks_as_evaluation_does():
     scores[users, items] = -np.inf
     best = np.argsort(-scores, axis=1, kind="stable")[:, :7]
     r = mfrec.Recommender(model, losses.get("bpr"), Config(), train)
-    found = {user: [int(row.item[1:]) for row in lists] for user, lists in r.recommend_all(k=7)}
+    found = {one.user: [int(row.item[1:]) for row in one.items] for one in r.recommend_all(k=7)}
     assert found == {f"u{user}": row.tolist() for user, row in enumerate(best)}
 
 

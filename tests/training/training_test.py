@@ -13,7 +13,7 @@ from mfrec.config.settings import OptimizerConfig, TrainingConfig
 from mfrec.data.features import Features
 from mfrec.data.pipelines import EpochShape, training_loops
 from mfrec.errors import InputError
-from mfrec.evaluation.ratings import Evaluator
+from mfrec.evaluation.ratings import RatingEvaluator
 from mfrec.losses import get as get_loss
 from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
@@ -634,7 +634,7 @@ def test_a_planted_low_rank_matrix_is_recovered():
     )
     config = TrainingConfig(batch_size=256)
     history = Trainer(model, optimizer, "mse", config).fit(rest, validation, 40)
-    evaluator = Evaluator(rest)
+    evaluator = RatingEvaluator(rest)
     rmse = evaluator.evaluate(model, test)["rmse"]
     # the noise of 0.3 is the least that any model can do; the biases miss the products' 1
     assert 0.28 < rmse < 0.36

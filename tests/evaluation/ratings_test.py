@@ -1,3 +1,5 @@
+"""Errors of predicted ratings and their baselines, by hand and against numpy."""
+
 import dataclasses
 import math
 
@@ -6,8 +8,8 @@ import pytest
 
 from helpers import interactions
 from mfrec.data.interactions import UNKNOWN
-from mfrec.evaluation import ratings as evaluation
-from mfrec.evaluation.ratings import Evaluator
+from mfrec.evaluation import baselines
+from mfrec.evaluation.ratings import RatingEvaluator
 from mfrec.models.matrix_factorization import MatrixFactorization
 
 # The toy matrix [[5, 4, 3], [2, 3, 5], [4, 5, 2]] with one rating of each user held out.
@@ -18,13 +20,13 @@ TEST = interactions([0, 1, 2], [2, 1, 0], [3, 3, 4])
 @pytest.fixture(autouse=True)
 def damping(monkeypatch):
     """Two numbers that cannot be mistaken for each other, whatever the defaults."""
-    monkeypatch.setattr(evaluation, "ITEM_DAMPING", 25.0)
-    monkeypatch.setattr(evaluation, "USER_DAMPING", 10.0)
+    monkeypatch.setattr(baselines, "ITEM_DAMPING", 25.0)
+    monkeypatch.setattr(baselines, "USER_DAMPING", 10.0)
 
 
 def test_global_mean_by_hand():
     # the mean is 23/6; the errors are −5/6, −5/6 and 1/6
-    errors = Evaluator(TRAIN).baselines(TEST)["global_mean"]
+    errors = RatingEvaluator(TRAIN).baselines(TEST)["global_mean"]
     assert errors["rmse"] == pytest.approx(math.sqrt((25 + 25 + 1) / 36 / 3))
     assert errors["mae"] == pytest.approx(11 / 18)
 
@@ -43,7 +45,7 @@ def test_damped_biases_by_hand():
         23 / 6 + users[2] + items[0],
     ]
     errors = [3 - predictions[0], 3 - predictions[1], 4 - predictions[2]]
-    baseline = Evaluator(TRAIN).baselines(TEST)["biases"]
+    baseline = RatingEvaluator(TRAIN).baselines(TEST)["biases"]
     assert baseline["rmse"] == pytest.approx(math.sqrt(sum(e * e for e in errors) / 3))
     assert baseline["mae"] == pytest.approx(sum(map(abs, errors)) / 3)
 
@@ -78,7 +80,7 @@ def test_baselines_and_model_against_numpy_with_strangers():
         expected["biases"].append(mean + user_bias[u] + item_bias[i])
         b_u = model.user_bias.numpy()[u] if u >= 0 else 0
         expected["model"].append(mean + b_u + (p[u] @ q[i] if u >= 0 and i >= 0 else 0))
-    evaluator = Evaluator(train)
+    evaluator = RatingEvaluator(train)
     found = {"model": evaluator.evaluate(model, test), **evaluator.baselines(test)}
     for name, predictions in expected.items():
         errors = np.clip(predictions, 2, 5) - test.ratings
@@ -95,13 +97,15 @@ def test_all_baselines_are_clipped_to_the_training_range():
     users, items = np.nonzero(ratings)
     train = interactions(users[1:], items[1:], ratings[users, items][1:])
     assert train.ratings.mean() == pytest.approx(1.27, abs=0.005)
-    assert Evaluator(train).baselines(interactions([0], [0], [5], 26, 31))["biases"]["mae"] == 0
+    assert (
+        RatingEvaluator(train).baselines(interactions([0], [0], [5], 26, 31))["biases"]["mae"] == 0
+    )
 
 
 def test_oracle_where_the_expected_ratings_are_known():
     test = dataclasses.replace(TEST, expected_ratings=np.float32([2.5, 7, 4]))
-    oracle = Evaluator(TRAIN).baselines(test)["oracle"]
+    oracle = RatingEvaluator(TRAIN).baselines(test)["oracle"]
     # 7 is clipped to the training ratings' highest, 5: errors 1/2, −2, 0
     assert oracle["rmse"] == pytest.approx(math.sqrt((0.25 + 4) / 3))
     assert oracle["mae"] == pytest.approx(2.5 / 3)
-    assert "oracle" not in Evaluator(TRAIN).baselines(TEST)
+    assert "oracle" not in RatingEvaluator(TRAIN).baselines(TEST)
