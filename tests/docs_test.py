@@ -185,7 +185,7 @@ def insert(path, name, code):
             last, indent = node.end_lineno, "    "
             break
         if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", None) == name:
-            last, indent = node.end_lineno, " " * 8
+            last, indent, code = node.end_lineno, " " * 8, code.rstrip() + ",\n"
             while lines[last - 1].strip() in (")", "}", "]"):
                 last -= 1
             break
