@@ -1,4 +1,4 @@
-"""The accuracy table of README.md: every recipe as the command a user would type.
+"""The accuracy tables of docs/benchmarks.md: every recipe as the command a user would type.
 
     python benchmarks/accuracy.py --data_dir=../shared/data
     python benchmarks/accuracy.py --data_dir=../shared/data --only=movielens-1m

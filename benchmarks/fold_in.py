@@ -9,7 +9,8 @@ overlap of the lists of ten that they lead to, training items left out. Then the
 traces and compiles, and again: on the clock, and in brackets those of all cores together, which
 other work on the machine changes least.
 
-The table in README.md: runs of `train.py --dataset=movielens-1m --split=per_user --loss=…`.
+The table in docs/recommending.md: runs of
+`train.py --dataset=movielens-1m --split=per_user --loss=…`.
 """
 
 import glob
