@@ -26,7 +26,7 @@ from mfrec.data.interactions import UNKNOWN, Interactions
 from mfrec.errors import InputError
 from mfrec.evaluation import metrics, significance
 from mfrec.evaluation.top_items import CHUNK, ItemsByUser, best_items, users_per_block
-from mfrec.quiet_tensorflow import tf
+from mfrec.quiet_tensorflow import graph_function, tf
 
 Score = Callable[[tf.Tensor], tf.Tensor]
 
@@ -318,7 +318,7 @@ class RankingEvaluator:
         num_items = self._train.num_items
         filling = -num_items % CHUNK
 
-        @tf.function(jit_compile=True)
+        @functools.partial(graph_function, jit_compile=True)
         def clean_scores(user_ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             scores = tf.cast(score(user_ids), tf.float32)
             scores.shape.assert_is_compatible_with((None, num_items))
@@ -329,7 +329,7 @@ class RankingEvaluator:
             return tf.pad(scores, [[0, 0], [0, filling]], constant_values=-np.inf), is_finite
 
         # XLA would compile anew for every number of pairs, so that the masks stay outside
-        @tf.function
+        @graph_function
         def masked_scores(user_ids: tf.Tensor, pairs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             scores, is_finite = clean_scores(user_ids)
             if self._negatives is None:

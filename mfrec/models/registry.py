@@ -104,12 +104,4 @@ def build(
     settings |= parse_arguments(config.model.model_args)
     # layers inside a model start from the global generators
     tf.keras.utils.set_random_seed(config.training.seed)
-    model = make(*rows, **settings)
-    make_all_variables(model)
-    return model
-
-
-def make_all_variables(model: Model) -> None:
-    """Makes the variables of layers inside a model, which come with the first ids."""
-    first = tf.zeros([1], tf.int32)
-    model.scores(first, first)
+    return make(*rows, **settings)

@@ -36,7 +36,7 @@ from mfrec.errors import InputError
 from mfrec.evaluation.metrics import ERRORS, rating_errors
 from mfrec.evaluation.rankings import RankingEvaluator
 from mfrec.models.base import Model
-from mfrec.quiet_tensorflow import tf
+from mfrec.quiet_tensorflow import graph_function, tf
 from mfrec.training import optimizers
 from mfrec.training.objective import Objective, row_charges
 
@@ -316,7 +316,7 @@ class Trainer:
             optimizers.take_over(self.optimizer, before)
         self._compiled_loop = self._loop
         if not self.config.run_eagerly:
-            self._compiled_loop = tf.function(self._loop, jit_compile=self.config.jit_compile)
+            self._compiled_loop = graph_function(self._loop, jit_compile=self.config.jit_compile)
         # an InputError raised while the loop is traced would reach nobody as such
         first = self._examples.take(tf.zeros(shape.batch_size, tf.int32))
         self._objective.example_losses(first, self._seed())
@@ -348,7 +348,7 @@ class Trainer:
         def measure() -> tf.Tensor:
             return tf.linalg.global_norm(self._gradients(batch)[2])
 
-        self._gradient_norm = measure if self.config.run_eagerly else tf.function(measure)
+        self._gradient_norm = measure if self.config.run_eagerly else graph_function(measure)
         self._gradient_norm()
         return time.perf_counter() - started
 
