@@ -323,11 +323,26 @@ class Model(tf.keras.Model, metaclass=_MadeWhole):
             InputError: ids are no integers, outside the tables, or of two shapes.
         """
         user_ids, item_ids = checks.checked_pair(inputs, self.num_users, self.num_items)
-        if len(user_ids.shape) == 0:
-            # layers inside a model take no single vectors
-            pair = user_ids[tf.newaxis], item_ids[tf.newaxis]
-            return super().__call__(pair, *args, **kwargs)[0]
-        return super().__call__((user_ids, item_ids), *args, **kwargs)
+        if tf.TensorShape(user_ids.shape).rank:
+            return super().__call__((user_ids, item_ids), *args, **kwargs)
+        # layers inside a model take no single vectors, and none of unknown rank
+        pair = tf.reshape(user_ids, [-1]), tf.reshape(item_ids, [-1])
+        return tf.reshape(super().__call__(pair, *args, **kwargs), tf.shape(user_ids))
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
+        """Keras's loss of a batch; Keras calls it with what it was given."""
+        return super().compute_loss(x, *_in_columns(y, y_pred), sample_weight, training)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Keras's metrics, brought up to date by a batch; Keras calls it."""
+        return super().compute_metrics(x, *_in_columns(y, y_pred), sample_weight)
 
     # each begins with the examples
     fit = checks.checks_ids_first(tf.keras.Model.fit)
@@ -598,6 +613,18 @@ def _from_json(value: Any, custom_objects: Any) -> Any:
     if isinstance(value, dict) and "class_name" in value:
         return tf.keras.utils.deserialize_keras_object(value, custom_objects)
     return value
+
+
+def _in_columns(y: Any, y_pred: tf.Tensor) -> tuple[Any, tf.Tensor]:
+    """Ratings and scores, both [B, 1] where they are [B].
+
+    Keras's losses are means over the last axis, which is to be no axis of examples.
+    """
+    if y_pred.shape.rank == 1:
+        y_pred = y_pred[:, tf.newaxis]
+    elif y_pred.shape.rank is None:
+        y_pred = tf.reshape(y_pred, (tf.shape(y_pred)[0], -1))
+    return y if y is None else tf.reshape(y, tf.shape(y_pred)), y_pred
 
 
 def _unlimited(shape: tuple[int, ...], dtype: Any = None) -> tf.Tensor:

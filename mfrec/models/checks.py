@@ -85,7 +85,7 @@ def checks_ids_first(method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return method(model, _examples(x, *sizes), *args, **kwargs)
         except tf.errors.InvalidArgumentError as error:
-            refused = re.search("(user|item) ids: .*", str(error))
+            refused = re.search(r"(user|item) ids: [^\]]*", str(error))
             if refused is None:
                 raise
             raise InputError(refused[0]) from None
@@ -121,7 +121,9 @@ def _examples(x: Any, num_users: int, num_items: int) -> Any:
 
 def _pair(inputs: Any) -> Any:
     if not isinstance(inputs, (tuple, list)) or len(inputs) != 2:
-        kind = f"{len(inputs)} inputs" if isinstance(inputs, (tuple, list)) else type(inputs)
+        kind = (
+            f"{len(inputs)} inputs" if isinstance(inputs, (tuple, list)) else type(inputs).__name__
+        )
         raise InputError(f"a model reads {_KERAS_SHAPES}; this is {kind}")
     return inputs
 

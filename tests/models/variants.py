@@ -25,7 +25,7 @@ class TwoTowers(models.InnerProduct):
 
 
 class NeuMF(models.Model):
-    """No inner product: μ + h(relu([p ∘ q, relu([p, q] W)])), He et al. 2017, with a bias a item."""
+    """No inner product: μ + h(relu([p ∘ q, relu([p, q] W)])), He et al. 2017; item biases."""
 
     def __init__(self, *sizes, hidden=6, **settings):
         super().__init__(*sizes, **settings)
