@@ -6,10 +6,12 @@ and shown only if the import fails.
 """
 
 import contextlib
+import functools
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from absl import logging
 
@@ -38,7 +40,15 @@ with _standard_error_held_back():
 
 # absl's scripts log at level INFO, which tells of every checkpoint how it was written
 logging.set_verbosity(logging.WARNING)
-# several models in one process, each traced once, look to TensorFlow like one that is traced anew
-tf.get_logger().addFilter(lambda record: "tf.function retracing" not in record.getMessage())
 
-__all__ = ["tf"]
+
+def graph_function(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """Return `tf.function(function, **options)` as a function by itself.
+
+    TensorFlow counts tracings by a function's code, so that several models in one process, each
+    traced once, would look like one that is traced again and again.
+    """
+    return tf.function(functools.partial(function), **options)
+
+
+__all__ = ["graph_function", "tf"]

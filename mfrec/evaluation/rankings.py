@@ -15,6 +15,7 @@ Users are evaluated in blocks of some megabytes of scores, on the training devic
 Users are ordered by their number of held-out items, so that a block has little padding.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -25,7 +26,7 @@ from mfrec.data.interactions import UNKNOWN, Interactions
 from mfrec.errors import InputError
 from mfrec.evaluation import baselines, metrics, ranks, significance
 from mfrec.evaluation.top_items import CHUNK, ItemsByUser, best_items, users_per_block
-from mfrec.quiet_tensorflow import tf
+from mfrec.quiet_tensorflow import graph_function, tf
 
 Score = Callable[[tf.Tensor], tf.Tensor]
 
@@ -308,7 +309,7 @@ class RankingEvaluator:
         num_items = self._train.num_items
         filling = -num_items % CHUNK
 
-        @tf.function(jit_compile=self._jit_compile)
+        @functools.partial(graph_function, jit_compile=self._jit_compile)
         def clean_scores(user_ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             scores = tf.cast(score(user_ids), tf.float32)
             scores.shape.assert_is_compatible_with((None, num_items))
@@ -319,7 +320,7 @@ class RankingEvaluator:
             return tf.pad(scores, [[0, 0], [0, filling]], constant_values=-np.inf), is_finite
 
         # XLA would compile anew for every number of pairs, so that the masks stay outside
-        @tf.function
+        @graph_function
         def masked_scores(user_ids: tf.Tensor, pairs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             scores, is_finite = clean_scores(user_ids)
             if self._negatives is None:

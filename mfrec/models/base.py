@@ -24,11 +24,12 @@ import numpy as np
 
 from mfrec.data import pipelines
 from mfrec.data.features import Features
-from mfrec.data.interactions import Interactions
+from mfrec.data.interactions import UNKNOWN, Interactions
 from mfrec.errors import InputError
 from mfrec.losses.links import LINKS
+from mfrec.models import checks
 from mfrec.models.bag import Bag
-from mfrec.quiet_tensorflow import tf
+from mfrec.quiet_tensorflow import graph_function, tf
 
 # What every model is made from, in this order.
 SIZES = ("num_users", "num_items", "embedding_dim")
@@ -52,7 +53,26 @@ class Table(NamedTuple):
     variable: tf.Variable
 
 
-class Model(tf.keras.Model):
+class _MadeWhole(type(tf.keras.Model)):
+    """Makes models of float32 whatever the global policy, with all their variables."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> "Model":
+        policy = tf.keras.config.dtype_policy()
+        # half-precision tables stop learning; layers inside a model go with its tables
+        tf.keras.config.set_dtype_policy("float32")
+        try:
+            model = super().__call__(*args, **kwargs)
+            # layers inside make their variables when they are first called
+            first = tf.zeros([1], tf.int32)
+            model((first, first))
+        finally:
+            tf.keras.config.set_dtype_policy(policy)
+        # not an attribute of Keras's: it would wrap the dict
+        model.__dict__["_arguments"] = _named_arguments(cls, args, kwargs)
+        return model
+
+
+class Model(tf.keras.Model, metaclass=_MadeWhole):
     """Whatever scores users and items.
 
     A subclass makes its tables in `__init__` and overrides `scores`. Its own keyword arguments are
@@ -78,11 +98,9 @@ class Model(tf.keras.Model):
     user_features: Features | None = None
     item_features: Features | None = None
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> "Model":
-        model = super().__new__(cls)
-        # not an attribute of Keras's: it would wrap the dict
-        model.__dict__["_arguments"] = _named_arguments(cls, args, kwargs)
-        return model
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        tf.keras.utils.register_keras_serializable("mfrec")(cls)
 
     def __init__(
         self,
@@ -95,7 +113,6 @@ class Model(tf.keras.Model):
         link: str | None = "identity",
         seed: int = 0,
     ) -> None:
-        # always float32, whatever the global policy: half-precision tables stop learning
         super().__init__(name=_snake_case(type(self).__name__), dtype="float32")
         self.num_users = num_users
         self.num_items = num_items
@@ -129,7 +146,11 @@ class Model(tf.keras.Model):
 
         Called by `Trainer.fit` before the first step, and again on the run's own training part
         when a run folder is loaded. μ stays 0 where scores only rank.
+
+        Raises:
+            InputError: the ratings name more users or items than the model has.
         """
+        checks.check_interactions(train, self.num_users, self.num_items)
         if self.link is None:
             self.global_bias.assign(0.0)
             return
@@ -223,7 +244,7 @@ class Model(tf.keras.Model):
         Args:
             user_ids: int32 [B], all known.
         """
-        return self._score_catalogue(tf.convert_to_tensor(user_ids, tf.int32))
+        return self._score_catalogue(checks.checked_ids(user_ids, self.num_users, "user"))
 
     @cached_property
     def _score_catalogue(self) -> Any:
@@ -241,21 +262,20 @@ class Model(tf.keras.Model):
             scores = tf.map_fn(score, blocks, fn_output_signature=tf.float32)
             return tf.reshape(scores, (-1, self.num_items))[: tf.size(user_ids)]
 
-        return tf.function(score_in_blocks, reduce_retracing=True)
+        return graph_function(score_in_blocks, reduce_retracing=True)
 
     def targets(self, ratings: tf.Tensor) -> tf.Tensor:
         """Ratings on the scale on which the loss compares them with scores, float32 [B]."""
         return LINKS[self.link].to_target(ratings, *self._scale())
 
     def predict_ratings(self, user_ids: tf.Tensor, item_ids: tf.Tensor) -> tf.Tensor:
-        """Expected ratings of pairs, float32 [B]: the score through the link, then clipped.
+        """Expected ratings of pairs, float32 [...]: the score through the link, then clipped.
 
         Args:
-            user_ids: int32 [B], UNKNOWN (−1) allowed.
-            item_ids: int32 [B], UNKNOWN (−1) allowed.
+            user_ids: int32 [...], UNKNOWN (−1) allowed.
+            item_ids: int32 of the same shape, UNKNOWN (−1) allowed.
         """
-        scores = self((tf.convert_to_tensor(user_ids), tf.convert_to_tensor(item_ids)))
-        return self.to_ratings(scores)
+        return self.to_ratings(self((user_ids, item_ids)))
 
     def to_ratings(self, scores: tf.Tensor) -> tf.Tensor:
         """Ratings that scores, float32 [B], stand for: through the link, then clipped."""
@@ -273,6 +293,7 @@ class Model(tf.keras.Model):
 
     def predict_interactions(self, interactions: Interactions) -> np.ndarray:
         """Expected ratings of all rows, float32 [n], in blocks of bounded memory."""
+        checks.check_interactions(interactions, self.num_users, self.num_items, UNKNOWN)
         blocks = [
             self._predict_block(user_ids, item_ids)
             for user_ids, item_ids in pipelines.evaluation_blocks(interactions)
@@ -281,7 +302,7 @@ class Model(tf.keras.Model):
 
     @cached_property
     def _predict_block(self) -> Any:
-        return tf.function(self.predict_ratings)
+        return graph_function(self.predict_ratings)
 
     def prepare(self, train: Interactions) -> None:
         """Adapt to the training part, and make the variables of layers inside the model."""
@@ -300,14 +321,77 @@ class Model(tf.keras.Model):
 
     # Keras
 
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Scores ŷ(u,i) of pairs, as `call` gives them, once their ids are checked.
+
+        Args:
+            inputs: (user_ids, item_ids), integers of one shape, UNKNOWN (−1) allowed.
+            args: what else Keras hands on.
+            kwargs: likewise.
+
+        Raises:
+            InputError: ids are no integers, outside the tables, or of two shapes.
+        """
+        user_ids, item_ids = checks.checked_pair(inputs, self.num_users, self.num_items)
+        if tf.TensorShape(user_ids.shape).rank:
+            return super().__call__((user_ids, item_ids), *args, **kwargs)
+        # layers inside a model take no single vectors, and none of unknown rank
+        pair = tf.reshape(user_ids, [-1]), tf.reshape(item_ids, [-1])
+        return tf.reshape(super().__call__(pair, *args, **kwargs), tf.shape(user_ids))
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
+        """Keras's loss of a batch; Keras calls it with what it was given."""
+        return super().compute_loss(x, *_in_columns(y, y_pred), sample_weight, training)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Keras's metrics, brought up to date by a batch; Keras calls it."""
+        return super().compute_metrics(x, *_in_columns(y, y_pred), sample_weight)
+
+    # each begins with the examples
+    fit = checks.checks_ids_first(tf.keras.Model.fit)
+    evaluate = checks.checks_ids_first(tf.keras.Model.evaluate)
+    predict = checks.checks_ids_first(tf.keras.Model.predict)
+    train_on_batch = checks.checks_ids_first(tf.keras.Model.train_on_batch)
+    test_on_batch = checks.checks_ids_first(tf.keras.Model.test_on_batch)
+    predict_on_batch = checks.checks_ids_first(tf.keras.Model.predict_on_batch)
+
+    def export(self, filepath: str, *args: Any, **kwargs: Any) -> None:
+        """Write Keras's SavedModel of `call`, of ids int32 [B] if no input_signature says else."""
+        spec = tf.TensorSpec([None], tf.int32)
+        kwargs.setdefault("input_signature", [(spec, spec)])
+        super().export(filepath, *args, **kwargs)
+
     def get_config(self) -> dict[str, Any]:
-        """The arguments that the model was made with, by name."""
-        return {name: _as_json(value) for name, value in self._arguments.items()}
+        """The arguments that the model was made with, by name; and its link, as it is now."""
+        config = {name: _as_json(value) for name, value in self._arguments.items()}
+        # a Trainer sets it to that of the loss
+        return config | ({"link": self.link} if "link" in arguments(type(self)) else {})
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Model":
-        """The untrained model of a `get_config`."""
-        return cls(**{name: _from_json(value) for name, value in config.items()})
+        """The untrained model of a `get_config`; Keras's own entries are of no account."""
+        taken = arguments(cls)
+        return cls(
+            **{
+                name: _from_json(value, custom_objects)
+                for name, value in config.items()
+                if name in taken or name not in ("name", "dtype", "trainable")
+            }
+        )
+
+    def __deepcopy__(self, memo: dict) -> "Model":
+        cls = type(self)
+        # a later class of the same name may have taken its place
+        with tf.keras.utils.custom_object_scope({tf.keras.utils.get_registered_name(cls): cls}):
+            load, saved = self.__reduce__()
+            return load(*saved)
 
     def save_own_variables(self, store: Any) -> None:
         """Write variables, and what the model looks up in the training part."""
@@ -447,6 +531,10 @@ class InnerProduct(VectorScores, Model):
             return self.global_bias + interaction
         return self.global_bias + user_known * b_u + item_known * b_i + interaction
 
+    def score_catalogue(self, user_ids: tf.Tensor) -> tf.Tensor:
+        """Scores of every item for these users, int32 [B], all known: float32 [B, num_items]."""
+        return super().score_catalogue(checks.checked_ids(user_ids, self.num_users, "user"))
+
     def user_vectors(self, user_ids: tf.Tensor | None = None) -> tf.Tensor:
         """[p_u, b_u, 1], or p_u without biases: float32 [..., dim] of int32 [...], or of all.
 
@@ -525,14 +613,28 @@ def _as_json(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _from_json(value: Any) -> Any:
+def _from_json(value: Any, custom_objects: Any) -> Any:
     if isinstance(value, dict) and set(value) == {"names", "ids", "values"}:
         return Features(
             tuple(value["names"]),
             np.array(value["ids"], np.int32),
             np.array(value["values"], np.float32),
         )
+    if isinstance(value, dict) and "class_name" in value:
+        return tf.keras.utils.deserialize_keras_object(value, custom_objects)
     return value
+
+
+def _in_columns(y: Any, y_pred: tf.Tensor) -> tuple[Any, tf.Tensor]:
+    """Ratings and scores, both [B, 1] where they are [B].
+
+    Keras's losses are means over the last axis, which is to be no axis of examples.
+    """
+    if y_pred.shape.rank == 1:
+        y_pred = y_pred[:, tf.newaxis]
+    elif y_pred.shape.rank is None:
+        y_pred = tf.reshape(y_pred, (tf.shape(y_pred)[0], -1))
+    return y if y is None else tf.reshape(y, tf.shape(y_pred)), y_pred
 
 
 def _unlimited(shape: tuple[int, ...], dtype: Any = None) -> tf.Tensor:

@@ -30,7 +30,7 @@ from mfrec.errors import InputError
 from mfrec.losses import Loss
 from mfrec.models.base import InnerProduct, VectorScores, rows
 from mfrec.models.matrix_factorization import MatrixFactorization
-from mfrec.quiet_tensorflow import tf
+from mfrec.quiet_tensorflow import graph_function, tf
 from mfrec.training import samplers
 from mfrec.training.objective import Objective, row_charges
 from mfrec.training.samplers import Negatives
@@ -91,10 +91,10 @@ class FoldIn:
         self._charges = tf.constant(charges, tf.float32)
         columns = (tf.int32, tf.float32, tf.float32)
         signature = [tf.TensorSpec([None, None], dtype) for dtype in columns]
-        self._any_shape = tf.function(self._fold, input_signature=signature)
+        self._any_shape = graph_function(self._fold, input_signature=signature)
         self._one_shape = self._any_shape
         if config.training.jit_compile and not self._is_quadratic:
-            self._one_shape = tf.function(self._fold, jit_compile=True)
+            self._one_shape = graph_function(self._fold, jit_compile=True)
 
     def __call__(self, item_ids: tf.Tensor, ratings: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         """User vectors of histories, float32 [B, dim], as `model.user_vectors` has them.

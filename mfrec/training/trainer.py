@@ -31,7 +31,7 @@ from mfrec.errors import InputError, first_line
 from mfrec.evaluation.metrics import rating_errors
 from mfrec.evaluation.rankings import RankingEvaluator
 from mfrec.models.base import Model
-from mfrec.quiet_tensorflow import tf
+from mfrec.quiet_tensorflow import graph_function, tf
 from mfrec.training import optimizers, samplers
 from mfrec.training.history import (
     BestWeights,
@@ -295,8 +295,8 @@ class Trainer:
             self._step = lambda batch: _checked_scalars(self.train_step(batch))
             self._compiled_loop = self._loop
             return time.perf_counter() - started
-        self._step = tf.function(self.train_step)
-        self._compiled_loop = tf.function(self._loop, jit_compile=self.config.jit_compile)
+        self._step = graph_function(self.train_step)
+        self._compiled_loop = graph_function(self._loop, jit_compile=self.config.jit_compile)
         block = (shape.steps_per_loop, shape.batch_size)
         try:
             # a compiled while loop has to know beforehand what a step returns
@@ -331,7 +331,7 @@ class Trainer:
             variables = self.model.trainable_variables
             return tf.linalg.global_norm(_dense_gradients(tape, objective, variables))
 
-        self._gradient_norm = measure if self.config.run_eagerly else tf.function(measure)
+        self._gradient_norm = measure if self.config.run_eagerly else graph_function(measure)
         self._gradient_norm()
         return time.perf_counter() - started
 

@@ -1,0 +1,162 @@
+"""Checks of ids, made before they reach a table: compiled by XLA, a table answers ids that it
+does not have with its last row.
+
+Values are checked where there are any; of tensors in a graph, dtypes and shapes alone.
+"""
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mfrec.data.interactions import UNKNOWN, Interactions
+from mfrec.errors import InputError
+from mfrec.quiet_tensorflow import tf
+
+_KERAS_SHAPES = "arrays (user_ids, item_ids), or a tf.data.Dataset of ((user_ids, item_ids), …)"
+
+
+def checked_ids(ids: Any, num_rows: int, role: str, lowest: int = 0) -> Any:
+    """Return ids as an int32 tensor; tensors of a graph as they are, but of int32 or int64.
+
+    Args:
+        ids: integers of any shape.
+        num_rows: the rows of the table.
+        role: "user" or "item".
+        lowest: the lowest id that is allowed: 0, or UNKNOWN.
+
+    Raises:
+        InputError: ids are no integers, or the table has no such row.
+    """
+    if isinstance(ids, tf.keras.KerasTensor) or tf.is_symbolic_tensor(ids):
+        dtype = tf.as_dtype(ids.dtype)
+        _refuse_dtype(dtype.is_integer, dtype.name, role)
+        is_usual = dtype in (tf.int32, tf.int64) or isinstance(ids, tf.keras.KerasTensor)
+        return ids if is_usual else tf.cast(ids, tf.int64)
+    return tf.constant(_checked_array(ids, num_rows, role, lowest))
+
+
+def checked_pair(inputs: Any, num_users: int, num_items: int) -> tuple[Any, Any]:
+    """Return user ids and item ids, each as `checked_ids` does; UNKNOWN is allowed.
+
+    Raises:
+        InputError: there are not two, their shapes differ, or `checked_ids` refuses them.
+    """
+    pair = _pair(inputs)
+    user_ids = checked_ids(pair[0], num_users, "user", UNKNOWN)
+    item_ids = checked_ids(pair[1], num_items, "item", UNKNOWN)
+    _refuse_shapes(user_ids.shape, item_ids.shape)
+    return user_ids, item_ids
+
+
+def check_interactions(
+    interactions: Interactions, num_users: int, num_items: int, lowest: int = 0
+) -> None:
+    """Refuse interactions that name more rows than a model has, or hold wrong ids.
+
+    Raises:
+        InputError: which says what there is too much of.
+    """
+    for role, ids, named, rows in (
+        ("user", interactions.user_ids, interactions.num_users, num_users),
+        ("item", interactions.item_ids, interactions.num_items, num_items),
+    ):
+        if named > rows:
+            raise InputError(
+                f"the ratings name {named} {role}s, the model has {rows}: "
+                f"make it with num_{role}s={named}"
+            )
+        _checked_array(ids, rows, role, lowest)
+
+
+def checks_ids_first(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a method of Keras's that takes examples, such as `fit`, to check their ids first."""
+
+    @functools.wraps(method)
+    def check_first(model: Any, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        sizes = model.num_users, model.num_items
+        validation = kwargs.get("validation_data")
+        if isinstance(validation, tf.data.Dataset):
+            kwargs["validation_data"] = _examples(validation, *sizes)
+        elif validation is not None:
+            kwargs["validation_data"] = (_examples(validation[0], *sizes), *validation[1:])
+        try:
+            return method(model, _examples(x, *sizes), *args, **kwargs)
+        except tf.errors.InvalidArgumentError as error:
+            refused = re.search(r"(user|item) ids: [^\]]*", str(error))
+            if refused is None:
+                raise
+            raise InputError(refused[0]) from None
+
+    return check_first
+
+
+def _examples(x: Any, num_users: int, num_items: int) -> Any:
+    """Arrays as int32 arrays, or a data set that checks its ids as they come."""
+    if x is None:
+        return x
+    if not isinstance(x, tf.data.Dataset):
+        return tuple(ids.numpy() for ids in checked_pair(x, num_users, num_items))
+
+    def check(inputs: Any, *others: Any) -> tuple[Any, ...]:
+        pair = checked_pair(inputs, num_users, num_items)
+        roles = ("user", num_users), ("item", num_items)
+        asserts = [
+            check_row(ids, bound, message=f"{role} ids: {_allowed(rows, role, UNKNOWN)}")
+            for ids, (role, rows) in zip(pair, roles, strict=True)
+            for check_row, bound in (
+                (tf.debugging.assert_less, tf.cast(rows, ids.dtype)),
+                (tf.debugging.assert_greater_equal, tf.cast(UNKNOWN, ids.dtype)),
+            )
+        ]
+        with tf.control_dependencies(asserts):
+            return tuple(tf.cast(ids, tf.int32) for ids in pair), *others
+
+    # traced here, so that wrong dtypes and shapes are told as they are
+    _pair(x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec)
+    return x.map(tf.autograph.experimental.do_not_convert(check))
+
+
+def _pair(inputs: Any) -> Any:
+    if not isinstance(inputs, (tuple, list)) or len(inputs) != 2:
+        kind = (
+            f"{len(inputs)} inputs" if isinstance(inputs, (tuple, list)) else type(inputs).__name__
+        )
+        raise InputError(f"a model reads {_KERAS_SHAPES}; this is {kind}")
+    return inputs
+
+
+def _checked_array(ids: Any, num_rows: int, role: str, lowest: int) -> np.ndarray:
+    try:
+        values = np.asarray(ids)
+    except ValueError:
+        raise InputError(f"{role} ids: lists of unequal length; give one array") from None
+    _refuse_dtype(values.dtype.kind in "iu" or not values.size, values.dtype.name, role)
+    wrong = values.size and (values.min() < lowest or values.max() >= num_rows)
+    if wrong:
+        position = int(np.flatnonzero((values < lowest) | (values >= num_rows))[0])
+        raise InputError(
+            f"{role} ids: {values.ravel()[position]} at position {position}; "
+            f"{_allowed(num_rows, role, lowest)}"
+        )
+    return values.astype(np.int32)
+
+
+def _allowed(num_rows: int, role: str, lowest: int) -> str:
+    unknown = f", and {UNKNOWN} for unknown ones" if lowest == UNKNOWN else ""
+    return f"the model has {role}s 0 to {num_rows - 1}{unknown}"
+
+
+def _refuse_dtype(is_integer: bool, dtype: str, role: str) -> None:
+    if not is_integer:
+        raise InputError(f"{role} ids: {dtype}; give integers, the rows of the model's tables")
+
+
+def _refuse_shapes(user_shape: Any, item_shape: Any) -> None:
+    if not tf.TensorShape(user_shape).is_compatible_with(tf.TensorShape(item_shape)):
+        raise InputError(
+            f"user ids: shape {tuple(user_shape)}, but item ids: {tuple(item_shape)}; "
+            "give one item for every user"
+        )
