@@ -6,7 +6,8 @@ import time
 import pytest
 
 from mfrec.errors import InputError
-from mfrec.experiment.run import cross_validate, evaluate_run
+from mfrec.experiment.folds import cross_validate
+from mfrec.experiment.remeasuring import evaluate_run
 from mfrec.runs.run_folder import RunFolder
 
 # so many that fold-10 stands before fold-2 in the order of names

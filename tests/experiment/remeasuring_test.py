@@ -8,7 +8,8 @@ import pytest
 import helpers
 from mfrec.data import loading
 from mfrec.errors import InputError
-from mfrec.experiment.run import Remeasuring, compare_runs, evaluate_run, run
+from mfrec.experiment.remeasuring import Remeasuring, compare_runs, evaluate_run
+from mfrec.experiment.run import run
 from mfrec.runs.run_folder import RunFolder
 
 
