@@ -15,12 +15,8 @@ ratings = mfrec.Interactions.from_matrix(
     items=["item1", "item2", "item3"],
 )
 
-model = mfrec.MatrixFactorization(
-    ratings.num_users, ratings.num_items, embedding_dim=2, regularization=0.01
-)
-trainer = mfrec.Trainer(model, optimizer="adam", loss="mse")
-trainer.fit(ratings, epochs=1000)
+trainer = mfrec.train(ratings, loss="mse", embedding_dim=2, regularization=0.01, epochs=1000)
 
 user, item = ratings.users.lookup(["user1"]), ratings.items.lookup(["item3"])
-expected = model.predict_ratings(user, item).numpy()[0]
+expected = trainer.model.predict_ratings(user, item).numpy()[0]
 print(f"We recommend item3 to user1, who will probably rate it {expected:.1f} out of 5.")

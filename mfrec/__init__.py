@@ -9,6 +9,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Config": "mfrec.config.settings",
     "FoldIn": "mfrec.training.fold_in",
     "InputError": "mfrec.errors",
     "Interactions": "mfrec.data.interactions",
@@ -18,10 +19,13 @@ _HOMES = {
     "RankingEvaluator": "mfrec.evaluation.rankings",
     "RatingEvaluator": "mfrec.evaluation.ratings",
     "Recommender": "mfrec.serving.recommender",
+    "RegularizerConfig": "mfrec.config.settings",
+    "SamplerConfig": "mfrec.config.settings",
     "Trainer": "mfrec.training.trainer",
     "TrainingConfig": "mfrec.config.settings",
     "Vocabulary": "mfrec.data.vocabulary",
     "read_ratings": "mfrec.data.readers",
+    "train": "mfrec.training.trainer",
 }
 _MODULES = {
     "export": "mfrec.serving.export",

@@ -42,14 +42,7 @@ class Fit:
         self._setup = setup
         self._folder = folder
         self._refit_epochs = refit_epochs
-        self._trainer = Trainer(
-            self.model,
-            config.optimizer,
-            setup.loss,
-            config.training,
-            config.sampler,
-            setup.earlier,
-        )
+        self._trainer = Trainer(self.model, loss=setup.loss, config=config, previous=setup.earlier)
         self.validation = self.test = None
         if split.validation:
             self.validation = PartEvaluator(config, setup.loss, split, "validation")

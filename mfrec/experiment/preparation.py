@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 from mfrec import losses, memory, models
-from mfrec.config.defaults import adapt
 from mfrec.config.settings import Config
 from mfrec.data import splitting
 from mfrec.data.features import Features
@@ -12,8 +11,8 @@ from mfrec.data.splits import Split
 from mfrec.errors import InputError
 from mfrec.runs.run_folder import RunFolder
 from mfrec.training import objective as objectives
-from mfrec.training import optimizers, samplers
-from mfrec.training.statistics import statistics
+from mfrec.training import optimizers
+from mfrec.training.statistics import resolve
 from mfrec.training.trainer import PreviousTraining
 
 
@@ -71,8 +70,7 @@ def prepare(config: Config, source: Source) -> Setup:
         known_features = {role: found for role, found in of_model.items() if found is not None}
         recipe = recipe.after(seen["train"], seen.get("validation"))
     split = recipe.encode()
-    sampler = samplers.get(config.sampler.negative_sampler)
-    config = adapt(config, statistics(split.train, loss), sampler.takes_batch_items)
+    config = resolve(config, loss, split.train)
     features = source.encode_features(split.train, known_features)
     rows = split.train.num_users + split.train.num_items
     rows += sum(len(of_rows.names) for of_rows in features.values())

@@ -25,7 +25,7 @@ from mfrec.models.base import InnerProduct, Model, Table, rows
 # isort: split
 # registers the built-in ones, in the order in which --help lists them
 from mfrec.models.matrix_factorization import MatrixFactorization
-from mfrec.models.registry import REGISTRY, build, get, register, suit
+from mfrec.models.registry import REGISTRY, build, get, register, settings_of, suit
 from mfrec.models.svdpp import SVDpp
 
 __all__ = [
@@ -40,5 +40,6 @@ __all__ = [
     "get",
     "register",
     "rows",
+    "settings_of",
     "suit",
 ]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mfrec.config.settings import ModelConfig, RegularizerConfig
+from mfrec.config.settings import ModelConfig
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions
 from mfrec.models.base import InnerProduct, Model, rows
@@ -60,10 +60,6 @@ class MatrixFactorization(InnerProduct):
         item_features: Features | None = None,
         user_ids: bool = True,
         item_ids: bool = True,
-        regularization: float | None = None,
-        bias_regularization: float | None = None,
-        frequency_exponent: float = 0.5,
-        feature_regularization: float = RegularizerConfig.feature_regularization,
         **settings: Any,
     ) -> None:
         super().__init__(num_users, num_items, embedding_dim, **settings)
@@ -71,10 +67,6 @@ class MatrixFactorization(InnerProduct):
         self.normalize = normalize
         self.user_features = user_features
         self.item_features = item_features
-        self.regularization = regularization
-        self.bias_regularization = bias_regularization
-        self.frequency_exponent = frequency_exponent
-        self.feature_regularization = feature_regularization
         seed = self.seed
         self.table("user_embedding", "users", trainable=user_ids, seed=2 * seed)
         self.table("item_embedding", "items", trainable=item_ids, seed=2 * seed + 1)
@@ -135,54 +127,3 @@ class MatrixFactorization(InnerProduct):
         if self.normalize:
             vectors = tf.math.l2_normalize(vectors, axis=-1)
         return vectors, biases if self.use_bias else None
-
-    def row_charges(self, counts: np.ndarray, of: np.ndarray | None = None) -> np.ndarray:
-        """w = n^(ν−1) of every row, scaled to mean 1 over the training examples, float32 [rows].
-
-        Args:
-            counts: training ratings of each row, [rows]; rows without any are charged 0.
-            of: training ratings of what is charged on that scale, where not of the rows.
-        """
-
-        def powers(counts: np.ndarray) -> np.ndarray:
-            exponent, zeros = self.frequency_exponent - 1, np.zeros(len(counts))
-            return np.power(counts, exponent, where=counts > 0, out=zeros)
-
-        scale = counts.sum() / (powers(counts) * counts).sum()
-        return (powers(counts if of is None else of) * scale).astype(np.float32)
-
-    def feature_regularizer(self, user_charges: tf.Tensor, item_charges: tf.Tensor) -> tf.Tensor:
-        """κ Σ_f c_f(λ‖v_f‖² + λ_b a_f²) over the features of users and items, float32 [].
-
-        κ is `feature_regularization`.
-
-        Args:
-            user_charges: c_f, float32 [features]; nothing where users have none.
-            item_charges: likewise.
-        """
-        sides = ((user_charges, self._user_feature_table), (item_charges, self._item_feature_table))
-        charged = [
-            self._charged(charges, table.embedding, table.bias)
-            for charges, table in sides
-            if table is not None
-        ]
-        return self.feature_regularization * sum(charged, tf.constant(0.0))
-
-    def regularizer(self, user_charges: tf.Tensor, item_charges: tf.Tensor) -> tf.Tensor:
-        """Σ_u c_u(λ‖p_u‖² + λ_b b_u²) + Σ_i c_i(λ‖q_i‖² + λ_b b_i²), float32 [].
-
-        With c_u = Σ w_u / B over the examples of user u in a batch, this is the mean of R over
-        its examples. Summed by row rather than by example it reads the tables once in order,
-        where R(u,i) would gather them again: at d = 64 that costs a third of the step.
-
-        Args:
-            user_charges: c_u, float32 [num_users].
-            item_charges: c_i, float32 [num_items].
-        """
-        return self._charged(user_charges, self.user_embedding, self.user_bias) + self._charged(
-            item_charges, self.item_embedding, self.item_bias
-        )
-
-    def _charged(self, charges: tf.Tensor, embedding: tf.Variable, bias: tf.Variable) -> tf.Tensor:
-        squares = self.regularization * tf.reduce_sum(tf.square(embedding), axis=1)
-        return tf.reduce_sum(charges * (squares + self.bias_regularization * tf.square(bias)))

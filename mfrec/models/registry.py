@@ -1,10 +1,11 @@
 """The registry of models: how a name, a class or an address becomes a model."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from mfrec import own_code
 from mfrec.config.parsing import parse_arguments
-from mfrec.config.settings import Config
+from mfrec.config.settings import Config, ModelConfig
 from mfrec.data.features import Features
 from mfrec.errors import InputError, did_you_mean
 from mfrec.losses.registry import Loss
@@ -84,6 +85,13 @@ def suit(config: Config) -> Config:
     return config.replace(changes)
 
 
+def settings_of(model: Model) -> dict[str, Any]:
+    """Return the settings that a model was made with, by flat name, those of --model_args aside."""
+    defaults = {name: parameter.default for name, parameter in arguments(type(model)).items()}
+    made_with = defaults | vars(model)["_arguments"]
+    return {name: made_with[name] for name in vars(ModelConfig()) if name in made_with}
+
+
 def build(
     config: Config, loss: Loss, rows: tuple[int, int], features: Mapping[str, Features] = {}
 ) -> Model:
@@ -99,7 +107,6 @@ def build(
     taken = arguments(make)
     settings = {
         **vars(config.model),
-        **vars(config.regularizer),
         "link": loss.link if loss.predicts_ratings else None,
         "seed": config.training.seed,
         "user_features": features.get("user"),

@@ -32,7 +32,8 @@ from mfrec.models.base import InnerProduct, VectorScores, rows
 from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.quiet_tensorflow import graph_function, tf
 from mfrec.training import samplers
-from mfrec.training.objective import Objective, row_charges
+from mfrec.training.objective import Objective
+from mfrec.training.regularizer import Regularizer
 from mfrec.training.samplers import Negatives
 
 # How these were found stands in BUILD_NOTES.md. Steps are a multiple of the size of an item
@@ -85,10 +86,8 @@ class FoldIn:
                 np.bincount(train.item_ids, minlength=model.num_items), 1.0
             )
             self._objective = dataclasses.replace(self._objective, sampler=by_popularity)
-        training_counts = np.bincount(train.user_ids, minlength=model.num_users)
-        counts = np.arange(model.num_items + 1)
-        charges = row_charges(model, loss, training_counts, counts, model.num_items)
-        self._charges = tf.constant(charges, tf.float32)
+        regularizer = Regularizer(config.regularizer, loss, train, model)
+        self._weights, self._ridge = regularizer.new_user_weights(), regularizer.user_ridge()
         columns = (tf.int32, tf.float32, tf.float32)
         signature = [tf.TensorSpec([None, None], dtype) for dtype in columns]
         self._any_shape = graph_function(self._fold, input_signature=signature)
@@ -213,10 +212,6 @@ class FoldIn:
             unknown = tf.concat([unknown[:, 1:], tf.ones_like(unknown[:, :1])], axis=-1)
         return tf.where(histories.counts[:, tf.newaxis] > 0, vectors, unknown)
 
-    def _charges_of(self, histories: "_Histories") -> tf.Tensor:
-        """c of every history, float32 [B]."""
-        return tf.gather(self._charges, histories.counts)
-
     def _least_squares(self, histories: "_Histories") -> tf.Tensor:
         """The minimum of Σ w(y − s)² + α Σ s² over all items + Σ w · c(λ‖p‖² + λ_b b²).
 
@@ -230,7 +225,7 @@ class FoldIn:
         )
         if self._loss.predicts_ratings:
             targets -= model.global_bias
-        vectors, ridge = model.item_vectors(histories.item_ids), self._ridge()
+        vectors, ridge = model.item_vectors(histories.item_ids), self._ridge
         free = ridge.shape[0]
         x, biases = vectors[..., :free], tf.reduce_sum(vectors[..., free:], axis=-1)
         weighted = weights[..., tf.newaxis] * x
@@ -241,7 +236,7 @@ class FoldIn:
             gramian = unobserved * tf.matmul(items, items, transpose_a=True)
             system += gramian[:free, :free]
             right -= tf.reduce_sum(gramian[:free, free:], axis=1)
-        charges = self._charges_of(histories) * histories.total_weights
+        charges = tf.gather(self._weights, histories.counts) * histories.total_weights
         least = _LEAST_RIDGE * tf.reduce_max(tf.linalg.diag_part(system), axis=1)
         # 1 for an empty history, whose system would be all zeros
         least = tf.where(histories.counts > 0, least, 1.0)
@@ -252,20 +247,12 @@ class FoldIn:
         found = tf.cast(tf.linalg.cholesky_solve(factors, right)[..., 0], tf.float32)
         return tf.concat([found, tf.ones_like(found[:, : vectors.shape[-1] - free])], axis=-1)
 
-    def _ridge(self) -> tf.Tensor:
-        """λ of every free coordinate of a user vector, float32 [d] or, with a bias, [d + 1]."""
-        model = self._model
-        charges = [model.regularization] * model.width
-        if model.has_biases:
-            charges.append(model.bias_regularization)
-        return tf.constant(charges, tf.float32)
-
     def _descend(self, histories: "_Histories") -> tf.Tensor:
         """Some steps from 0 or, where scores are cosines, from the mean of the history's items."""
-        model, ridge = self._model, self._ridge()
+        model, ridge = self._model, self._ridge
         items = tf.convert_to_tensor(model.item_vectors())
         batch = histories.examples(self._is_flat)
-        charges = self._charges_of(histories)
+        charges = tf.gather(self._weights, histories.counts)
         total_weights = tf.maximum(histories.total_weights, 1e-30)
         objective = dataclasses.replace(
             self._objective,

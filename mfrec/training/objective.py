@@ -183,27 +183,6 @@ def _by_user(batch: Examples) -> tf.Tensor:
     return batch.user_ids[:, tf.newaxis] if is_row else batch.user_ids
 
 
-def row_charges(
-    model: Model,
-    loss: Loss,
-    counts: np.ndarray,
-    of: np.ndarray,
-    others: np.ndarray | int,
-) -> np.ndarray:
-    """w of R: the loss's own, or the model's, of what has so many examples.
-
-    Args:
-        model: whose table.
-        loss: what is minimised.
-        counts: training examples of each row of the table, int [rows].
-        of: examples of what is charged.
-        others: rows of the other table, for each of the rows that are charged together.
-    """
-    if loss.row_charges is None:
-        return model.row_charges(counts, of)
-    return loss.row_charges(of, others, model.frequency_exponent, **loss.parameters)
-
-
 def check_vectors(loss: Loss, model: str, has_vectors: bool) -> None:
     """Refuses a loss of the whole catalogue for a model without vectors."""
     if loss.reads_vectors and not has_vectors:

@@ -1,28 +1,75 @@
-"""Statistics of the training ratings under a loss, from which the defaults are derived."""
+"""Settings that nobody gave, derived from statistics of the training ratings under the loss."""
 
 import math
+import sys
 
 import numpy as np
 
-from mfrec import losses
-from mfrec.config.defaults import Statistics
+from mfrec import losses, models
+from mfrec.config.defaults import Statistics, adapt
+from mfrec.config.settings import Config, ModelConfig
 from mfrec.data.interactions import Interactions
 from mfrec.errors import InputError
 from mfrec.quiet_tensorflow import tf
+from mfrec.training import samplers
+
+
+def resolve(
+    config: Config, loss: losses.Loss, train: Interactions, model: models.Model | None = None
+) -> Config:
+    """Return the settings with every default that follows from the training ratings filled in.
+
+    train.py and `Trainer` both call it, so that the same settings train the same model.
+
+    Args:
+        config: the settings; None stands for what is to be derived.
+        loss: what is minimised.
+        train: the training part.
+        model: a model that was made before. The settings that it was made with stand; where they
+            are not the loss's defaults, a line on standard error says so.
+
+    Raises:
+        InputError: a setting does not go with the model, or the loss or its gradient is not
+            finite where every prediction is the mean.
+    """
+    own = models.suit(config) if model is None else config.replace(models.settings_of(model))
+    unmeasured = Statistics(*_sizes(train), gradient=1.0, spread=1.0, noise=1.0, traits=loss.traits)
+    takes_batch_items = samplers.get(config.sampler.negative_sampler).takes_batch_items
+    if adapt(own, unmeasured, takes_batch_items) == own:
+        # nothing is left open, so nothing needs to be measured
+        return own
+    measured = statistics(train, loss)
+    if model is not None:
+        _report_differences(own.model, adapt(config, measured).model, loss)
+    return adapt(own, measured, takes_batch_items)
+
+
+def _report_differences(own: ModelConfig, usual: ModelConfig, loss: losses.Loss) -> None:
+    names = ("use_bias", "normalize", "init_stddev")
+    differences = [
+        f"{name}={getattr(own, name)} (default {getattr(usual, name)})"
+        for name in names
+        if getattr(own, name) != getattr(usual, name)
+    ]
+    if differences:
+        print(
+            f"loss '{loss.name}' trains a model with {', '.join(differences)}; a Trainer without "
+            "a model makes the default one",
+            file=sys.stderr,
+        )
 
 
 def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
-    """What the defaults are derived from.
+    """Return the size of the data and the scale of the loss.
 
-    For losses of ratings, gradient and curvature are those of the loss's mean at the score that
-    serves the mean rating. A loss without curvature there (mae) is taken to spread as the ratings
-    do. Other losses compare scores with each other, on a scale of their own.
+    For rating losses, gradient and curvature are those of the loss's mean at the score that
+    stands for the mean rating. A loss without curvature there (mae) is taken to spread as the
+    ratings do. Other losses compare scores with each other, on a scale of their own.
 
     Raises:
         InputError: the loss or its gradient is not finite there.
     """
-    rows = [np.count_nonzero(np.bincount(ids)) for ids in (train.user_ids, train.item_ids)]
-    sizes = (len(train), *rows)
+    sizes = _sizes(train)
     if not loss.predicts_ratings:
         return Statistics(*sizes, gradient=1.0, spread=1.0, noise=1.0, traits=loss.traits)
     ratings = tf.constant(train.ratings)
@@ -59,11 +106,17 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
     )
 
 
-def _noise_ratio(ids: np.ndarray, values: np.ndarray) -> float:
-    """Variance within rows over variance of the rows' own means, estimated; at most 10.
+def _sizes(train: Interactions) -> tuple[int, int, int]:
+    """Ratings, and the users and items that have any."""
+    users, items = (np.count_nonzero(np.bincount(i)) for i in (train.user_ids, train.item_ids))
+    return len(train), users, items
 
-    The means that are seen differ by the noise in them as well, on average by the variance
-    within a row times the mean of 1 / n (analysis of variance, method of moments).
+
+def _noise_ratio(ids: np.ndarray, values: np.ndarray) -> float:
+    """The variance within rows over the variance of the rows' own means, estimated; at most 10.
+
+    Observed means also differ by the noise in them, on average by the variance within a row times
+    the mean of 1 / n (analysis of variance, method of moments).
     """
     counts = np.bincount(ids)
     counts = counts[counts > 0]

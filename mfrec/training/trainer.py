@@ -9,6 +9,7 @@ progress, summaries, checkpoints and stopping consume.
 """
 
 import contextlib
+import dataclasses
 import re
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -17,14 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from mfrec import losses
-from mfrec.config.defaults import (
-    adapt_optimizer,
-    adapt_regularizer,
-    adapt_sampler,
-    adapt_training,
-)
-from mfrec.config.settings import OptimizerConfig, RegularizerConfig, SamplerConfig, TrainingConfig
+from mfrec import losses, models
+from mfrec.config.parsing import parse_cutoffs
+from mfrec.config.settings import Config, OptimizerConfig, TrainingConfig
 from mfrec.data.interactions import Interactions
 from mfrec.data.pipelines import EpochShape, Examples, Loop, training_examples, training_loops
 from mfrec.errors import InputError, first_line
@@ -32,7 +28,8 @@ from mfrec.evaluation.metrics import rating_errors
 from mfrec.evaluation.rankings import RankingEvaluator
 from mfrec.models.base import Model
 from mfrec.quiet_tensorflow import graph_function, tf
-from mfrec.training import optimizers, samplers
+from mfrec.training import objective as objectives
+from mfrec.training import optimizers
 from mfrec.training.history import (
     BestWeights,
     EarlyStopping,
@@ -43,7 +40,7 @@ from mfrec.training.history import (
 )
 from mfrec.training.objective import Objective
 from mfrec.training.regularizer import Regularizer
-from mfrec.training.statistics import statistics
+from mfrec.training.statistics import resolve
 
 
 class Trainer:
@@ -73,36 +70,49 @@ class Trainer:
         """Return the terms of the objective, means over the batch's examples, float32 [] each."""
         example_losses = self._objective.example_losses(batch, self._seed())
         mean_loss = tf.reduce_sum(batch.weights * example_losses) / tf.reduce_sum(batch.weights)
-        return {"loss": mean_loss, "regularization": self._regularizer.of_batch(batch)}
+        return {"loss": mean_loss, "regularization": self._regularizer.mean(batch)}
 
     def __init__(
         self,
-        model: Model,
-        optimizer: str | OptimizerConfig = "adam",
-        loss: "str | Callable | losses.Loss" = "mse",
-        config: TrainingConfig | None = None,
-        sampler: SamplerConfig | None = None,
+        model: Model | None = None,
+        optimizer: "str | OptimizerConfig | None" = None,
+        loss: "str | Callable | losses.Loss | None" = None,
+        config: "Config | TrainingConfig | None" = None,
+        *,
         previous: "PreviousTraining | None" = None,
+        **settings: Any,
     ) -> None:
-        """Keep the settings; nothing is computed before `fit`.
+        """Keep the settings; nothing is derived from data or compiled before `fit`.
 
         Args:
-            model: what is trained; `fit` first lets it adapt to the training ratings.
-            optimizer: a name ("adam") or the settings of one.
+            model: the model to train; None makes the one that train.py would make. `fit` adapts
+                it to the training ratings and gives it the loss's link.
+            optimizer: a name ("adam"), or the settings of one; by default that of the config.
             loss: a registered name, FILE.py:function, a function (ratings [B], predictions [B])
-                -> [B], or a losses.Loss.
-            config: the loop's settings; what is None there follows from the training data.
-            sampler: how negatives are drawn, for ranking losses; None there follows from the loss.
+                -> [B], or a losses.Loss; by default that of the config.
+            config: all settings, or those of the loop alone. Every fit derives anew what is None.
             previous: a training to continue from, instead of the model's random start. μ and the
                 range of ratings are those of the new ratings all the same.
+            settings: single settings, named as the flags of train.py: learning_rate=0.01, ...
+
+        Raises:
+            InputError: a setting is unknown, out of bounds, or makes no sense with the loss.
         """
+        if isinstance(config, TrainingConfig):
+            config = Config(training=config)
+        config = config or Config()
+        if isinstance(optimizer, OptimizerConfig):
+            config = dataclasses.replace(config, optimizer=optimizer)
+        elif optimizer is not None:
+            settings["optimizer"] = optimizer.lower()
+        if isinstance(loss, str):
+            settings["loss"], loss = loss, None
+        self.config = config.replace(settings)
+        self.loss = losses.configured(self.config.loss) if loss is None else losses.get(loss)
+        objectives.check(self.loss, self.config)
         self.model = model
-        self.loss = losses.get(loss)
-        self.config = config or TrainingConfig()
-        self.sampler_config = sampler or SamplerConfig()
-        is_name = isinstance(optimizer, str)
-        self.optimizer_config = OptimizerConfig(optimizer) if is_name else optimizer
         self.history = History()
+        self._given_model = model
         self._previous = previous
 
     def fit(
@@ -184,28 +194,29 @@ class Trainer:
             InputError: XLA cannot compile the loss, or the loss is not per example.
         """
         history = self.history = History(examples_per_epoch=len(train))
-        config, optimizer_config = self._adapt(train)
-        epochs = epochs or config.epochs
-        history.last_epoch = min(stop_after or epochs, epochs)
+        config = self.config if epochs is None else self.config.replace({"epochs": epochs})
+        self.resolved = config = self._adapt(config, train)
+        loop = config.training
+        history.last_epoch = min(stop_after or loop.epochs, loop.epochs)
         if validation is not None and evaluate is None:
-            evaluate = self._measure_on(train, validation, config.eval_metric)
+            evaluate = self._measure_on(train, validation)
         num_rows = self._examples.user_ids.shape[0] - 1
-        rows = max(config.batch_size // config.positives_per_row, 1)
-        shape = EpochShape.fit(num_rows, rows, config.steps_per_loop)
-        history.compile_seconds = self._prepare(train, shape, optimizer_config, epochs)
+        rows = max(loop.batch_size // loop.positives_per_row, 1)
+        shape = EpochShape.fit(num_rows, rows, loop.steps_per_loop)
+        history.compile_seconds = self._prepare(shape)
         if gradient_norm:
             history.compile_seconds += self._prepare_gradient_norm(shape)
-        return self._epochs(config, shape, evaluate, on_loop, gradient_norm)
+        return self._epochs(shape, evaluate, on_loop, gradient_norm)
 
     def _epochs(
         self,
-        config: TrainingConfig,
         shape: EpochShape,
         evaluate: Callable[[], dict[str, float]] | None,
         on_loop: Callable[[LoopLog], None] | None,
         gradient_norm: bool,
     ) -> Generator[EpochLog, None, None]:
-        history, last_epoch = self.history, self.history.last_epoch
+        config, history = self.resolved.training, self.history
+        last_epoch = history.last_epoch
         best = BestWeights(self.model, config.eval_metric)
         early_stopping = EarlyStopping(config.early_stopping_patience)
         loops = iter(training_loops(shape, last_epoch, config.seed))
@@ -242,47 +253,54 @@ class Trainer:
             best.restore()
 
     def _measure_on(
-        self, train: Interactions, validation: Interactions, metric: str
+        self, train: Interactions, validation: Interactions
     ) -> Callable[[], dict[str, float]]:
-        if self.loss.predicts_ratings:
-            return lambda: rating_errors(
-                validation.ratings, self.model.predict_interactions(validation)
+        """What measures the model on a validation part in ids of its own."""
+        validation, config = validation.encode(train.users, train.items), self.resolved
+        cutoffs = parse_cutoffs(config.evaluation.cutoffs)
+        rankings = None
+        if cutoffs:
+            rankings = RankingEvaluator(
+                train,
+                cutoffs=cutoffs,
+                mask_seen=config.evaluation.mask_seen,
+                seed=config.training.seed,
             )
-        cutoff = int(metric.partition("@")[2] or 10)
-        evaluator = RankingEvaluator(train, cutoffs=(cutoff,))
-        return lambda: evaluator.evaluate(self.model.score_catalogue, validation).metrics
 
-    def _adapt(self, train: Interactions) -> tuple[TrainingConfig, OptimizerConfig]:
-        """The settings with what follows from the training data; fills in the model's, too."""
+        def evaluate() -> dict[str, float]:
+            metrics = {}
+            if self.loss.predicts_ratings:
+                predictions = self.model.predict_interactions(validation)
+                metrics |= rating_errors(validation.ratings, predictions)
+            if rankings:
+                metrics |= rankings.evaluate(self.model.score_catalogue, validation).metrics
+            return metrics
+
+        return evaluate
+
+    def _adapt(self, config: Config, train: Interactions) -> Config:
+        """Resolve the settings, and make or adapt all that depends on the training ratings."""
+        config = resolve(config, self.loss, train, self._given_model)
+        if self._given_model is None:
+            self.model = models.build(config, self.loss, (train.num_users, train.num_items))
         self.model.link = self.loss.link if self.loss.predicts_ratings else None
         self.model.prepare(train)
         if self._previous:
             self.model.take_over(self._previous.model)
-        data = statistics(train, self.loss)
-        config = adapt_training(self.config, data)
-        derived = adapt_regularizer(RegularizerConfig(), data, self.model.normalize)
-        if self.model.regularization is None:
-            self.model.regularization = derived.regularization
-        if self.model.bias_regularization is None:
-            self.model.bias_regularization = derived.bias_regularization
-        sampler = samplers.get(self.sampler_config.negative_sampler)
-        sampling = adapt_sampler(self.sampler_config, data, sampler.takes_batch_items)
-        self._objective = Objective.of(self.model, self.loss, train, sampling)
-        self._regularizer = Regularizer(self.model, self.loss, train)
-        self._examples = training_examples(train, config.positives_per_row, config.seed)
-        return config, adapt_optimizer(self.optimizer_config, data, config.batch_size)
+        self._objective = Objective.of(self.model, self.loss, train, config.sampler)
+        self._regularizer = Regularizer(config.regularizer, self.loss, train, self.model)
+        loop = config.training
+        self._examples = training_examples(train, loop.positives_per_row, loop.seed)
+        return config
 
-    def _prepare(
-        self,
-        train: Interactions,
-        shape: EpochShape,
-        optimizer_config: OptimizerConfig,
-        epochs: int,
-    ) -> float:
+    def _prepare(self, shape: EpochShape) -> float:
         """Build all that the compiled loop refers to, compile it, and return the seconds."""
+        config = self.resolved.training
         before = self._previous.optimizer if self._previous else None
         first_step = int(before.iterations) if before else 0
-        self.optimizer = optimizers.build(optimizer_config, shape.steps, epochs, first_step)
+        self.optimizer = optimizers.build(
+            self.resolved.optimizer, shape.steps, config.epochs, first_step
+        )
         self.optimizer.build(self.model.trainable_variables)
         if before:
             optimizers.take_over(self.optimizer, before)
@@ -291,12 +309,12 @@ class Trainer:
         self._objective.example_losses(first, self._seed())
         started = time.perf_counter()
         self._logged: tuple[str, ...] = ()
-        if self.config.run_eagerly:
+        if config.run_eagerly:
             self._step = lambda batch: _checked_scalars(self.train_step(batch))
             self._compiled_loop = self._loop
             return time.perf_counter() - started
         self._step = graph_function(self.train_step)
-        self._compiled_loop = graph_function(self._loop, jit_compile=self.config.jit_compile)
+        self._compiled_loop = graph_function(self._loop, jit_compile=config.jit_compile)
         block = (shape.steps_per_loop, shape.batch_size)
         try:
             # a compiled while loop has to know beforehand what a step returns
@@ -305,7 +323,7 @@ class Trainer:
             # a loop of no steps compiles everything and trains nothing
             self._compiled_loop(Loop(tf.zeros(block, tf.int32), tf.constant(0)))
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-            if not self.config.jit_compile or "XLA" not in str(error):
+            if not config.jit_compile or "XLA" not in str(error):
                 raise
             raise InputError(
                 f"XLA cannot compile the training step of loss '{self.loss.name}' and model "
@@ -321,7 +339,7 @@ class Trainer:
         that XLA otherwise never writes down, a sixth of a step at d = 64.
         """
         started = time.perf_counter()
-        random = np.random.default_rng(self.config.seed)
+        random = np.random.default_rng(self.resolved.training.seed)
         chosen = random.choice(shape.num_examples, shape.batch_size, replace=False)
         batch = self._examples.take(tf.constant(chosen, tf.int32))
 
@@ -331,7 +349,9 @@ class Trainer:
             variables = self.model.trainable_variables
             return tf.linalg.global_norm(_dense_gradients(tape, objective, variables))
 
-        self._gradient_norm = measure if self.config.run_eagerly else graph_function(measure)
+        self._gradient_norm = (
+            measure if self.resolved.training.run_eagerly else graph_function(measure)
+        )
         self._gradient_norm()
         return time.perf_counter() - started
 
@@ -387,7 +407,7 @@ class Trainer:
 
     def _seed(self) -> tf.Tensor:
         """The seed of the next step's draws, int32 [2]."""
-        return tf.stack([self.config.seed, tf.cast(self.optimizer.iterations, tf.int32)])
+        return tf.stack([self.resolved.training.seed, tf.cast(self.optimizer.iterations, tf.int32)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -401,6 +421,31 @@ class PreviousTraining:
 
     model: Model
     optimizer: tf.keras.optimizers.Optimizer | None = None
+
+
+def train(
+    train: Interactions,
+    validation: Interactions | None = None,
+    loss: "str | Callable | losses.Loss" = "mse",
+    **settings: Any,
+) -> Trainer:
+    """Train a model as train.py does, and return its trainer.
+
+        trainer = mfrec.train(interactions, loss="bpr", embedding_dim=32, epochs=10)
+        trainer.model, trainer.history, trainer.recommender(), trainer.save("runs/my-run")
+
+    Args:
+        train: ratings to learn from.
+        validation: ratings that stop training and pick the epoch.
+        loss: as for `Trainer`.
+        settings: named as the flags of train.py.
+
+    Raises:
+        InputError: as `Trainer` and `Trainer.fit`.
+    """
+    trainer = Trainer(loss=loss, **settings)
+    trainer.fit(train, validation)
+    return trainer
 
 
 def _dense_gradients(

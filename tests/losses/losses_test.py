@@ -331,12 +331,10 @@ def test_a_loss_learns_planted_rankings(name):
     held_out = interactions(*np.nonzero(liked & ~had), np.ones((liked & ~had).sum()))
     # made for catalogues a thousand times as large
     loss = losses.get(name, {"negative_weight": 2} if name == "ultragcn" else None)
-    model = MatrixFactorization(
-        *(40, 60, 4), use_bias=False, normalize=loss.traits.normalize, regularization=1e-4
-    )
+    model = MatrixFactorization(40, 60, 4, use_bias=False, normalize=loss.traits.normalize)
     optimizer = OptimizerConfig(learning_rate=0.05)
     config = TrainingConfig(batch_size=256, epochs=30, jit_compile=False, seed=3)
-    Trainer(model, optimizer, loss, config).fit(data)
+    Trainer(model, optimizer, loss, config, regularization=1e-4).fit(data)
     evaluator = RankingEvaluator(data)
     learnt = evaluator.evaluate(model.score_catalogue, held_out).metrics["auc"]
     popularity = evaluator.baselines(held_out)["popularity"].metrics["auc"]

@@ -121,78 +121,6 @@ def test_trainable_variables_are_embeddings_and_wanted_biases():
     assert names(use_bias=False) == ["user_embedding", "item_embedding"]
 
 
-def test_row_charges_by_hand():
-    counts = np.array([1, 4, 0])
-
-    def charges(exponent):
-        model = MatrixFactorization(3, 3, 2, frequency_exponent=exponent)
-        return model.row_charges(counts).tolist()
-
-    # ν = 1: every example alike
-    assert charges(1.0) == [1, 1, 0]
-    # ν = 0: w ∝ 1 and 1/4, of mean (1 + 4/4) / 5 = 2/5 over the five examples
-    assert charges(0.0) == pytest.approx([5 / 2, 5 / 8, 0])
-    # ν = 1/2: w ∝ 1 and 1/2, of mean (1 + 4/2) / 5 = 3/5
-    assert charges(0.5) == pytest.approx([5 / 3, 5 / 6, 0])
-
-
-@pytest.mark.parametrize("exponent", [0.0, 0.75, 1.0])
-def test_charges_have_mean_1_over_the_examples(exponent):
-    counts = np.random.default_rng(0).integers(0, 50, 300)
-    model = MatrixFactorization(2, 2, 2, frequency_exponent=exponent)
-    charges = model.row_charges(counts)
-    assert (charges * counts).sum() / counts.sum() == pytest.approx(1, rel=1e-6)
-    if exponent == 0:
-        # every rated row is charged the same over an epoch
-        per_epoch = (charges * counts)[counts > 0]
-        np.testing.assert_allclose(per_epoch, per_epoch[0], rtol=1e-5)
-
-
-def test_regularizer_by_hand():
-    model = by_hand(regularization=0.5, bias_regularization=2.0)
-    # ‖p‖² = 5, 1; b_u² = 1/4, 1/16; ‖q‖² = 1, 1, 2; b_i² = 1/64, 0, 4
-    users = 2 * (0.5 * 5 + 2 / 4) + 4 * (0.5 * 1 + 2 / 16)
-    items = 1 * (0.5 * 1 + 2 / 64) + 0 + 3 * (0.5 * 2 + 2 * 4)
-    value = model.regularizer(np.float32([2, 4]), np.float32([1, 0, 3]))
-    assert float(value) == pytest.approx(users + items, rel=1e-6)
-
-
-@pytest.mark.parametrize("exponent", [0.0, 0.75, 1.0])
-def test_regularizer_by_row_is_the_mean_of_r_by_example(exponent):
-    random = np.random.default_rng(0)
-    user_counts, item_counts = random.integers(1, 9, 6), random.integers(1, 9, 7)
-    user_ids, item_ids = random.integers(0, 6, 10), random.integers(0, 7, 10)
-    model = MatrixFactorization(
-        6,
-        7,
-        3,
-        init_stddev=1.0,
-        regularization=0.3,
-        bias_regularization=0.2,
-        frequency_exponent=exponent,
-    )
-    model.user_bias.assign(random.normal(size=6))
-    model.item_bias.assign(random.normal(size=7))
-
-    def weights(counts):
-        raw = counts.astype(np.float64) ** (exponent - 1)
-        return raw / np.average(raw, weights=counts)
-
-    w_u, w_i = weights(user_counts), weights(item_counts)
-    p, q = model.user_embedding.numpy(), model.item_embedding.numpy()
-    b_u, b_i = model.user_bias.numpy(), model.item_bias.numpy()
-    by_example = [
-        0.3 * (w_u[u] * p[u] @ p[u] + w_i[i] * q[i] @ q[i])
-        + 0.2 * (w_u[u] * b_u[u] ** 2 + w_i[i] * b_i[i] ** 2)
-        for u, i in zip(user_ids, item_ids, strict=True)
-    ]
-    by_row = model.regularizer(
-        model.row_charges(user_counts) * np.bincount(user_ids, minlength=6) / np.float32(10),
-        model.row_charges(item_counts) * np.bincount(item_ids, minlength=7) / np.float32(10),
-    )
-    assert float(by_row) == pytest.approx(np.mean(by_example), rel=1e-5)
-
-
 # ------------------------------------------------------------------ features of users and items
 
 
@@ -272,11 +200,3 @@ def test_tables_of_features_start_apart_and_like_rows():
     assert [table.std() for table in tables] == pytest.approx([0.1, 0.1], rel=0.02)
     assert abs(np.corrcoef(tables[0].ravel(), tables[1].ravel())[0, 1]) < 0.02
     assert not model.user_feature_bias.numpy().any()
-
-
-def test_features_are_charged_so_many_times():
-    model = with_features(regularization=0.5, bias_regularization=2, feature_regularization=3)
-    # 3·(0.5·4 + 2·1)·0.25 and 3·(0.5·1 + 2·100)·1; 3·(0.5·32 + 2·9)·0.5
-    expected = 3 * (4 * 0.25 + 200.5) + 3 * 34 * 0.5
-    charged = model.feature_regularizer(np.array([0.5], np.float32), np.array([0.25, 1], "f4"))
-    assert float(charged) == pytest.approx(expected)

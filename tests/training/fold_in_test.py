@@ -20,6 +20,8 @@ ITEMS = [[2, 0, 5, UNKNOWN], [1, UNKNOWN, UNKNOWN, UNKNOWN]]
 RATINGS = [[4, 1, 3, 0], [5, 0, 0, 0]]
 WEIGHTS = [[1, 2, 0.5, 0], [3, 0, 0, 0]]
 
+CHARGES = {"regularization": 0.1, "bias_regularization": 0.03}
+
 # Every way in which a loss reads its batch, and its negatives.
 SETTINGS = {
     "mse": {},
@@ -48,15 +50,14 @@ def train():
 def fold_in_of(name, use_bias=True, **changes):
     """A fold-in of a model with random vectors and biases, trained on by the loss of this name."""
     loss = losses.get(name)
-    settings = {"positives_per_row": 1, "jit_compile": False} | SETTINGS[name] | changes
+    settings = {"positives_per_row": 1, "jit_compile": False} | CHARGES
+    settings |= {"frequency_exponent": 0.5} | SETTINGS[name] | changes
     config = Config().replace(settings)
     made = MatrixFactorization(
         *(20, 6, 3),
         use_bias=use_bias,
         normalize=loss.traits.normalize,
         init_stddev=1.0,
-        regularization=0.1,
-        bias_regularization=0.03,
         link=loss.link,
     )
     made.adapt(train())
@@ -119,7 +120,8 @@ def test_steps_of_the_same_loss_reach_the_closed_form(name, monkeypatch):
     monkeypatch.setattr(fold_in, "_STEPS", 400)
     closed, model = fold_in_of(name)
     loss = dataclasses.replace(losses.get(name), quadratic=None)
-    config = Config().replace({"positives_per_row": 1, "jit_compile": False})
+    settings = {"positives_per_row": 1, "jit_compile": False, "frequency_exponent": 0.5}
+    config = Config().replace(settings | CHARGES)
     stepwise = FoldIn(model, loss, config, train())
     np.testing.assert_allclose(stepwise(*histories()), closed(*histories()), atol=1e-2)
 
@@ -201,19 +203,12 @@ def test_a_training_users_own_history_leads_to_their_vector(name, cosine):
     loss = losses.get(name)
     if not loss.predicts_ratings:
         data = data.take(data.ratings > 3.5)
-    model = MatrixFactorization(
-        *(60, 40, 3),
-        use_bias=loss.predicts_ratings,
-        normalize=loss.traits.normalize,
-        regularization=None if loss.predicts_ratings else 0.02,
-    )
-    config = Config().replace({"epochs": 100, "batch_size": 256, "learning_rate": 0.03})
-    trainer = Trainer(model, config.optimizer, loss, config.training)
+    settings = {"epochs": 100, "batch_size": 256, "learning_rate": 0.03, "init_stddev": 0.1}
+    if not loss.predicts_ratings:
+        settings["regularization"] = 0.02
+    trainer = Trainer(loss=loss, embedding_dim=3, **settings)
     trainer.fit(data)
-    width, number = loss.traits.positives_per_row, loss.traits.num_negatives
-    config = config.replace(
-        {"positives_per_row": width, "num_negatives": number, "shared_negatives": False}
-    )
+    model, config = trainer.model, trainer.resolved
     known = np.unique(data.user_ids)
     rows = data.encode(data.users.take(known), data.items)
     folded = FoldIn(model, loss, config, data).of_interactions(rows)

@@ -20,7 +20,6 @@ from mfrec.quiet_tensorflow import tf
 from mfrec.training import optimizers
 from mfrec.training import trainer as training
 from mfrec.training.history import NonFiniteLoss
-from mfrec.training.regularizer import Regularizer
 from mfrec.training.statistics import statistics
 from mfrec.training.trainer import PreviousTraining, Trainer
 
@@ -31,24 +30,26 @@ RATED = interactions([0, 0, 0, 1, 1, 2, 2, 2], [0, 1, 2, 0, 3, 1, 0, 2], [5, 3, 
 TRAIN = dataclasses.replace(RATED, items=interactions([0], [4], [1]).items)
 SHAPE = {"batch_size": 3, "steps_per_loop": 2}
 TABLES = ("user_embedding", "item_embedding", "user_bias", "item_bias")
+CHARGES = {"regularization": 0.06, "bias_regularization": 0.05}
 CONSTANT = {"learning_rate_schedule": "constant"}
 
 
 def new_model(**settings):
-    settings = {"regularization": 0.06, "bias_regularization": 0.05, "seed": 3} | settings
-    return MatrixFactorization(3, 5, 2, init_stddev=1.0, **settings)
+    return MatrixFactorization(3, 5, 2, init_stddev=1.0, **{"seed": 3} | settings)
 
 
 def tables_of(model):
     return {name: getattr(model, name).numpy().astype(np.float64) for name in TABLES}
 
 
-def train(optimizer=None, loss="mse", model=None, data=TRAIN, validation=None, fit=None, **loop):
+def train(
+    optimizer=None, loss="mse", model=None, data=TRAIN, validation=None, fit=None, **settings
+):
     """Trains on the eight ratings, uncompiled; returns model, history and trainer."""
     model = model or new_model()
     optimizer = optimizer or OptimizerConfig("adam", learning_rate=0.1)
-    config = TrainingConfig(**{"epochs": 1, "jit_compile": False} | SHAPE | loop)
-    trainer = Trainer(model, optimizer, loss, config)
+    usual = {"epochs": 1, "jit_compile": False, "frequency_exponent": 0.5} | SHAPE | CHARGES
+    trainer = Trainer(model, optimizer, loss, **usual | settings)
     history = trainer.fit(data, validation, **fit or {})
     return model, history, trainer
 
@@ -56,14 +57,14 @@ def train(optimizer=None, loss="mse", model=None, data=TRAIN, validation=None, f
 class Reference:
     """Biased matrix factorization on squared error by the formulas, example by example."""
 
-    def __init__(self, model, data):
+    def __init__(self, model, data, frequency_exponent=0.5):
         self.tables, self.data = tables_of(model), data
         self.mean = data.ratings.astype(np.float64).mean()
-        self.penalties = (model.regularization, model.bias_regularization)
+        self.penalties = CHARGES.values()
         self.charges = []
         for ids in (data.user_ids, data.item_ids):
             counts = {i: ids.tolist().count(i) for i in ids.tolist()}
-            raw = {i: n ** (model.frequency_exponent - 1) for i, n in counts.items()}
+            raw = {i: n ** (frequency_exponent - 1) for i, n in counts.items()}
             mean = sum(raw[i] for i in ids.tolist()) / len(ids)
             self.charges.append({i: w / mean for i, w in raw.items()})
         self.optimizer_state = {name: [0.0, 0.0] for name in TABLES}
@@ -120,11 +121,12 @@ def assert_tables(model, expected, **tolerance):
 
 @pytest.mark.parametrize("exponent", [0.0, 0.75, 1.0])
 def test_one_step_of_gradient_descent(exponent):
-    model = new_model(frequency_exponent=exponent)
-    reference = Reference(model, TRAIN)
+    model = new_model()
+    reference = Reference(model, TRAIN, exponent)
     _, _, grads = reference.gradients(range(8))
     reference.step(grads, rate=0.1)
-    train(OptimizerConfig("sgd", learning_rate=0.1, **CONSTANT), model=model, batch_size=8)
+    optimizer = OptimizerConfig("sgd", learning_rate=0.1, **CONSTANT)
+    train(optimizer, model=model, batch_size=8, frequency_exponent=exponent)
     assert model.global_bias.numpy() == 3.25
     assert_tables(model, reference.tables)
 
@@ -345,7 +347,9 @@ class Measuring(Trainer):
         return means | {"rating": tf.reduce_sum(batch.weights * batch.ratings) / 3}
 
 
-@pytest.mark.parametrize("way", [{"jit_compile": True}, {"jit_compile": False}, {"run_eagerly": 1}])
+@pytest.mark.parametrize(
+    "way", [{"jit_compile": True}, {"jit_compile": False}, {"run_eagerly": True}]
+)
 def test_a_step_of_ones_own_trains_and_its_scalars_are_logged(way):
     model = new_model()
     reference = Reference(model, TRAIN)
@@ -354,8 +358,8 @@ def test_a_step_of_ones_own_trains_and_its_scalars_are_logged(way):
         reference.step(reference.gradients(positions)[2], 0.1)
         # Σ ratings / 3, weighted by the examples of the step: three, three and two
         expected += len(positions) * TRAIN.ratings[positions].sum() / 3 / 8
-    config = TrainingConfig(epochs=1, **{"jit_compile": False} | SHAPE | way)
-    history = Measuring(model, loss="mse", config=config).fit(TRAIN)
+    settings = {"epochs": 1, "jit_compile": False} | SHAPE | CHARGES | way
+    history = Measuring(model, **settings).fit(TRAIN)
     assert_tables(model, reference.tables)
     assert history.epochs[0].train["rating"] == pytest.approx(expected, rel=1e-6)
 
@@ -384,8 +388,8 @@ def test_what_a_step_returns_is_checked(run_eagerly, returned, message):
 
 def test_epochs_are_an_iterator_that_may_be_left():
     model, by_epoch = new_model(), []
-    config = TrainingConfig(epochs=4, jit_compile=False, **SHAPE)
-    trainer = Trainer(model, OptimizerConfig(learning_rate=0.1), config=config)
+    settings = {"epochs": 4, "jit_compile": False, "learning_rate": 0.1} | SHAPE | CHARGES
+    trainer = Trainer(model, **settings)
     for log in trainer.epochs(TRAIN, evaluate=scripted([1.0, 0.8, 0.9])):
         by_epoch.append(tables_of(model))
         if log.epoch == 3:
@@ -612,13 +616,26 @@ def test_a_loss_without_gradient_at_the_mean_is_told():
         statistics(interactions([0, 0, 0], [0, 1, 2], [1, 2, 3]), root)
 
 
-def test_the_model_takes_its_regularization_from_the_data_unless_given():
-    model = new_model(regularization=None, bias_regularization=None)
-    train(model=model)
-    assert model.regularization > 0 and model.bias_regularization > 0
-    model = new_model(regularization=0.5, bias_regularization=0.0)
-    train(model=model)
-    assert (model.regularization, model.bias_regularization) == (0.5, 0.0)
+def test_settings_that_nobody_gave_follow_from_the_ratings_of_every_fit():
+    trainer = Trainer(loss="mse", embedding_dim=2, epochs=1, jit_compile=False)
+    given = trainer.config
+    trainer.fit(TRAIN)
+    first = trainer.resolved
+    trainer.fit(planted(20, 15, 200))
+    second = trainer.resolved
+    for section, setting in (
+        ("regularizer", "regularization"),
+        ("regularizer", "bias_regularization"),
+        ("optimizer", "learning_rate"),
+        ("model", "init_stddev"),
+    ):
+        values = [getattr(getattr(of, section), setting) for of in (given, first, second)]
+        assert values[0] is None and 0 < values[1] != values[2] > 0
+    assert trainer.config == given
+    assert trainer.model.num_users == 20
+    trainer = train(regularization=0.5, bias_regularization=0.0)[2]
+    charges = trainer.resolved.regularizer
+    assert (charges.regularization, charges.bias_regularization) == (0.5, 0.0)
 
 
 # --------------------------------------------------------------------------- does it learn?
@@ -628,12 +645,13 @@ def test_a_planted_low_rank_matrix_is_recovered():
     data = planted(200, 150, 12_000, rank=3, noise=0.3)
     test, validation = data.take(slice(1_000)), data.take(slice(1_000, 2_000))
     rest = data.take(slice(2_000, None))
-    model = MatrixFactorization(200, 150, 3, regularization=0.003, bias_regularization=0.003)
+    model = MatrixFactorization(200, 150, 3)
     optimizer = OptimizerConfig(
         learning_rate=0.03, learning_rate_schedule="cosine", optimizer_args="epsilon=1e-7"
     )
-    config = TrainingConfig(batch_size=256)
-    history = Trainer(model, optimizer, "mse", config).fit(rest, validation, 40)
+    charges = {"regularization": 0.003, "bias_regularization": 0.003}
+    trainer = Trainer(model, optimizer, "mse", batch_size=256, **charges)
+    history = trainer.fit(rest, validation, 40)
     evaluator = RatingEvaluator(rest)
     rmse = evaluator.evaluate(model, test)["rmse"]
     # the noise of 0.3 is the least that any model can do; the biases miss the products' 1
@@ -643,25 +661,6 @@ def test_a_planted_low_rank_matrix_is_recovered():
 
 
 # ------------------------------------------------------------------ features of users and items
-
-
-def test_features_are_charged_as_rows_with_all_their_examples():
-    """Five ratings: items 0, 1 and 2 have 2, 1 and 2; feature f is of items 0 and 2, g of 1."""
-    train = interactions([0, 1, 0, 1, 2], [0, 0, 1, 2, 2], [5, 4, 3, 2, 1])
-    features = Features(
-        ("f", "g"), np.array([[0], [1], [0]], np.int32), np.ones((3, 1), np.float32)
-    )
-    model = MatrixFactorization(3, 3, 2, item_features=features, frequency_exponent=0.5)
-    of_users, of_items = Regularizer(model, get_loss("mse"), train).feature_charges
-    # items are charged n^-0.5 · scale with mean 1 over the examples: scale = 5 / Σ n^0.5
-    scale = 5 / (2 * 2**0.5 + 1)
-    expected = [4 / 5 * 4**-0.5 * scale, 1 / 5 * 1 * scale]
-    assert of_users.shape == (0,)
-    np.testing.assert_allclose(of_items, expected, rtol=1e-6)
-    # iALS: (n + α·others), each feature paired with 3 users for each of its rows
-    model = MatrixFactorization(3, 3, 2, item_features=features, frequency_exponent=1.0)
-    _, of_items = Regularizer(model, get_loss("implicit_squared"), train).feature_charges
-    np.testing.assert_allclose(of_items, [(4 + 0.1 * 6) / 5, (1 + 0.1 * 3) / 5], rtol=1e-6)
 
 
 def test_features_learn_what_their_rows_share_and_tell_new_rows_apart():
