@@ -291,9 +291,17 @@ class Model(tf.keras.Model, metaclass=_MadeWhole):
         is_known = high < _LARGEST
         return tf.where(is_known, low, 0.0), tf.where(is_known, high, 1.0)
 
+    def check(self, interactions: Interactions) -> None:
+        """Refuse interactions of other ids than the model's, in one line; UNKNOWN is allowed.
+
+        Raises:
+            InputError: they name more users or items than the model has, or hold wrong ids.
+        """
+        checks.check_interactions(interactions, self.num_users, self.num_items, UNKNOWN)
+
     def predict_interactions(self, interactions: Interactions) -> np.ndarray:
         """Expected ratings of all rows, float32 [n], in blocks of bounded memory."""
-        checks.check_interactions(interactions, self.num_users, self.num_items, UNKNOWN)
+        self.check(interactions)
         blocks = [
             self._predict_block(user_ids, item_ids)
             for user_ids, item_ids in pipelines.evaluation_blocks(interactions)
@@ -531,15 +539,13 @@ class InnerProduct(VectorScores, Model):
             return self.global_bias + interaction
         return self.global_bias + user_known * b_u + item_known * b_i + interaction
 
-    def score_catalogue(self, user_ids: tf.Tensor) -> tf.Tensor:
-        """Scores of every item for these users, int32 [B], all known: float32 [B, num_items]."""
-        return super().score_catalogue(checks.checked_ids(user_ids, self.num_users, "user"))
-
     def user_vectors(self, user_ids: tf.Tensor | None = None) -> tf.Tensor:
         """[p_u, b_u, 1], or p_u without biases: float32 [..., dim] of int32 [...], or of all.
 
         score − μ = <user_vectors(u), item_vectors(i)>.
         """
+        if user_ids is not None:
+            user_ids = checks.checked_ids(user_ids, self.num_users, "user")
         vectors, biases = self.user_rows(user_ids)
         if biases is None:
             return vectors
@@ -548,6 +554,8 @@ class InnerProduct(VectorScores, Model):
 
     def item_vectors(self, item_ids: tf.Tensor | None = None) -> tf.Tensor:
         """[q_i, 1, b_i], or q_i without biases: float32 [..., dim] of int32 [...], or of all."""
+        if item_ids is not None:
+            item_ids = checks.checked_ids(item_ids, self.num_items, "item")
         vectors, biases = self.item_rows(item_ids)
         if biases is None:
             return vectors

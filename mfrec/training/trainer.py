@@ -184,6 +184,8 @@ class Trainer:
             InputError: XLA cannot compile the loss, or the loss is not per example.
         """
         history = self.history = History(examples_per_epoch=len(train))
+        if validation is not None:
+            self.model.check(validation)
         config, optimizer_config = self._adapt(train)
         epochs = epochs or config.epochs
         history.last_epoch = min(stop_after or epochs, epochs)
