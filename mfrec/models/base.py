@@ -355,11 +355,11 @@ class Model(tf.keras.Model, metaclass=_MadeWhole):
         sample_weight: Any = None,
         training: bool = True,
     ) -> tf.Tensor:
-        """Keras's loss of a batch; Keras calls it with what it was given."""
+        """Keras's loss of a batch, each example counted alike whatever the shape of the ids."""
         return super().compute_loss(x, *_in_columns(y, y_pred), sample_weight, training)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Keras's metrics, brought up to date by a batch; Keras calls it."""
+        """Keras's metrics so far, each example counted alike whatever the shape of the ids."""
         return super().compute_metrics(x, *_in_columns(y, y_pred), sample_weight)
 
     # each begins with the examples
@@ -371,7 +371,13 @@ class Model(tf.keras.Model, metaclass=_MadeWhole):
     predict_on_batch = checks.checks_ids_first(tf.keras.Model.predict_on_batch)
 
     def export(self, filepath: str, *args: Any, **kwargs: Any) -> None:
-        """Write Keras's SavedModel of `call`, of ids int32 [B] if no input_signature says else."""
+        """Write Keras's SavedModel of `call`, by default for ids int32 [B].
+
+        Args:
+            filepath: the folder to write.
+            args: Keras's, such as the format.
+            kwargs: likewise; `input_signature` asks for other shapes.
+        """
         spec = tf.TensorSpec([None], tf.int32)
         kwargs.setdefault("input_signature", [(spec, spec)])
         super().export(filepath, *args, **kwargs)
@@ -384,7 +390,7 @@ class Model(tf.keras.Model, metaclass=_MadeWhole):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Model":
-        """The untrained model of a `get_config`; Keras's own entries are of no account."""
+        """The untrained model of a `get_config`; Keras's own entries are ignored."""
         taken = arguments(cls)
         return cls(
             **{
