@@ -14,6 +14,7 @@ keep and what TensorBoard shows. Whatever a model looks up in the training part 
 """
 
 import inspect
+import random
 import re
 import zlib
 from collections.abc import Iterator
@@ -53,26 +54,27 @@ class Table(NamedTuple):
     variable: tf.Variable
 
 
-class _MadeWhole(type(tf.keras.Model)):
-    """Makes models of float32 whatever the global policy, with all their variables."""
+class _Reproducible(type(tf.keras.Model)):
+    """Makes models, and the layers inside, of float32 and of the model's own seed.
+
+    Global policies and generators neither change a model nor are changed by making one.
+    """
 
     def __call__(cls, *args: Any, **kwargs: Any) -> "Model":
-        policy = tf.keras.config.dtype_policy()
+        policy, state = tf.keras.config.dtype_policy(), random.getstate()
         # half-precision tables stop learning; layers inside a model go with its tables
         tf.keras.config.set_dtype_policy("float32")
         try:
             model = super().__call__(*args, **kwargs)
-            # layers inside make their variables when they are first called
-            first = tf.zeros([1], tf.int32)
-            model((first, first))
         finally:
             tf.keras.config.set_dtype_policy(policy)
+            random.setstate(state)
         # not an attribute of Keras's: it would wrap the dict
         model.__dict__["_arguments"] = _named_arguments(cls, args, kwargs)
         return model
 
 
-class Model(tf.keras.Model, metaclass=_MadeWhole):
+class Model(tf.keras.Model, metaclass=_Reproducible):
     """Whatever scores users and items.
 
     A subclass makes its tables in `__init__` and overrides `scores`. Its own keyword arguments are
@@ -121,6 +123,8 @@ class Model(tf.keras.Model, metaclass=_MadeWhole):
         self.clip_predictions = clip_predictions
         self.link = link
         self.seed = seed
+        # Keras draws the seeds of layers from it
+        random.seed(seed)
         self.__dict__["_tables"] = []
         self.global_bias = self.add_weight(
             name="global_bias", shape=(), initializer="zeros", trainable=False
@@ -248,6 +252,7 @@ class Model(tf.keras.Model, metaclass=_MadeWhole):
 
     @cached_property
     def _score_catalogue(self) -> Any:
+        self._build_layers()
         items = np.arange(self.num_items, dtype=np.int32)
         users_at_once = max(_PAIRS_PER_BLOCK // self.num_items, 1)
 
@@ -291,9 +296,17 @@ class Model(tf.keras.Model, metaclass=_MadeWhole):
         is_known = high < _LARGEST
         return tf.where(is_known, low, 0.0), tf.where(is_known, high, 1.0)
 
+    def check(self, interactions: Interactions) -> None:
+        """Refuse interactions of other ids than the model's, in one line; UNKNOWN is allowed.
+
+        Raises:
+            InputError: they name more users or items than the model has, or hold wrong ids.
+        """
+        checks.check_interactions(interactions, self.num_users, self.num_items, UNKNOWN)
+
     def predict_interactions(self, interactions: Interactions) -> np.ndarray:
         """Expected ratings of all rows, float32 [n], in blocks of bounded memory."""
-        checks.check_interactions(interactions, self.num_users, self.num_items, UNKNOWN)
+        self.check(interactions)
         blocks = [
             self._predict_block(user_ids, item_ids)
             for user_ids, item_ids in pipelines.evaluation_blocks(interactions)
@@ -302,14 +315,17 @@ class Model(tf.keras.Model, metaclass=_MadeWhole):
 
     @cached_property
     def _predict_block(self) -> Any:
+        self._build_layers()
         return graph_function(self.predict_ratings)
 
     def prepare(self, train: Interactions) -> None:
         """Adapt to the training part, and make the variables of layers inside the model."""
         self.adapt(train)
+        self._build_layers()
+
+    def _build_layers(self) -> None:
+        """Make the variables of layers inside the model, which come with the first ids."""
         if not all(layer.built for layer in self._flatten_layers(include_self=False)):
-            # layers start from the global generators
-            tf.keras.utils.set_random_seed(self.seed)
             first = tf.zeros([1], tf.int32)
             self.scores(first, first)
 
@@ -347,11 +363,11 @@ class Model(tf.keras.Model, metaclass=_MadeWhole):
         sample_weight: Any = None,
         training: bool = True,
     ) -> tf.Tensor:
-        """Keras's loss of a batch; Keras calls it with what it was given."""
+        """Keras's loss of a batch, each example counted alike whatever the shape of the ids."""
         return super().compute_loss(x, *_in_columns(y, y_pred), sample_weight, training)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Keras's metrics, brought up to date by a batch; Keras calls it."""
+        """Keras's metrics so far, each example counted alike whatever the shape of the ids."""
         return super().compute_metrics(x, *_in_columns(y, y_pred), sample_weight)
 
     # each begins with the examples
@@ -363,7 +379,14 @@ class Model(tf.keras.Model, metaclass=_MadeWhole):
     predict_on_batch = checks.checks_ids_first(tf.keras.Model.predict_on_batch)
 
     def export(self, filepath: str, *args: Any, **kwargs: Any) -> None:
-        """Write Keras's SavedModel of `call`, of ids int32 [B] if no input_signature says else."""
+        """Write Keras's SavedModel of `call`, by default for ids int32 [B].
+
+        Args:
+            filepath: the folder to write.
+            args: Keras's, such as the format.
+            kwargs: likewise; `input_signature` asks for other shapes.
+        """
+        self._build_layers()
         spec = tf.TensorSpec([None], tf.int32)
         kwargs.setdefault("input_signature", [(spec, spec)])
         super().export(filepath, *args, **kwargs)
@@ -376,7 +399,7 @@ class Model(tf.keras.Model, metaclass=_MadeWhole):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Model":
-        """The untrained model of a `get_config`; Keras's own entries are of no account."""
+        """The untrained model of a `get_config`; Keras's own entries are ignored."""
         taken = arguments(cls)
         return cls(
             **{
@@ -395,6 +418,7 @@ class Model(tf.keras.Model, metaclass=_MadeWhole):
 
     def save_own_variables(self, store: Any) -> None:
         """Write variables, and what the model looks up in the training part."""
+        self._build_layers()
         super().save_own_variables(store)
         for name, bag in self._bags():
             store[f"{name}_splits"], store[f"{name}_members"] = bag.splits, bag.members
@@ -405,6 +429,8 @@ class Model(tf.keras.Model, metaclass=_MadeWhole):
         for name in [key.removesuffix("_splits") for key in kept if key.endswith("_splits")]:
             setattr(self, name, Bag(kept.pop(f"{name}_splits"), kept.pop(f"{name}_members")))
         super().load_own_variables(kept)
+        # Keras loads those of layers next
+        self._build_layers()
 
     def _bags(self) -> Iterator[tuple[str, Bag]]:
         return ((name, value) for name, value in vars(self).items() if isinstance(value, Bag))
@@ -506,6 +532,7 @@ class InnerProduct(VectorScores, Model):
 
     @cached_property
     def _shape_of_rows(self) -> tuple[int, bool]:
+        self._build_layers()
         with tf.Graph().as_default():
             # traced, not computed: rows may cost a pass over the training part
             vectors, biases = (
@@ -531,15 +558,13 @@ class InnerProduct(VectorScores, Model):
             return self.global_bias + interaction
         return self.global_bias + user_known * b_u + item_known * b_i + interaction
 
-    def score_catalogue(self, user_ids: tf.Tensor) -> tf.Tensor:
-        """Scores of every item for these users, int32 [B], all known: float32 [B, num_items]."""
-        return super().score_catalogue(checks.checked_ids(user_ids, self.num_users, "user"))
-
     def user_vectors(self, user_ids: tf.Tensor | None = None) -> tf.Tensor:
         """[p_u, b_u, 1], or p_u without biases: float32 [..., dim] of int32 [...], or of all.
 
         score − μ = <user_vectors(u), item_vectors(i)>.
         """
+        if user_ids is not None:
+            user_ids = checks.checked_ids(user_ids, self.num_users, "user")
         vectors, biases = self.user_rows(user_ids)
         if biases is None:
             return vectors
@@ -548,6 +573,8 @@ class InnerProduct(VectorScores, Model):
 
     def item_vectors(self, item_ids: tf.Tensor | None = None) -> tf.Tensor:
         """[q_i, 1, b_i], or q_i without biases: float32 [..., dim] of int32 [...], or of all."""
+        if item_ids is not None:
+            item_ids = checks.checked_ids(item_ids, self.num_items, "item")
         vectors, biases = self.item_rows(item_ids)
         if biases is None:
             return vectors

@@ -1,7 +1,6 @@
-"""Checks of ids, made before they reach a table: compiled by XLA, a table answers ids that it
-does not have with its last row.
+"""Checks of ids before they reach a table, as XLA answers ids outside a table with its last row.
 
-Values are checked where there are any; of tensors in a graph, dtypes and shapes alone.
+Of tensors in a graph, only dtypes and shapes are checked, while the graph is traced.
 """
 
 import functools
@@ -15,11 +14,11 @@ from mfrec.data.interactions import UNKNOWN, Interactions
 from mfrec.errors import InputError
 from mfrec.quiet_tensorflow import tf
 
-_KERAS_SHAPES = "arrays (user_ids, item_ids), or a tf.data.Dataset of ((user_ids, item_ids), …)"
+_EXAMPLES = "arrays (user_ids, item_ids), or a tf.data.Dataset of ((user_ids, item_ids), …)"
 
 
 def checked_ids(ids: Any, num_rows: int, role: str, lowest: int = 0) -> Any:
-    """Return ids as an int32 tensor; tensors of a graph as they are, but of int32 or int64.
+    """Return ids as an int32 tensor; tensors of a graph as they are, of int32 or int64.
 
     Args:
         ids: integers of any shape.
@@ -28,7 +27,7 @@ def checked_ids(ids: Any, num_rows: int, role: str, lowest: int = 0) -> Any:
         lowest: the lowest id that is allowed: 0, or UNKNOWN.
 
     Raises:
-        InputError: ids are no integers, or the table has no such row.
+        InputError: ids are no integers, or outside the table.
     """
     if isinstance(ids, tf.keras.KerasTensor) or tf.is_symbolic_tensor(ids):
         dtype = tf.as_dtype(ids.dtype)
@@ -54,10 +53,17 @@ def checked_pair(inputs: Any, num_users: int, num_items: int) -> tuple[Any, Any]
 def check_interactions(
     interactions: Interactions, num_users: int, num_items: int, lowest: int = 0
 ) -> None:
-    """Refuse interactions that name more rows than a model has, or hold wrong ids.
+    """Refuse interactions that do not fit a model's tables.
+
+    Args:
+        interactions: what the model is trained on, or predicts.
+        num_users: the model's.
+        num_items: the model's.
+        lowest: the lowest id that is allowed: 0, or UNKNOWN.
 
     Raises:
-        InputError: which says what there is too much of.
+        InputError: they name more users or items than the model has, or an id is outside the
+            tables or no integer.
     """
     for role, ids, named, rows in (
         ("user", interactions.user_ids, interactions.num_users, num_users),
@@ -72,7 +78,10 @@ def check_interactions(
 
 
 def checks_ids_first(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a method of Keras's that takes examples, such as `fit`, to check their ids first."""
+    """Return a method of Keras's, such as `fit`, that checks the ids of its examples first.
+
+    Arrays are checked before the method begins, data sets batch by batch as they are read.
+    """
 
     @functools.wraps(method)
     def check_first(model: Any, x: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -94,12 +103,13 @@ def checks_ids_first(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _examples(x: Any, num_users: int, num_items: int) -> Any:
-    """Arrays as int32 arrays, or a data set that checks its ids as they come."""
+    """Return arrays as int32 arrays, a data set as one that checks its ids."""
     if x is None:
         return x
     if not isinstance(x, tf.data.Dataset):
         return tuple(ids.numpy() for ids in checked_pair(x, num_users, num_items))
 
+    @tf.autograph.experimental.do_not_convert
     def check(inputs: Any, *others: Any) -> tuple[Any, ...]:
         pair = checked_pair(inputs, num_users, num_items)
         roles = ("user", num_users), ("item", num_items)
@@ -114,9 +124,8 @@ def _examples(x: Any, num_users: int, num_items: int) -> Any:
         with tf.control_dependencies(asserts):
             return tuple(tf.cast(ids, tf.int32) for ids in pair), *others
 
-    # traced here, so that wrong dtypes and shapes are told as they are
     _pair(x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec)
-    return x.map(tf.autograph.experimental.do_not_convert(check))
+    return x.map(check)
 
 
 def _pair(inputs: Any) -> Any:
@@ -124,7 +133,7 @@ def _pair(inputs: Any) -> Any:
         kind = (
             f"{len(inputs)} inputs" if isinstance(inputs, (tuple, list)) else type(inputs).__name__
         )
-        raise InputError(f"a model reads {_KERAS_SHAPES}; this is {kind}")
+        raise InputError(f"a model reads {_EXAMPLES}; this is {kind}")
     return inputs
 
 
