@@ -398,9 +398,9 @@ class Config:
 
 def settings() -> Iterator[tuple[str, dataclasses.Field]]:
     """Yield every (section name, setting) in the order of --help."""
-    for section in dataclasses.fields(Config):
-        for setting in dataclasses.fields(section.type):
-            yield section.name, setting
+    for name, section in vars(Config()).items():
+        for setting in dataclasses.fields(section):
+            yield name, setting
 
 
 def python_type(setting: dataclasses.Field) -> type:

@@ -59,7 +59,7 @@ def mean_results(results: Sequence[Results], split: str) -> Results:
     """
 
     def mean(name: str) -> Any:
-        return _combine([getattr(result, name) for result in results], np.mean)
+        return _combine([getattr(result, name) for result in results], _mean)
 
     metrics = [result.metrics for result in results]
     timings = [dataclasses.asdict(result.timing) for result in results]
@@ -79,17 +79,25 @@ def mean_results(results: Sequence[Results], split: str) -> Results:
             for part in results[0].held_out
         },
         counts=mean("counts"),
-        timing=Timing(**_combine(timings, np.mean)),
-        std=_combine(metrics, lambda values: np.std(values, ddof=1)),
+        timing=Timing(**_combine(timings, _mean)),
+        std=_combine(metrics, _standard_deviation),
         folds=metrics,
     )
 
 
-def _combine(values: Sequence[Any], function: Callable[[list[float]], float]) -> Any:
+def _combine(values: Sequence[Any], function: Callable[[Sequence[float]], float]) -> Any:
     """Apply the function to each number of objects of one shape."""
     if isinstance(values[0], dict):
         return {key: _combine([value[key] for value in values], function) for key in values[0]}
-    return float(function(values))
+    return function(values)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
+
+
+def _standard_deviation(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1))
 
 
 def _digest(text: str) -> str:
