@@ -28,16 +28,16 @@ def cross_validate(
         Means over the folds, see `mean_results`; of the timing, "total_seconds" is of all folds.
     """
     num_folds = config.split.num_folds
-    configs = [config.replace({"cross_validate": False, "fold": fold}) for fold in range(num_folds)]
     # before anything is written
-    prepare(configs[0], source)
+    prepare(_fold_config(config, 0), source)
     results: list[Results] = []
     with RunFolder.create(run_dir, overwrite) as folder:
         folder.save_config(config, {})
-        for fold, fold_config in enumerate(configs):
+        for fold in range(num_folds):
             say(f"fold {fold} of {num_folds}")
             fold_dir = folder.path / f"fold-{fold}"
             try:
+                fold_config = _fold_config(config, fold)
                 results.append(run(fold_config, source, fold_dir, time.perf_counter()))
             except KeyboardInterrupt as stop:
                 raise type(stop)(f"{_folds_done(fold_dir, fold, num_folds)}; {stop}") from None
@@ -46,6 +46,10 @@ def cross_validate(
         means = dataclasses.replace(means, timing=timing)
         folder.save_results(means)
     return means
+
+
+def _fold_config(config: Config, fold: int) -> Config:
+    return config.replace({"cross_validate": False, "fold": fold})
 
 
 def mean_results(results: Sequence[Results], split: str) -> Results:
