@@ -52,7 +52,7 @@ class PartEvaluator:
 
     def __init__(self, config: Config, loss: Loss, split: Split, part: str) -> None:
         self._held_out = split.validation if part == "validation" else split.test
-        self._errors: Evaluator | None = None
+        self._errors: RatingEvaluator | None = None
         self._rankings: RankingEvaluator | None = None
         self._fold_in: FoldIn | None = None
         self._config, self._loss, self._train = config, loss, split.train
