@@ -311,7 +311,8 @@ class TrainingConfig:
         "are appended",
     )
     refit: bool = _setting(
-        False, "then train anew on train + validation for the best number of epochs"
+        False,
+        "in the end train anew on train + validation, for the best number of epochs",
     )
     seed: int = _setting(
         0, "seed of split, initialization, shuffling and sampling", minimum=0, maximum=2**30
