@@ -14,19 +14,31 @@ _HOMES = {
     "InputError": "mfrec.errors",
     "Interactions": "mfrec.data.interactions",
     "MatrixFactorization": "mfrec.models.matrix_factorization",
-    "ModelConfig": "mfrec.config.settings",
-    "OptimizerConfig": "mfrec.config.settings",
     "RankingEvaluator": "mfrec.evaluation.rankings",
     "RatingEvaluator": "mfrec.evaluation.ratings",
     "Recommender": "mfrec.serving.recommender",
     "RegularizerConfig": "mfrec.config.settings",
     "SamplerConfig": "mfrec.config.settings",
     "Trainer": "mfrec.training.trainer",
-    "TrainingConfig": "mfrec.config.settings",
     "Vocabulary": "mfrec.data.vocabulary",
     "read_ratings": "mfrec.data.readers",
     "train": "mfrec.training.trainer",
 }
+# the settings, all and by section
+_SETTINGS = (
+    "Config",
+    "DataConfig",
+    "EvaluationConfig",
+    "LossConfig",
+    "ModelConfig",
+    "OptimizerConfig",
+    "PositivesConfig",
+    "RegularizerConfig",
+    "SamplerConfig",
+    "SplitConfig",
+    "TrainingConfig",
+)
+_HOMES |= dict.fromkeys(_SETTINGS, "mfrec.config.settings")
 _MODULES = {
     "export": "mfrec.serving.export",
     "losses": "mfrec.losses",

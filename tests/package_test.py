@@ -1,5 +1,6 @@
-"""What happens before TensorFlow is imported, in processes of their own."""
+"""The package: who imports whom, its public names, what happens before TensorFlow is imported."""
 
+import ast
 import subprocess
 import sys
 
@@ -31,6 +32,52 @@ sys.argv[0] = {script!r}
 runpy.run_path({script!r}, run_name="__main__")
 """
     return python(code, *flags)
+
+
+# Lowest first; packages of one level do not know each other.
+LEVELS = (
+    ("ground",),
+    ("config",),
+    ("data", "losses"),
+    ("models",),
+    ("evaluation",),
+    ("training",),
+    ("runs", "tensorboard"),
+    ("serving",),
+    ("experiment",),
+    ("cli",),
+)
+
+
+def package_of(module):
+    """config for mfrec.config.settings; ground for modules that stand in no package."""
+    name = module.split(".")[1]
+    return name if (ROOT / "mfrec" / name).is_dir() else "ground"
+
+
+def imports_of(path):
+    """The modules of mfrec that a file imports anywhere, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("mfrec."))
+        elif isinstance(node, ast.ImportFrom) and node.module == "mfrec":
+            yield from (f"mfrec.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("mfrec."):
+            yield node.module
+
+
+def test_a_package_imports_only_from_those_below_it():
+    level = {package: number for number, packages in enumerate(LEVELS) for package in packages}
+    folders = {path.name for path in (ROOT / "mfrec").iterdir() if (path / "__init__.py").exists()}
+    assert folders == set(level) - {"ground"}
+    upwards = []
+    for path in sorted((ROOT / "mfrec").glob("*/**/*.py")) + sorted((ROOT / "mfrec").glob("*.py")):
+        here = package_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        for module in imports_of(path):
+            there = package_of(module)
+            if there != here and level[there] >= level[here]:
+                upwards.append(f"{path.relative_to(ROOT)} imports {module}")
+    assert upwards == []
 
 
 def test_importing_mfrec_loads_nothing_heavy():

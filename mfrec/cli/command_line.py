@@ -45,6 +45,7 @@ class CommandLine:
         self._description = inspect.cleandoc(description)
         self._values = flags.FlagValues()
         self._groups: dict[str, list[str]] = {}
+        self._kinds: dict[str, type] = {}
 
     def define(
         self,
@@ -68,12 +69,13 @@ class CommandLine:
             repeated: whether it may be given several times; its value is then a list.
         """
         self._groups.setdefault(group, []).append(name)
+        self._kinds[name] = kind
         parser = _Parser(kind, tuple(choices))
         notes = [f"one of {', '.join(choices)}"] if choices else []
         if default not in (None, ""):
             notes.append(f"default: {str(default).lower() if kind is bool else default}")
         text = f"{help} ({'; '.join(notes)})" if notes else help
-        serializer = flags.ArgumentSerializer()
+        serializer: flags.ArgumentSerializer = flags.ArgumentSerializer()
         if repeated:
             text += " (may be repeated)"
             holder = flags.DEFINE_multi(parser, serializer, name, default, text, self._values)
@@ -158,7 +160,7 @@ class CommandLine:
         flag = self._values[name]
         if flag.boolean:
             return f"--[no]{name}"
-        return f"--{name}={_KINDS[flag.parser.kind]}"
+        return f"--{name}={_KINDS[self._kinds[name]]}"
 
     def _parse(self, program: str, arguments: Sequence[str]) -> None:
         for name in self._values:
@@ -186,11 +188,11 @@ class _Parser(flags.ArgumentParser):
     """Turns text into a value; absl puts the flag and its text before the errors raised here."""
 
     def __init__(self, kind: type, choices: tuple[str, ...]) -> None:
-        self.kind = kind
+        self._kind = kind
         self._choices = choices
 
     def flag_type(self) -> str:
-        return self.kind.__name__
+        return self._kind.__name__
 
     def parse(self, argument: Any) -> Any:
         if not isinstance(argument, str):
@@ -198,9 +200,9 @@ class _Parser(flags.ArgumentParser):
         if self._choices and argument not in self._choices:
             raise ValueError(f"unknown{did_you_mean(argument, self._choices)}")
         try:
-            value = _BOOLS[argument.lower()] if self.kind is bool else self.kind(argument)
+            value = _BOOLS[argument.lower()] if self._kind is bool else self._kind(argument)
         except (KeyError, ValueError):
-            raise ValueError(f"not of type {self.kind.__name__}") from None
-        if self.kind is float and not math.isfinite(value):
+            raise ValueError(f"not of type {self._kind.__name__}") from None
+        if self._kind is float and not math.isfinite(value):
             raise ValueError("must be a finite number")
         return value

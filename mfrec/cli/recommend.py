@@ -12,7 +12,7 @@ notes to standard error.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mfrec.cli.command_line import CommandLine
@@ -106,6 +106,7 @@ def recommend() -> None:
     if ON_UNKNOWN.value != "error":
         _note_unknown("users", users or (), recommender.user_ids)
         _note_unknown("items", [*(candidates or ()), *(EXCLUDE.value or ())], recommender.item_ids)
+    found: Iterable[answers.Answer | None]
     if ITEM.value and users:
         on_unknown = ON_UNKNOWN.value
         found = (answers.predicted(recommender, u, ITEM.value, K.value, on_unknown) for u in users)

@@ -54,7 +54,8 @@ def comparison(
     for name, results in runs.items():
         key = (_heading(results, part), results.held_out[part], str(results.baselines))
         groups.setdefault(key, {})[name] = results
-    blocks, headings = [], set()
+    blocks: list[str] = []
+    headings: set[str] = set()
     for (heading, *_), group in groups.items():
         width = max(map(len, group))
         notes = [
@@ -127,7 +128,9 @@ def _columns(metrics: Mapping[str, float]) -> list[str]:
     Of the cutoffs after the first, only ndcg and recall are shown.
     """
     cutoffs = [name.partition("@")[2] for name in metrics if "@" in name]
-    errors, with_cutoff, others = [], [], []
+    errors: list[str] = []
+    with_cutoff: list[str] = []
+    others: list[str] = []
     for name in metrics:
         kind, _, cutoff = name.partition("@")
         shown = SHOWN if cutoff in ("", *cutoffs[:1]) else ("ndcg", "recall")

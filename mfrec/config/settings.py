@@ -311,7 +311,8 @@ class TrainingConfig:
         "are appended",
     )
     refit: bool = _setting(
-        False, "then train anew on train + validation for the best number of epochs"
+        False,
+        "in the end train anew on train + validation, for the best number of epochs",
     )
     seed: int = _setting(
         0, "seed of split, initialization, shuffling and sampling", minimum=0, maximum=2**30
@@ -398,9 +399,9 @@ class Config:
 
 def settings() -> Iterator[tuple[str, dataclasses.Field]]:
     """Yield every (section name, setting) in the order of --help."""
-    for section in dataclasses.fields(Config):
-        for setting in dataclasses.fields(section.type):
-            yield section.name, setting
+    for name, section in vars(Config()).items():
+        for setting in dataclasses.fields(section):
+            yield name, setting
 
 
 def python_type(setting: dataclasses.Field) -> type:

@@ -1,6 +1,7 @@
 """One training of a run: a new model, and what it leaves in the run folder."""
 
 import contextlib
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,9 +64,8 @@ class Fit:
 
     def train(self, summaries: Summaries) -> History:
         """Train, report, save the best weights and return the history."""
-        evaluate = None
-        if self.validation:
-            evaluate = lambda: self.validation.metrics(self.model)  # noqa: E731
+        validation = self.validation
+        evaluate = partial(validation.metrics, self.model) if validation else None
         with TrainingReport() as report:
             epochs = self._trainer.epochs(
                 self.split.train,
@@ -75,7 +75,7 @@ class Fit:
                 on_loop=report.loop,
                 gradient_norm=self._setup.config.training.tensorboard == "full",
             )
-            # closed also where Ctrl-C comes, the model holds its best weights
+            # closing restores the best weights, after Ctrl-C too
             with contextlib.closing(epochs):
                 for log in epochs:
                     report.epoch(log)

@@ -28,16 +28,16 @@ def cross_validate(
         Means over the folds, see `mean_results`; of the timing, "total_seconds" is of all folds.
     """
     num_folds = config.split.num_folds
-    configs = [config.replace({"cross_validate": False, "fold": fold}) for fold in range(num_folds)]
     # before anything is written
-    prepare(configs[0], source)
+    prepare(_fold_config(config, 0), source)
     results: list[Results] = []
     with RunFolder.create(run_dir, overwrite) as folder:
         folder.save_config(config, {})
-        for fold, fold_config in enumerate(configs):
+        for fold in range(num_folds):
             say(f"fold {fold} of {num_folds}")
             fold_dir = folder.path / f"fold-{fold}"
             try:
+                fold_config = _fold_config(config, fold)
                 results.append(run(fold_config, source, fold_dir, time.perf_counter()))
             except KeyboardInterrupt as stop:
                 raise type(stop)(f"{_folds_done(fold_dir, fold, num_folds)}; {stop}") from None
@@ -46,6 +46,10 @@ def cross_validate(
         means = dataclasses.replace(means, timing=timing)
         folder.save_results(means)
     return means
+
+
+def _fold_config(config: Config, fold: int) -> Config:
+    return config.replace({"cross_validate": False, "fold": fold})
 
 
 def mean_results(results: Sequence[Results], split: str) -> Results:
@@ -59,7 +63,7 @@ def mean_results(results: Sequence[Results], split: str) -> Results:
     """
 
     def mean(name: str) -> Any:
-        return _combine([getattr(result, name) for result in results], np.mean)
+        return _combine([getattr(result, name) for result in results], _mean)
 
     metrics = [result.metrics for result in results]
     timings = [dataclasses.asdict(result.timing) for result in results]
@@ -79,17 +83,25 @@ def mean_results(results: Sequence[Results], split: str) -> Results:
             for part in results[0].held_out
         },
         counts=mean("counts"),
-        timing=Timing(**_combine(timings, np.mean)),
-        std=_combine(metrics, lambda values: np.std(values, ddof=1)),
+        timing=Timing(**_combine(timings, _mean)),
+        std=_combine(metrics, _standard_deviation),
         folds=metrics,
     )
 
 
-def _combine(values: Sequence[Any], function: Callable[[list[float]], float]) -> Any:
+def _combine(values: Sequence[Any], function: Callable[[Sequence[float]], float]) -> Any:
     """Apply the function to each number of objects of one shape."""
     if isinstance(values[0], dict):
         return {key: _combine([value[key] for value in values], function) for key in values[0]}
-    return float(function(values))
+    return function(values)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
+
+
+def _standard_deviation(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1))
 
 
 def _digest(text: str) -> str:

@@ -52,7 +52,9 @@ class PartEvaluator:
 
     def __init__(self, config: Config, loss: Loss, split: Split, part: str) -> None:
         self._held_out = split.validation if part == "validation" else split.test
-        self._errors = self._rankings = self._fold_in = None
+        self._errors: RatingEvaluator | None = None
+        self._rankings: RankingEvaluator | None = None
+        self._fold_in: FoldIn | None = None
         self._config, self._loss, self._train = config, loss, split.train
         self._history = split.histories.get(part)
         self.protocol = ""
@@ -115,7 +117,8 @@ class PartEvaluator:
         self, model: MatrixFactorization
     ) -> tuple[dict[str, float], RankingResult | None]:
         model = self.model_for_part(model)
-        metrics, ranking, protocols = {}, None, []
+        metrics: dict[str, float] = {}
+        ranking, protocols = None, []
         if self._errors:
             users = None if self._history is None else self._history.users
             metrics |= self._errors.evaluate(model, self._held_out, users)

@@ -83,14 +83,15 @@ def compare_runs(
     Raises:
         InputError: a run cannot be measured or ranks nothing, or they have no user in common.
     """
-    measured = []
-    for run_dir in (first, second):
-        again = _remeasure(RunFolder(run_dir), what)
-        if again.ranking is None:
-            raise InputError(f"{run_dir}: the run was measured by errors alone; add --cutoffs=10")
-        names = again.users.take(again.ranking.user_ids).raw_ids
-        measured.append(significance.PerUser(names, again.ranking.per_user))
-    return significance.compare(*measured)
+    return significance.compare(_metrics_per_user(first, what), _metrics_per_user(second, what))
+
+
+def _metrics_per_user(run_dir: str | Path, what: Remeasuring) -> significance.PerUser:
+    again = _remeasure(RunFolder(run_dir), what)
+    if again.ranking is None:
+        raise InputError(f"{run_dir}: the run was measured by errors alone; add --cutoffs=10")
+    names = again.users.take(again.ranking.user_ids).raw_ids
+    return significance.PerUser(names, again.ranking.per_user)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mfrec.config.settings import Config
+from mfrec.config.settings import Config, ModelConfig
 from mfrec.data import splitting
 from mfrec.data.loading import Source
 from mfrec.experiment.fit import Fit
@@ -115,7 +115,7 @@ def _results(
     return Results(
         dataset=source.name,
         split=splitting.describe(setup.config),
-        model=f"{setup.loss.name} d={setup.config.model.embedding_dim}",
+        model=_model_name(setup.config.model, setup.loss.name),
         protocol=first.protocols() | last.protocols(),
         epochs=last.history.best_epoch,
         steps=last.history.steps,
@@ -129,6 +129,13 @@ def _results(
         timing=timing,
         versions=_versions(),
     )
+
+
+def _model_name(model: ModelConfig, loss: str) -> str:
+    """Return loss and dimension, after the model unless it is plain matrix factorization."""
+    name = model.model.rpartition(":")[2]
+    shown = "" if name == ModelConfig().model else f"{name} "
+    return f"{shown}{loss} d={model.embedding_dim}"
 
 
 def _versions() -> dict[str, str]:

@@ -1,10 +1,10 @@
-"""The run folder: everything a training leaves behind, readable without it.
+"""The run folder: everything that a training leaves behind.
 
 config.json         every setting, resolved, with the constants derived from the data
 users.tsv items.tsv raw id, label and perhaps genres of every row
 interactions.npz    training and validation ratings and weights in rows, checksums of the raw ids
 {user,item}_features.npz   features of every row, where there are any
-checkpoints/        the best weights and what the optimizer remembers, a TensorFlow checkpoint
+checkpoints/        the best weights and the optimizer's state, a TensorFlow checkpoint
 train/ validation/ test/ summary/   event files for TensorBoard
 results.json        metrics, baselines, counts, timing, versions
 """
@@ -89,17 +89,27 @@ class RunFolder:
                     path.rmdir()
 
     def has_model(self) -> bool:
-        """Whether weights were saved, of this run or of one of its folds."""
-        # TensorFlow's note of which checkpoint is the latest
+        """Return whether weights were saved, of this run or of one of its folds."""
+        # the file in which TensorFlow notes the latest checkpoint
         note = "checkpoints/checkpoint"
         return (self.path / note).is_file() or any(self.path.glob(f"fold-*/{note}"))
 
     def save_config(self, config: Config, derived: dict[str, Any]) -> None:
-        """Writes config.json."""
+        """Write config.json.
+
+        Args:
+            config: the settings, resolved.
+            derived: the constants that come from the training data.
+        """
         self._write_json("config.json", config.as_dict() | {"derived": derived})
 
     def save_data(self, split: Split, features: Mapping[str, Features] = {}) -> None:
-        """Writes vocabularies, interactions and features; a checkpoint for others goes."""
+        """Write vocabularies, interactions and features, and remove a checkpoint of other data.
+
+        Args:
+            split: its training and validation part are kept.
+            features: of "user" and "item" rows, if they have any.
+        """
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
         with replacing(self.path / "users.tsv") as path:
             split.train.users.save(path)
@@ -107,27 +117,19 @@ class RunFolder:
             split.train.items.save(path)
         # users who are held out have no row in the vocabulary
         parts = {part: getattr(split, part) for part in _PARTS if part not in split.histories}
-        checksums = {
+        arrays: dict[str, Any] = {
             "users_crc32": _checksum(split.train.users),
             "items_crc32": _checksum(split.train.items),
         }
+        for part, rows in parts.items():
+            columns = {} if rows is None else {name: getattr(rows, name) for name in _COLUMNS}
+            arrays |= {f"{part}_{name}": c for name, c in columns.items() if c is not None}
         with replacing(self.path / "interactions.npz") as path, path.open("wb") as file:
-            np.savez(
-                file,
-                **checksums,
-                **{
-                    f"{part}_{column}": getattr(rows, column)
-                    for part, rows in parts.items()
-                    if rows is not None
-                    for column in _COLUMNS
-                    if getattr(rows, column) is not None
-                },
-            )
-
-        for role, of_rows in features.items():
+            np.savez(file, **arrays)
+        for role, found in features.items():
             path = self.path / f"{role}_features.npz"
             with replacing(path) as target, target.open("wb") as file:
-                np.savez(file, **(vars(of_rows) | {"names": np.array(of_rows.names)}))
+                np.savez(file, **(vars(found) | {"names": np.array(found.names)}))
 
     def save_model(
         self,
@@ -135,15 +137,15 @@ class RunFolder:
         step: int,
         optimizer: tf.keras.optimizers.Optimizer | None = None,
     ) -> None:
-        """Writes the weights; the checkpoint before goes only once the new one is complete.
+        """Write the weights; an earlier checkpoint is removed once the new one is complete.
 
         Args:
-            model: whose weights.
-            step: when, counted in optimizer steps.
-            optimizer: what has trained it; kept beside, for trainings that go on from here.
+            model: the model.
+            step: optimizer steps so far.
+            optimizer: its optimizer, saved for trainings that continue from here.
 
         Raises:
-            InputError: it cannot be written, as where no space is left.
+            InputError: it cannot be written, as on a full disk, or not every variable was kept.
         """
         path = self.path / "checkpoints"
         try:
@@ -154,7 +156,7 @@ class RunFolder:
             )
             _check_variables(manager.save(checkpoint_number=step), model)
         except (OSError, tf.errors.OpError) as error:
-            # what stands before is a temporary file's name
+            # before it stands the name of a temporary file
             reason = first_line(error).rpartition("; ")[2]
             raise InputError(f"{path}: {reason}") from None
 
@@ -163,7 +165,7 @@ class RunFolder:
         self._write_json("results.json", results.as_dict())
 
     def load_config(self) -> tuple[Config, dict[str, Any]]:
-        """The settings, and the constants that were derived from the data.
+        """Return the settings, and the constants that were derived from the data.
 
         Raises:
             InputError: no run folder, or a config.json that cannot be read.
@@ -177,7 +179,7 @@ class RunFolder:
         return config, derived
 
     def load_data(self) -> dict[str, Interactions]:
-        """The "train" and, where there is one, "validation" part, in the run's vocabularies.
+        """Return the "train" and, if there is one, "validation" part, in the run's vocabularies.
 
         Raises:
             InputError: a file is missing or does not fit the others.
@@ -206,8 +208,8 @@ class RunFolder:
                 }
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
-        for name, (of_training, found) in checksums.items():
-            if of_training != found:
+        for name, (expected, found) in checksums.items():
+            if expected != found:
                 raise InputError(
                     f"{self.path / name}: not the raw ids of this run's training; restore the file"
                 )
@@ -216,7 +218,7 @@ class RunFolder:
         return parts
 
     def load_model(self, config: Config, loss: Loss, train: Interactions) -> Model:
-        """The trained model.
+        """Return the trained model.
 
         Args:
             config: the run's settings.
@@ -237,7 +239,7 @@ class RunFolder:
             if path is None:
                 raise InputError(f"{self.path} holds no checkpoint; the run has saved none yet")
             status = tf.train.Checkpoint(model=model).restore(path)
-            # what the optimizer remembers stays where it is
+            # the optimizer's state is not restored here
             status.assert_existing_objects_matched().expect_partial()
             _check_variables(path, model)
         except (tf.errors.OpError, ValueError, AssertionError, IndexError, RuntimeError) as error:
@@ -279,7 +281,7 @@ class RunFolder:
             raise InputError(f"{path}: no {missing}; the file is incomplete") from None
 
     def _load_features(self, config: Config, rows: tuple[int, int]) -> dict[str, Features]:
-        """The features that the run was trained with, by "user" and "item".
+        """Return the features that the run was trained with, by "user" and "item".
 
         Raises:
             InputError: a file is missing or does not fit the vocabularies.

@@ -1,17 +1,18 @@
-"""Calibration: what items are truly rated that are predicted to be rated 3.2.
+"""Calibration: the mean true rating of items that are predicted to be rated 3.2.
 
-Predictions are sorted into bins; a bin's mean rating stands over its mean prediction. On the
-diagonal the model means what it says; below it, it promises too much.
+Predictions are sorted into bins; a bin's mean rating is drawn over its mean prediction. On the
+diagonal the model is calibrated; below it, its predictions are too high.
 """
 
 import io
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-# TensorBoard shows it at some 330 pixels: no larger, or nobody can read it there.
+# TensorBoard shows it at some 330 pixels: drawn larger, its text could not be read there.
 _SIZE = 420
 _LEFT, _RIGHT = 46, 400
 _TOP, _BOTTOM = 54, 276
@@ -21,7 +22,7 @@ _BLUE, _BLACK, _GREY, _PALE = "#1f6fb4", "#202020", "#9a9a9a", "#e6e6e6"
 
 @dataclass(frozen=True)
 class Calibration:
-    """Bins of predictions, empty ones left out.
+    """Bins of predictions; empty ones are left out.
 
     Attributes:
         predictions: mean prediction of each bin, float64 [bins].
@@ -35,12 +36,12 @@ class Calibration:
 
     @classmethod
     def of(cls, predictions: np.ndarray, ratings: np.ndarray, num_bins: int = 20) -> "Calibration":
-        """Bins of equal width from the lowest to the highest prediction.
+        """Return bins of equal width from the lowest to the highest prediction.
 
         Args:
             predictions: float [n].
             ratings: the true ratings, float [n].
-            num_bins: how many bins, at most.
+            num_bins: the number of bins, empty ones included.
         """
         low, high = float(predictions.min()), float(predictions.max())
         scale = num_bins / (high - low) if high > low else 0.0
@@ -53,7 +54,7 @@ class Calibration:
         return cls(predicted, true, counts[filled])
 
     def png(self, title: str) -> bytes:
-        """A picture, 420 × 420: mean rating over mean prediction; below it how many there are."""
+        """Return a picture of 420 × 420: mean rating over mean prediction, and counts below."""
         image = Image.new("RGB", (_SIZE, _SIZE), "white")
         draw = ImageDraw.Draw(image)
         font = ImageFont.load_default(size=15)
@@ -92,7 +93,7 @@ class Calibration:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """At most eight round numbers, evenly spaced, from at most `low` to at least `high`."""
+    """Return at most eight round numbers, evenly spaced, that enclose `low` and `high`."""
     span = max(high - low, 1e-6 * max(abs(high), 1.0))
     power = 10.0 ** math.floor(math.log10(span / 6))
     step = next(step for step in (power, 2 * power, 5 * power, 10 * power) if step >= span / 6)
@@ -101,7 +102,7 @@ def _ticks(low: float, high: float) -> list[float]:
     return [step * number for number in range(first, last + 1)]
 
 
-def _scale(ticks: list[float], start: int, end: int):
-    """Where a value lies between two pixels."""
+def _scale(ticks: list[float], start: int, end: int) -> Callable[[float], float]:
+    """Return the function from a value to its pixel between two pixels."""
     per_unit = (end - start) / (ticks[-1] - ticks[0])
     return lambda value: start + (value - ticks[0]) * per_unit

@@ -1,14 +1,15 @@
-"""The files of TensorBoard's projector: item embeddings with what is known of the items.
+"""The files of TensorBoard's projector: item embeddings with titles, genres and counts.
 
 projector_config.pbtxt   names the two files below
 item_embedding.tsv       one item a line
-metadata.tsv             a header, then title, genre and numbers of each
+metadata.tsv             a header, then title, genre and numbers of each item
 
-The projector looks into the folders that hold event files and reads only what lies beside its
-config. Text rather than bytes, because it takes for text whatever bytes decode as such, and because
-projector.tensorflow.org opens it, too.
+The projector looks into the folders that hold event files and reads only files beside its config.
+They are text because the projector takes bytes that happen to decode for text, and because
+projector.tensorflow.org opens text, too.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.files import replacing
 
-# What a browser still turns smoothly.
+# A browser still turns this many points smoothly.
 MAX_ITEMS = 10_000
 
 _CONFIG = """\
@@ -29,12 +30,12 @@ embeddings {
 
 
 def write(folder: str | Path, item_embedding: np.ndarray, train: Interactions) -> None:
-    """Writes the three files for the most rated items, in that order.
+    """Write the three files for the most rated items, in that order.
 
     Args:
-        folder: where; it has to hold an event file.
-        item_embedding: float32 [num_items, embedding_dim].
-        train: the training ratings; items that none of them rates are left out.
+        folder: the folder; it has to hold an event file.
+        item_embedding: float32 [num_items, width].
+        train: the training ratings; items without any are left out.
 
     Raises:
         InputError: a file cannot be written.
@@ -55,8 +56,8 @@ def write(folder: str | Path, item_embedding: np.ndarray, train: Interactions) -
 
 
 def _metadata(items: Vocabulary, counts: np.ndarray, means: np.ndarray) -> list[str]:
-    """A header and a line an item: what it is labelled, found and coloured by."""
-    columns = {"title": [items.label(row) for row in range(len(items))]}
+    """Return a header and a line per item: by these it is labelled, found and coloured."""
+    columns: dict[str, Iterable[str]] = {"title": [items.label(row) for row in range(len(items))]}
     if items.genres:
         columns["genre"] = [genres.split("|")[0] for genres in items.genres]
         columns["genres"] = items.genres
@@ -64,8 +65,6 @@ def _metadata(items: Vocabulary, counts: np.ndarray, means: np.ndarray) -> list[
     columns["num_ratings"] = map(str, counts.tolist())
     columns["log10_ratings"] = map("{:.3f}".format, np.log10(counts).tolist())
     columns["mean_rating"] = map("{:.4f}".format, means.tolist())
-    # what splits lines or cells would shift all that follow
-    lines = zip(
-        *([" ".join(cell.split()) for cell in cells] for cells in columns.values()), strict=True
-    )
-    return ["\t".join(columns), *map("\t".join, lines)]
+    # a tab or line break inside a cell would shift all that follow
+    cells = [[" ".join(cell.split()) for cell in column] for column in columns.values()]
+    return ["\t".join(columns), *map("\t".join, zip(*cells, strict=True))]

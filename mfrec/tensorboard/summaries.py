@@ -4,12 +4,12 @@ train/ validation/ test/ refit/   scalars and histograms by optimizer step; cali
 summary/                          the settings as text and as the HParams tab's row of this run,
                                   its best validation and its test metrics; the projector's files
 
-HParams takes the folder that holds the settings for the run and counts every scalar at or below
-it as one of its metrics, so settings and final metrics share a folder that nothing else is in.
-The projector takes its files from folders that hold events. So both are found from the run folder
-and from the folder of all runs.
+HParams takes the folder that holds the settings for the run and every scalar at or below it for one
+of its metrics, so settings and final metrics share a folder of their own. The projector reads its
+files from folders that hold events. Both are found from the run folder and from the folder of all
+runs.
 
-An epoch's values are packed into one record a part: one by one they take four times as long.
+An epoch's values are packed into one record per part: one by one they take four times as long.
 """
 
 import contextlib
@@ -30,24 +30,24 @@ from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.util.tensor_util import make_tensor_proto
 
-from mfrec.config.settings import Config, settings
+from mfrec.config.settings import Config
 from mfrec.data.interactions import Interactions
 from mfrec.data.splits import Split
 from mfrec.errors import InputError, first_line
-from mfrec.models.matrix_factorization import MatrixFactorization
+from mfrec.models.base import Model
 from mfrec.quiet_tensorflow import tf
 from mfrec.tensorboard import projector
 from mfrec.tensorboard.calibration import Calibration
 from mfrec.training.history import EpochLog
 
 _BINS = 30
-# Histograms a run: enough to see what changes, and no more in a thousand epochs.
+# Histograms per run, however many epochs it has.
 _HISTOGRAMS = 10
 
 
 @contextlib.contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Says where it was that nothing could be written, as on a full disk."""
+    """Name the folder in the error if nothing can be written, as on a full disk."""
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
@@ -55,7 +55,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _unless_off(write: Callable[..., None]) -> Callable[..., None]:
-    """A method that does nothing at level "off", and whose seconds are counted."""
+    """Decorate a method: it does nothing at level "off", and its seconds are counted."""
 
     @functools.wraps(write)
     def counted(self: "Summaries", *args: Any, **kwargs: Any) -> None:
@@ -72,15 +72,15 @@ def _unless_off(write: Callable[..., None]) -> Callable[..., None]:
 class Summaries:
     """Writes a run's event files; a context manager that closes them.
 
+    Every method raises InputError if the files cannot be written.
+
     Args:
         path: the run folder.
         level: "off" writes nothing; "basic" scalars, settings and final metrics; "full" also
             histograms, calibration images and the projector's files.
 
-    Every method raises InputError where nothing can be written.
-
     Attributes:
-        seconds: spent here so far.
+        seconds: time spent in the methods so far.
     """
 
     def __init__(self, path: str | Path, level: str = "basic") -> None:
@@ -102,24 +102,23 @@ class Summaries:
 
     @_unless_off
     def settings(self, config: Config, chosen: dict[str, Any]) -> None:
-        """All settings, as text and as what the HParams tab compares runs by.
+        """Write all settings, as text and for the HParams tab.
 
         Args:
             config: the settings, resolved.
-            chosen: those of them that were chosen from the data.
+            chosen: the settings that were chosen from the data.
         """
-        values = {}
+        # a setting without a value still has to differ from one with a value
+        values = {name: "none" if v is None else v for name, v in config.flat().items()}
+        defaults = Config().flat()
         table = ["| setting | value | from |", "|---|---|---|"]
-        for section, setting in settings():
-            name, value = setting.name, getattr(getattr(config, section), setting.name)
-            origin = "default" if value == setting.default else "given"
+        for name, value in config.flat().items():
+            origin = "default" if value == defaults[name] else "given"
             if name in chosen:
                 origin = "the data"
-            # a setting without a value still has to differ from one with a value
-            values[name] = "none" if value is None else value
             text = str(values[name]).replace("|", "\\|")
             table.append(f"| {name} | {text} | {origin} |")
-        # grouped by their settings, runs that repeat one another would share a row
+        # with a trial id of their settings, runs that repeat one another would share a row
         row = hparams_pb(values, trial_id="")
         self._write("summary", 0, [text_pb("settings", "\n".join(table)), row])
 
@@ -127,21 +126,22 @@ class Summaries:
     def epoch(
         self,
         log: EpochLog,
-        model: MatrixFactorization,
+        model: Model,
         validation: Interactions | None = None,
         refit: bool = False,
     ) -> None:
-        """What an epoch came to.
+        """Write the scalars of an epoch.
 
         Args:
-            log: its scalars; the best validation metrics so far are also the run's own.
-            model: whose embedding norms (and, at "full", variables' histograms) are written.
-            validation: the ratings whose errors' histogram is written at "full"; None where the
-                model predicts none.
+            log: all scalars of the training and of the validation part; the best validation
+                metrics so far also become the run's own.
+            model: for the norms of its tables and, at "full", histograms of its variables.
+            validation: ratings for the histogram of errors at "full"; None if the model does not
+                predict ratings.
             refit: whether this is the refit, which starts again at step 0 and so draws curves
                 of its own.
         """
-        variables = {v.name: v.numpy() for v in model.trainable_variables}
+        variables = _by_name(model.trainable_variables)
         norms = {
             f"norm/{name}": float(np.linalg.norm(values, axis=1).mean())
             for name, values in variables.items()
@@ -162,20 +162,20 @@ class Summaries:
     @_unless_off
     def end(
         self,
-        model: MatrixFactorization,
+        model: Model,
         split: Split,
         test: dict[str, float],
         step: int,
         predicts_ratings: bool = True,
     ) -> None:
-        """The test metrics and, at "full", what can be seen of the trained model.
+        """Write the test metrics and, at "full", calibration images and the projector's files.
 
         Args:
-            model: as it is kept.
+            model: the trained model.
             split: what it was trained, validated and tested on.
-            test: the test metrics; empty where there is no test part.
+            test: the test metrics; empty if there is no test part.
             step: optimizer steps of its training.
-            predicts_ratings: whether its scores are ratings, to be drawn beside the true ones.
+            predicts_ratings: whether to draw its predictions beside the true ratings.
         """
         self._write("test", step, _scalars(test))
         self._final("test", test, step)
@@ -193,25 +193,35 @@ class Summaries:
             if part == "test":
                 summaries.append(_histogram("prediction_error", predictions - held_out.ratings))
             self._write(part, step, summaries)
-        embedding = model.item_vectors()[:, : model.embedding_dim].numpy()
-        projector.write(self._path / "summary", embedding, split.train)
+        if model.has_vectors:
+            embedding, _ = model.split_item_vectors(model.item_vectors().numpy())
+            projector.write(self._path / "summary", embedding, split.train)
 
     def _final(self, part: str, metrics: dict[str, float], step: int) -> None:
-        """Metrics that stand for the run as a whole."""
+        """Write metrics of the run as a whole."""
         values = {f"{part}/{name}": value for name, value in metrics.items()}
         self._write("summary", step, _scalars(values))
 
     def _write(self, part: str, step: int, summaries: list[Summary]) -> None:
-        """Adds to a part's event file, which is readable up to here while the run goes on."""
+        """Add to a part's event file, which can be read while the run goes on."""
         if not summaries:
             return
         if part not in self._writers:
             self._writers[part] = tf.summary.create_file_writer(str(self._path / part))
-        # serialized one after the other, protocol buffers are serialized merged
+        # protocol buffers that are serialized one after the other read as one that merges them
         packed = b"".join(summary.SerializeToString() for summary in summaries)
         with self._writers[part].as_default(step=step):
             tf.summary.experimental.write_raw_pb(packed)
         self._writers[part].flush()
+
+
+def _by_name(variables: list[tf.Variable]) -> dict[str, np.ndarray]:
+    """Return the variables' values by name, by path where layers share a name."""
+    names = [variable.name for variable in variables]
+    return {
+        variable.path if names.count(variable.name) > 1 else variable.name: variable.numpy()
+        for variable in variables
+    }
 
 
 def _scalars(values: dict[str, float]) -> list[Summary]:
@@ -219,7 +229,7 @@ def _scalars(values: dict[str, float]) -> list[Summary]:
 
 
 def _histogram(name: str, values: np.ndarray) -> Summary:
-    """Counts in bins of equal width; TensorBoard's own function takes ten times as long."""
+    """Return counts in bins of equal width, ten times as fast as TensorBoard's own function."""
     counts, edges = np.histogram(values, _BINS)
     bins = np.stack([edges[:-1], edges[1:], counts], axis=1)
     return _tensor(name, bins.astype(np.float64), histogram_metadata(None, None))

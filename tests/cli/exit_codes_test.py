@@ -43,6 +43,14 @@ def test_ctrl_c_is_130(capsys):
     assert capsys.readouterr().err == "x.py: stopped; half is kept\n"
 
 
+def test_commands_in_a_message_are_those_of_the_program_that_was_called(capsys):
+    stop = KeyboardInterrupt("stopped: python eval.py --run_dir=r")
+    exit_code("train.py", raising(stop))
+    assert capsys.readouterr().err == "train.py: stopped: python eval.py --run_dir=r\n"
+    exit_code("mfrec train", raising(stop))
+    assert capsys.readouterr().err == "mfrec train: stopped: mfrec eval --run_dir=r\n"
+
+
 def test_sigterm_is_143_and_the_handler_is_put_back(capsys):
     before = signal.getsignal(signal.SIGTERM)
     assert exit_code("x.py", lambda: os.kill(os.getpid(), signal.SIGTERM)) == 143

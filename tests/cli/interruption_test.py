@@ -126,7 +126,7 @@ def test_before_the_first_epoch_has_ended_the_weights_are_kept_as_they_are(place
 def test_before_training_nothing_is_left(place, monkeypatch):
     assert place.run("train.py", *FLAGS, "--epochs=1", "--run_dir=earlier")[0] == 0
     before = (place / "earlier" / "results.json").read_bytes()
-    monkeypatch.setattr(Trainer, "fit", lambda *_, **__: ctrl_c())
+    monkeypatch.setattr(Trainer, "epochs", lambda *_, **__: ctrl_c())
     for flags in (["--run_dir=none"], ["--run_dir=earlier", "--overwrite"]):
         assert stopped(place, *flags) == (
             "train.py: stopped before training began; nothing was written"
@@ -142,7 +142,7 @@ def test_before_training_the_earlier_run_survives_whatever_path_mkdtemp_returns(
     mkdtemp = tempfile.mkdtemp
     # as Python 3.12 and later return it, where --run_dir is relative
     monkeypatch.setattr(tempfile, "mkdtemp", lambda **kw: str(Path(mkdtemp(**kw)).absolute()))
-    monkeypatch.setattr(Trainer, "fit", lambda *_, **__: ctrl_c())
+    monkeypatch.setattr(Trainer, "epochs", lambda *_, **__: ctrl_c())
     line = stopped(place, "--run_dir=survivor", "--overwrite")
     assert line == "train.py: stopped before training began; nothing was written"
     assert {path: path.stat().st_size for path in (place / "survivor").rglob("*")} == files
@@ -166,13 +166,13 @@ def test_a_stopped_refit(place, monkeypatch):
 
 
 def test_a_refit_stopped_before_it_began_keeps_the_model_before(place, monkeypatch):
-    fit, calls = Trainer.fit, []
+    epochs, calls = Trainer.epochs, []
 
     def first_only(self, *arguments, **options):
         calls.append(self)
-        return fit(self, *arguments, **options) if len(calls) == 1 else ctrl_c()
+        return epochs(self, *arguments, **options) if len(calls) == 1 else ctrl_c()
 
-    monkeypatch.setattr(Trainer, "fit", first_only)
+    monkeypatch.setattr(Trainer, "epochs", first_only)
     line = stopped(place, "--refit", "--epochs=3", "--run_dir=unfit")
     assert "stopped after epoch 3 of 3; the best so far (epoch 3, validation RMSE" in line
     results = place.results("unfit")
