@@ -25,7 +25,7 @@ class ItemDescriptions:
 
     Attributes:
         labels: label, such as a title, by raw id.
-        genres: genres by raw id, "|" between several; empty where the file has none.
+        genres: genres by raw id, "|" between several; empty if the file has none.
     """
 
     labels: dict[str, str]

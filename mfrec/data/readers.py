@@ -121,7 +121,7 @@ def read_ratings(
         ratings = table.values(columns["rating"], _as_rating).astype(np.float32)
     timestamps = weights = None
     if columns["timestamp"] is not None:
-        timestamps = table.digits(columns["timestamp"])
+        timestamps = table.integers(columns["timestamp"])
         if timestamps is None:
             timestamps = table.values(columns["timestamp"], _as_timestamp).astype(np.int64)
     if columns["weight"] is not None:

@@ -2,7 +2,7 @@
 
 A `SplitRecipe` holds raw rows and is changed freely; `encode` makes it a `Split` once, at the end.
 The vocabulary is that of the training part; held-out rows with users or items outside it are kept
-as UNKNOWN. What was dropped or held back, and why, stands in the notes.
+as UNKNOWN. Notes say what was dropped or held back, and why.
 """
 
 import hashlib
