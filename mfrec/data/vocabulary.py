@@ -23,7 +23,7 @@ _UNESCAPE = {escaped: character for character, escaped in _ESCAPES.items()}
 
 # What Python and the data frame libraries print for a missing value.
 _MISSING = ("", "None", "nan", "<NA>", "NaT")
-# Suggestions for a misspelt raw id are looked for among this many, and this many are shown.
+# Raw ids that a misspelt one is compared with: this many take about a second.
 _MOST_COMPARED = 50_000
 _MOST_SUGGESTED = 3
 
