@@ -198,7 +198,8 @@ def _check_test_part(config: Config) -> None:
     if cut.split is not None and cut.split not in known and not own_code.is_address(cut.split):
         what = data.dataset or "a file of ratings"
         raise InputError(
-            f"--split={cut.split}: {what} has no such split{did_you_mean(cut.split, known)}"
+            f"--split={cut.split}: {what} has no such split{did_you_mean(cut.split, known)}; "
+            "one of your own is FILE.py:function or package.module:function"
         )
     if cut.fold_by == "users" and not _is_folds(config):
         raise InputError("--fold_by=users needs folds; add --cross_validate or --fold=0")
