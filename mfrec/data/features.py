@@ -184,7 +184,7 @@ def read_features(
         if number == id_column:
             continue
         column, reason = _column(table, number, name)
-        if reason:
+        if column is None:
             notes.append(f"{name.partition(':')[0]!r} of {path} is no feature: {reason}")
         else:
             columns.append(column)

@@ -72,6 +72,10 @@ _FEWEST_BITS = 20
 _MOST_BITS = 24
 
 
+# Starts and ends of all fields, number of fields and line number of each row, and bytes.
+_Fields = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, bytes]
+
+
 @dataclass(frozen=True, eq=False)
 class Lines:
     """The fields of a file, as positions in its bytes; lines may differ in length.
@@ -381,8 +385,8 @@ def _split(path: str | Path, data: bytes, delimiter: str) -> Lines:
     return Lines(str(path), data, starts, ends, counts, lines, delimiter)
 
 
-def _split_plain(data: bytes, delimiter: str) -> tuple[np.ndarray, ...]:
-    """Starts and ends of all fields, number of fields and line number of each row, and bytes."""
+def _split_plain(data: bytes, delimiter: str) -> _Fields:
+    """Find the fields of text without quotes."""
     mark = delimiter.encode()
     if mark == b" ":
         # numpy.savetxt writes the header as a comment.
@@ -423,7 +427,7 @@ def _find(array: np.ndarray, mark: int) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _split_quoted(path: str | Path, data: bytes, delimiter: str) -> tuple[np.ndarray, ...]:
+def _split_quoted(path: str | Path, data: bytes, delimiter: str) -> _Fields:
     """Like `_split_plain`, by the csv module, which is slow but interprets quotes."""
     file = io.StringIO(data.decode(), newline="")
     reader = csv.reader(file, delimiter=delimiter, strict=True)

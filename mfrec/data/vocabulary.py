@@ -108,10 +108,12 @@ class Vocabulary:
     def take(self, rows: Iterable[int]) -> "Vocabulary":
         """Return the vocabulary of these rows, in this order."""
         rows = np.asarray(rows).tolist()
-        columns = (self.raw_ids, self.labels, self.genres)
-        return Vocabulary(
-            *(None if column is None else tuple(column[row] for row in rows) for column in columns)
-        )
+
+        def taken(column: tuple[str, ...] | None) -> tuple[str, ...] | None:
+            return None if column is None else tuple(column[row] for row in rows)
+
+        raw_ids = tuple(self.raw_ids[row] for row in rows)
+        return Vocabulary(raw_ids, taken(self.labels), taken(self.genres))
 
     def with_labels(
         self, labels: Mapping[str, str], genres: Mapping[str, str] | None = None
