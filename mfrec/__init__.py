@@ -43,6 +43,7 @@ _MODULES = {
     "export": "mfrec.serving.export",
     "losses": "mfrec.losses",
     "models": "mfrec.models",
+    "splitters": "mfrec.data.splitters",
 }
 __all__ = sorted([*_HOMES, *_MODULES])
 

@@ -117,7 +117,7 @@ def _save(cached: Path, source: dict[str, Any], interactions: Interactions) -> N
     if data_dir.exists() and not data_dir.stat().st_mode & 0o222:
         # Root, as in a container, could write there all the same.
         raise PermissionError(f"{data_dir} is read-only")
-    content = {
+    content: dict[str, Any] = {
         "source": np.array(json.dumps(source)),
         "user_ids": interactions.user_ids,
         "item_ids": interactions.item_ids,

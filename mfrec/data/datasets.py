@@ -252,7 +252,8 @@ def _fetch(dataset: Dataset, temporary: Path) -> Path:
 def _rebuild(dataset: Dataset, temporary: Path) -> Path:
     folder = temporary / dataset.folder
     folder.mkdir()
-    dataset.rebuild(folder)
+    if dataset.rebuild is not None:
+        dataset.rebuild(folder)
     return folder
 
 

@@ -172,7 +172,7 @@ def read_features(
         id_column = next((n for n, name in enumerate(names) if plain_name(name) in usual), 0)
         table = table.take(slice(1, None))
         if not len(table):
-            raise InputError(f"{path}: holds a header alone; give it a line for every {role}")
+            raise InputError(f"{path}: holds a header alone; give it one line per {role}")
     rows = _read_ids(table, id_column, role)
     if all((known.lookup(rows.raw_ids) == UNKNOWN).all() for known in vocabularies):
         raise InputError(
@@ -184,7 +184,7 @@ def read_features(
         if number == id_column:
             continue
         column, reason = _column(table, number, name)
-        if reason:
+        if column is None:
             notes.append(f"{name.partition(':')[0]!r} of {path} is no feature: {reason}")
         else:
             columns.append(column)

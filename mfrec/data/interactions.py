@@ -1,11 +1,12 @@
 """Who rated what: parallel numpy arrays of ids, and the vocabularies of these ids."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary, factorize, named
 from mfrec.errors import InputError
@@ -42,11 +43,11 @@ class Interactions:
     @classmethod
     def from_arrays(
         cls,
-        user_ids: Sequence[Any],
-        item_ids: Sequence[Any],
-        ratings: Sequence[float] | None = None,
-        timestamps: Sequence[Any] | None = None,
-        weights: Sequence[float] | None = None,
+        user_ids: Iterable[Any],
+        item_ids: Iterable[Any],
+        ratings: ArrayLike | None = None,
+        timestamps: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
     ) -> "Interactions":
         """Number raw ids in order of first appearance.
 
@@ -63,26 +64,28 @@ class Interactions:
         """
         user_rows, users = factorize(user_ids, "user id")
         item_rows, items = factorize(item_ids, "item id")
-        values = np.ones(len(user_rows)) if ratings is None else ratings
-        times = None if timestamps is None else _as_timestamps(timestamps)
-        lengths = {"user ids": len(user_rows), "item ids": len(item_rows)}
-        lengths |= {"ratings": len(values)}
-        if times is not None:
-            lengths |= {"timestamps": len(times)}
+        columns = {
+            "user ids": user_rows,
+            "item ids": item_rows,
+            "ratings": np.ones(len(user_rows), np.float32),
+        }
+        if ratings is not None:
+            columns["ratings"] = _as_numbers(ratings, "rating")
+        if timestamps is not None:
+            columns["timestamps"] = _as_timestamps(timestamps)
         if weights is not None:
-            weights = _as_weights(weights)
-            lengths |= {"weights": len(weights)}
-        if len(set(lengths.values())) > 1:
-            found = ", ".join(f"{length} {name}" for name, length in lengths.items())
+            columns["weights"] = _as_weights(weights)
+        if len(set(map(len, columns.values()))) > 1:
+            found = ", ".join(f"{len(column)} {name}" for name, column in columns.items())
             raise InputError(f"lengths differ: {found}; give one of each for every rating")
         return cls(
             user_rows,
             item_rows,
-            _as_numbers(values, "rating"),
-            times,
+            columns["ratings"],
+            columns.get("timestamps"),
             users,
             items,
-            weights=weights,
+            weights=columns.get("weights"),
             has_ratings=ratings is not None,
         )
 

@@ -25,7 +25,7 @@ class ItemDescriptions:
 
     Attributes:
         labels: label, such as a title, by raw id.
-        genres: genres by raw id, "|" between several; empty where the file has none.
+        genres: genres by raw id, "|" between several; empty if the file has none.
     """
 
     labels: dict[str, str]
@@ -53,7 +53,8 @@ def read_items(path: str | Path, delimiter: str | None = None) -> ItemDescriptio
         table.refuse(0, "1 field, 2 expected (item id, label); check the delimiter")
     names = table.row(0)
     plain = [plain_name(name) for name in names]
-    id_column, label_column = 0, 1
+    id_column = 0
+    label_column: int | None = 1
     genre_column = 2 if table.num_fields == 3 else None
     if plain[0] in _IDS or sum(name in _IDS | _TITLES | _GENRES for name in plain) > 1:
         id_column = _first(plain, _IDS) or 0

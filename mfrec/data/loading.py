@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -110,20 +111,21 @@ def load(data: DataConfig) -> Source:
         InputError: a set or file that is missing or cannot be read.
     """
     if data.dataset:
-        parts = {"all": datasets.load(data.dataset, data.data_dir)}
+        parts = {"all": datasets.load(data.dataset, _data_dir(data))}
     else:
         parts = {part: read(file, data) for part, file in _files(data).items() if file}
     if data.item_labels:
         parts = _labelled(parts, data.item_labels)
     features = _features(data, parts)
     if not data.dataset:
-        file = data.ratings or data.train_ratings
+        file = data.ratings or data.train_ratings or ""
         return Source(os.path.splitext(os.path.basename(file))[0], parts, features=features)
-    catalogue, candidates = None, datasets.load_candidates(data.dataset, data.data_dir)
+    catalogue = candidates = None
     if datasets.PUBLISHED in datasets.predefined_splits(data.dataset):
         catalogue = parts["all"].items
-    if candidates is not None:
-        catalogue = catalogue.extended(candidates.items)
+        candidates = datasets.load_candidates(data.dataset, _data_dir(data))
+        if candidates is not None:
+            catalogue = catalogue.extended(candidates.items)
     return Source(data.dataset, parts, catalogue, candidates, features)
 
 
@@ -134,9 +136,8 @@ def read(path: str, data: DataConfig) -> Interactions:
         InputError: it cannot be read.
     """
     options = {name: getattr(data, name) for name in FILE_OPTIONS}
-    data_dir = data.data_dir or datasets.default_data_dir()
     with waiting(f"reading {path}"):
-        return cache.read_ratings(path, data_dir, **options)
+        return cache.read_ratings(path, _data_dir(data), **options)
 
 
 def read_held_out(path: str, config: Config) -> Interactions:
@@ -169,6 +170,10 @@ def _rows_and_counts(train: Interactions, role: str) -> tuple[Vocabulary, np.nda
     if role == "user":
         return train.users, train.user_counts
     return train.items, train.item_counts
+
+
+def _data_dir(data: DataConfig) -> str | Path:
+    return data.data_dir or datasets.default_data_dir()
 
 
 def _files(data: DataConfig) -> dict[str, str | None]:

@@ -156,9 +156,10 @@ def evaluation_blocks(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (user_ids, item_ids) in blocks of one length, int32; UNKNOWN pads the last one."""
     size = min(size, len(interactions))
+
+    def padded(block: np.ndarray) -> np.ndarray:
+        return np.pad(block, (0, size - len(block)), constant_values=UNKNOWN)
+
     for start in range(0, len(interactions), size):
-        ids = (interactions.user_ids, interactions.item_ids)
-        blocks = (column[start : start + size] for column in ids)
-        yield tuple(
-            np.pad(block, (0, size - len(block)), constant_values=UNKNOWN) for block in blocks
-        )
+        stretch = slice(start, start + size)
+        yield padded(interactions.user_ids[stretch]), padded(interactions.item_ids[stretch])

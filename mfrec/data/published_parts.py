@@ -1,5 +1,6 @@
 """Data sets that were published as a training and a test part."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from mfrec.data.interactions import Interactions, concatenate
 
 
 def read_parts(
-    files: tuple[str, str], options: dict[str, Any], folder: Path, interactions: Interactions
+    files: Sequence[str], options: dict[str, Any], folder: Path, interactions: Interactions
 ) -> tuple[Interactions, Interactions]:
     """Read the training and the test part, in the vocabularies of `interactions`.
 
@@ -25,6 +26,7 @@ def read_parts(
     return train, test
 
 
-def read_both_parts(files: tuple[str, str], options: dict[str, Any], folder: Path) -> Interactions:
+def read_both_parts(files: Sequence[str], options: dict[str, Any], folder: Path) -> Interactions:
     """Read the rows of the training part, then those of the test part; see `read_parts`."""
-    return concatenate(*(cache.read_set_file(folder / file, **options) for file in files))
+    train, test = (cache.read_set_file(folder / file, **options) for file in files)
+    return concatenate(train, test)

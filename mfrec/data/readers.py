@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NoReturn
@@ -114,14 +115,16 @@ def read_ratings(
         if not len(table):
             raise InputError(f"{table.path}: a header but no ratings; give a file with ratings")
 
-    user_ids, users = _read_ids(table, columns["user"], "user id")
-    item_ids, items = _read_ids(table, columns["item"], "item id")
+    user_column, item_column = columns["user"], columns["item"]
+    assert user_column is not None and item_column is not None  # else it was refused
+    user_ids, users = _read_ids(table, user_column, "user id")
+    item_ids, items = _read_ids(table, item_column, "item id")
     ratings = np.ones(len(table), np.float32)
     if columns["rating"] is not None:
         ratings = table.values(columns["rating"], _as_rating).astype(np.float32)
     timestamps = weights = None
     if columns["timestamp"] is not None:
-        timestamps = table.digits(columns["timestamp"])
+        timestamps = table.integers(columns["timestamp"])
         if timestamps is None:
             timestamps = table.values(columns["timestamp"], _as_timestamp).astype(np.int64)
     if columns["weight"] is not None:
@@ -148,10 +151,10 @@ def _has_header(fields: list[str], wanted: dict[str, str | int | None]) -> bool:
     if any(_column_number(column) is None for column in given.values()):
         return True
     known = any(plain_name(field) in names for field in fields for names in USUAL_NAMES.values())
-    numbers = [_column_number(given[role]) for role in ("rating", "weight") if role in given]
-    if wanted["rating"] is None and not numbers:
-        numbers = [2]
-    numbers = [number for number in numbers if number < len(fields)]
+    given_numbers = [_column_number(given[role]) for role in ("rating", "weight") if role in given]
+    if wanted["rating"] is None and not given_numbers:
+        given_numbers = [2]
+    numbers = [number for number in given_numbers if number is not None and number < len(fields)]
     if any(_is_number(fields[number]) for number in numbers):
         return False
     # Columns given by number and none of numbers to tell by: no header, unless by a usual name.
@@ -199,6 +202,7 @@ def _find_column(
     if role == "weight" and wanted is None:
         return None
     number = None if wanted is None or wanted in (names or ()) else _column_number(wanted)
+    matches: Sequence[int]
     if number is not None:
         matches = [number] if 0 <= number < table.num_fields else []
     elif names is None:

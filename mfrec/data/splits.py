@@ -2,12 +2,13 @@
 
 A `SplitRecipe` holds raw rows and is changed freely; `encode` makes it a `Split` once, at the end.
 The vocabulary is that of the training part; held-out rows with users or items outside it are kept
-as UNKNOWN. What was dropped or held back, and why, stands in the notes.
+as UNKNOWN. Notes say what was dropped or held back, and why.
 """
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -140,10 +141,12 @@ class SplitRecipe:
             validation: what it was validated on.
         """
         used = train if validation is None else concatenate(train, validation)
-        parts: dict[str, Interactions | None] = {"train": self.train}
+        parts: dict[str, Any] = {"train": self.train}
         num_moved = 0
-        for part, before in (("validation", train), ("test", used)):
-            rows = parts[part] = getattr(self, part)
+        for part, rows, before in (
+            ("validation", self.validation, train),
+            ("test", self.test, used),
+        ):
             if rows is None:
                 continue
             is_known = _are_among(rows, before)
@@ -193,7 +196,9 @@ class SplitRecipe:
             histories[part] = rows.encode(own_users, items)
             encoded[part] = raw[part].encode(own_users, items)
         return Split(
-            *(encoded.get(part) for part in parts),
+            encoded["train"],
+            encoded.get("validation"),
+            encoded.get("test"),
             raw=raw,
             counts=counts,
             notes=self._all_notes(encoded["train"], counts),

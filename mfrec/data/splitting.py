@@ -98,16 +98,17 @@ def _cut(parts: Mapping[str, Interactions], config: Config) -> SplitRecipe:
     seed, splitter = config.training.seed, _splitter(config)
     if splitter is not None:
         return splitters.cut(parts["all"], splitter, seed, **_settings(config))
-    given = (parts.get(part) for part in ("train", "validation", "test"))
     fraction = config.split.validation_fraction or 0.0
-    return splitters.with_validation(splitters.ready_made(*given), seed, fraction)
+    made = splitters.ready_made(parts["train"], parts.get("validation"), parts.get("test"))
+    return splitters.with_validation(made, seed, fraction)
 
 
 def _given_parts(source: Source, config: Config) -> Mapping[str, Interactions]:
     """All ratings under "all", or the parts of a split that somebody else has made."""
     if _splitter(config) is not None or "all" not in source.parts:
         return source.parts
-    ratings, data_dir = source.parts["all"], config.data.data_dir
+    ratings = source.parts["all"]
+    data_dir = config.data.data_dir or datasets.default_data_dir()
     train, test = datasets.predefined_split(source.name, ratings, _name(config), data_dir)
     return {"train": train, "test": test}
 
@@ -198,7 +199,8 @@ def _check_test_part(config: Config) -> None:
     if cut.split is not None and cut.split not in known and not own_code.is_address(cut.split):
         what = data.dataset or "a file of ratings"
         raise InputError(
-            f"--split={cut.split}: {what} has no such split{did_you_mean(cut.split, known)}"
+            f"--split={cut.split}: {what} has no such split{did_you_mean(cut.split, known)}; "
+            "one of your own is FILE.py:function or package.module:function"
         )
     if cut.fold_by == "users" and not _is_folds(config):
         raise InputError("--fold_by=users needs folds; add --cross_validate or --fold=0")

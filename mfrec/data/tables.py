@@ -72,6 +72,10 @@ _FEWEST_BITS = 20
 _MOST_BITS = 24
 
 
+# Starts and ends of all fields, number of fields and line number of each row, and bytes.
+_Fields = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, bytes]
+
+
 @dataclass(frozen=True, eq=False)
 class Lines:
     """The fields of a file, as positions in its bytes; lines may differ in length.
@@ -216,17 +220,17 @@ class Table:
                 self.refuse(row, str(error))
         return np.array(values)[codes]
 
-    def digits(self, column: int) -> np.ndarray | None:
+    def integers(self, column: int) -> np.ndarray | None:
         """Return a column of 1 to 16 digits as int64 [rows]; None if it holds anything else."""
         starts, lengths = self.starts[:, column], self.lengths(column)
         if lengths.min() < 1 or lengths.max() > 2 * _WORD:
             return None
         high = np.maximum(lengths - _WORD, 0)
-        low = _eight_digits(self._words(starts + high, lengths - high), lengths - high)
+        low = _parse_digits(self._words(starts + high, lengths - high), lengths - high)
         if low is None or not high.any():
             return low
         rows = np.flatnonzero(high)
-        upper = _eight_digits(self._words(starts[rows], high[rows]), high[rows])
+        upper = _parse_digits(self._words(starts[rows], high[rows]), high[rows])
         if upper is not None:
             low[rows] += 10**_WORD * upper
             return low
@@ -254,12 +258,12 @@ class Table:
         if longest > _WORD:
             # Rows that agree in this as well have the same length, and end together.
             keys.append(lengths.astype(np.uint64))
-        first = _first_equal(keys)
+        first = _first_equal_row(keys)
         rows = np.arange(len(starts))
         for offset in range(_WORD, longest, _WORD):
             rows = rows[lengths[rows] > offset]
             words = self._words(starts[rows] + offset, lengths[rows] - offset)
-            first[rows] = rows[_first_equal([words, first[rows].astype(np.uint64)])]
+            first[rows] = rows[_first_equal_row([words, first[rows].astype(np.uint64)])]
         is_first = first == np.arange(len(first))
         ranks = np.cumsum(is_first, dtype=np.int32) - np.int32(1)
         return ranks[first], np.flatnonzero(is_first)
@@ -325,7 +329,7 @@ def _read(path: str | Path) -> bytes:
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if not data or data.isspace():
-        raise InputError(f"{path}: is empty; give a file with one row a line")
+        raise InputError(f"{path}: is empty; give a file with one row per line")
     if b"\0" in data:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
         raise InputError(f"{path}:{line}: not text (NUL bytes); unpack or convert the file")
@@ -381,8 +385,8 @@ def _split(path: str | Path, data: bytes, delimiter: str) -> Lines:
     return Lines(str(path), data, starts, ends, counts, lines, delimiter)
 
 
-def _split_plain(data: bytes, delimiter: str) -> tuple[np.ndarray, ...]:
-    """Starts and ends of all fields, number of fields and line number of each row, and bytes."""
+def _split_plain(data: bytes, delimiter: str) -> _Fields:
+    """Find the fields of text without quotes."""
     mark = delimiter.encode()
     if mark == b" ":
         # numpy.savetxt writes the header as a comment.
@@ -423,7 +427,7 @@ def _find(array: np.ndarray, mark: int) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _split_quoted(path: str | Path, data: bytes, delimiter: str) -> tuple[np.ndarray, ...]:
+def _split_quoted(path: str | Path, data: bytes, delimiter: str) -> _Fields:
     """Like `_split_plain`, by the csv module, which is slow but interprets quotes."""
     file = io.StringIO(data.decode(), newline="")
     reader = csv.reader(file, delimiter=delimiter, strict=True)
@@ -444,7 +448,7 @@ def _split_quoted(path: str | Path, data: bytes, delimiter: str) -> tuple[np.nda
     return ends - lengths, ends, np.array(counts), np.array(lines), b"".join(fields)
 
 
-def _first_equal(keys: list[np.ndarray]) -> np.ndarray:
+def _first_equal_row(keys: list[np.ndarray]) -> np.ndarray:
     """Return for every row the first row with the same keys: int64 [rows].
 
     Rows are put into slots by a multiplicative hash of their keys, and the first row of a slot is
@@ -478,7 +482,7 @@ def _first_equal(keys: list[np.ndarray]) -> np.ndarray:
     return first
 
 
-def _eight_digits(words: np.ndarray, sizes: np.ndarray) -> np.ndarray | None:
+def _parse_digits(words: np.ndarray, sizes: np.ndarray) -> np.ndarray | None:
     """Return numbers of up to eight ASCII digits per word, the first digit in its lowest byte.
 
     Shifted to the top of its word, with zeros below, a text is a number of eight digits; pairs of

@@ -23,7 +23,7 @@ _UNESCAPE = {escaped: character for character, escaped in _ESCAPES.items()}
 
 # What Python and the data frame libraries print for a missing value.
 _MISSING = ("", "None", "nan", "<NA>", "NaT")
-# Suggestions for a misspelt raw id are looked for among this many, and this many are shown.
+# Raw ids that a misspelt one is compared with: this many take about a second.
 _MOST_COMPARED = 50_000
 _MOST_SUGGESTED = 3
 
@@ -108,10 +108,12 @@ class Vocabulary:
     def take(self, rows: Iterable[int]) -> "Vocabulary":
         """Return the vocabulary of these rows, in this order."""
         rows = np.asarray(rows).tolist()
-        columns = (self.raw_ids, self.labels, self.genres)
-        return Vocabulary(
-            *(None if column is None else tuple(column[row] for row in rows) for column in columns)
-        )
+
+        def taken(column: tuple[str, ...] | None) -> tuple[str, ...] | None:
+            return None if column is None else tuple(column[row] for row in rows)
+
+        raw_ids = tuple(self.raw_ids[row] for row in rows)
+        return Vocabulary(raw_ids, taken(self.labels), taken(self.genres))
 
     def with_labels(
         self, labels: Mapping[str, str], genres: Mapping[str, str] | None = None

@@ -20,7 +20,8 @@ import numpy as np
 
 from mfrec import losses
 from mfrec.config.settings import Config
-from mfrec.data.interactions import UNKNOWN, Interactions, Vocabulary
+from mfrec.data.interactions import Interactions
+from mfrec.data.vocabulary import UNKNOWN, Vocabulary, as_raw_id, as_sequence
 from mfrec.errors import InputError, did_you_mean
 from mfrec.evaluation.top_items import ItemsByUser, users_per_block
 from mfrec.losses import Loss
@@ -32,10 +33,6 @@ from mfrec.serving.ranked import RankedItem, RankedUser, UserList, ranked
 from mfrec.training.fold_in import FoldIn
 
 ON_UNKNOWN = ("error", "popular", "skip")
-
-# Raw ids that a misspelt one is compared with: this many take about a second.
-_SPELLINGS = 50_000
-_SHOWN = 3
 
 
 class Recommender:
@@ -146,7 +143,9 @@ class Recommender:
             users: raw ids or labels; all users of the run by default. Skipped users yield nothing.
         """
         k = _checked(k)
-        names = self.users.raw_ids if users is None else [str(user) for user in users]
+        names = self.users.raw_ids
+        if users is not None:
+            names = [as_raw_id(user) for user in as_sequence(users)]
         ids = self.user_ids(names, on_unknown)
         if on_unknown == "skip":
             names = [name for name, row in zip(names, ids, strict=True) if row != UNKNOWN]
@@ -411,26 +410,10 @@ def _ids(vocabulary: Vocabulary, names: Iterable[Any], what: str, on_unknown: st
     """Return the ids of names, int32 [n]; see `Recommender.user_ids`."""
     if on_unknown not in ON_UNKNOWN:
         raise InputError(f"on_unknown={on_unknown}: unknown{did_you_mean(on_unknown, ON_UNKNOWN)}")
-    names = [str(name) for name in names]
-    ids = vocabulary.lookup(names)
-    for position in np.flatnonzero(ids == UNKNOWN).tolist():
-        name = names[position]
-        ids[position] = vocabulary.row(name)
-        if ids[position] == UNKNOWN and on_unknown == "error":
-            hint = _suggestion(vocabulary, name)
-            raise InputError(f"the run knows no {what} '{name}'{hint}")
+    names = as_sequence(names)
+    ids = vocabulary.resolve(names)
+    unknown = np.flatnonzero(ids == UNKNOWN)
+    if len(unknown) and on_unknown == "error":
+        name = as_raw_id(names[unknown[0]])
+        raise InputError(f"the run knows no {what} '{name}'{vocabulary.suggestion(name)}")
     return ids
-
-
-def _suggestion(vocabulary: Vocabulary, name: str) -> str:
-    """Return '; did you mean …?', or ""."""
-    wanted = name.casefold()
-    rows = vocabulary.labelled(name) or [
-        row
-        for row, label in enumerate(vocabulary.labels or ())
-        if wanted and wanted in label.casefold()
-    ]
-    if not rows:
-        return did_you_mean(name, vocabulary.raw_ids[:_SPELLINGS], otherwise="")
-    shown = (f"{vocabulary.raw_ids[row]} ({vocabulary.label(row)})" for row in rows[:_SHOWN])
-    return f"; did you mean {' or '.join(shown)}?"

@@ -34,7 +34,7 @@ def refused(run_script, tmp_path):
 @pytest.mark.parametrize(
     "content, message",
     [
-        ("", "ratings.csv: is empty; give a file with one row a line"),
+        ("", "ratings.csv: is empty; give a file with one row per line"),
         ("\n\n  \n", "ratings.csv: is empty"),
         ("user,item,rating\n", "ratings.csv: a header but no ratings"),
         ("u,i,3\nu,j\n", "ratings.csv:2: 2 fields, 3 expected as in line 1"),

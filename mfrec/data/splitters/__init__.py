@@ -5,7 +5,7 @@ held out; all other rows train:
 
     # my_splits.py            python train.py --split=my_splits.py:newest_items
     import numpy as np
-    from mfrec.data import splitters
+    from mfrec import splitters
 
     @splitters.register("newest_items", needs=("timestamps",), draws=False)
     def newest_items(interactions, random, *, test_fraction=0.1):

@@ -83,7 +83,7 @@ def leave_last_out(
     num_test = (num_rows >= (3 if has_validation else 2)).astype(np.int64)
     num_validation = num_test if has_validation else np.zeros_like(num_test)
     is_untimed = interactions.timestamps is None
-    notes = ("no timestamps: file order counts as time",) if is_untimed else ()
+    notes: tuple[str, ...] = ("no timestamps: file order counts as time",) if is_untimed else ()
     notes += _note_untested(num_rows, num_test)
     return _first_of_each_user(interactions, latest_first, num_test, num_validation, notes)
 
@@ -107,7 +107,7 @@ def temporal(
     num_validation, num_test = _shares(len(interactions), validation_fraction, test_fraction)
     if num_test + num_validation >= len(interactions):
         raise InputError(NOTHING_LEFT)
-    times = interactions.timestamps
+    times = np.asarray(interactions.timestamps)
     in_order = np.sort(times)
     is_test = times > in_order[-num_test - 1]
     is_validation = (times > in_order[-num_test - num_validation - 1]) & ~is_test
@@ -116,7 +116,7 @@ def temporal(
         ("test", is_test.sum(), num_test),
     )
     off = [f"{part} has {size:,}, not {wanted:,}" for part, size, wanted in sizes if size != wanted]
-    notes = ()
+    notes: tuple[str, ...] = ()
     if off:
         together = "ratings of one time stay together, on the earlier side of a cut"
         notes = (f"{together}: {' and '.join(off)}",)
@@ -186,7 +186,7 @@ def held_out_users(
     is_in = {part: np.isin(interactions.user_ids, own) for part, own in users_of.items()}
     parts = {part: is_in[part] & is_usable & ~is_folded for part in is_in}
     numbers = [len(np.unique(interactions.user_ids[rows])) for rows in parts.values()]
-    notes = (
+    notes: tuple[str, ...] = (
         f"{count_of(numbers[0], 'user')} held out for validation, {numbers[1]:,} for the test; "
         f"{is_folded.sum():,} of their {count_of(len(usable), 'rating')} are folded in",
     )
@@ -197,7 +197,8 @@ def held_out_users(
             "only one",
         )
     return HeldOut(
-        **parts,
+        parts["validation"],
+        parts["test"],
         histories={part: is_in[part] & is_folded for part in is_in},
         left_out=left_out,
         notes=notes,

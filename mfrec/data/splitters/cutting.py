@@ -62,7 +62,8 @@ def ready_made(
     given = {name: part for name, part in parts.items() if part is not None}
     distinct = {name: part.without_repeats() for name, part in given.items()}
     repeated = sum(map(len, given.values())) - sum(map(len, distinct.values()))
-    return SplitRecipe(**distinct, repeated_pairs=repeated)
+    validation, test = distinct.get("validation"), distinct.get("test")
+    return SplitRecipe(distinct["train"], validation, test, repeated_pairs=repeated)
 
 
 def with_validation(
