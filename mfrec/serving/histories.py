@@ -1,4 +1,4 @@
-"""What a person types: names in files, and histories of items with ratings."""
+"""Typed input: names in files, and histories of items with ratings."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from mfrec.errors import InputError
 
 
 def read_names(path: str | Path) -> list[str]:
-    """Reads raw ids or labels, one a line, exactly as they stand there; empty lines aside.
+    """Return raw ids or labels from a file, one per line, unchanged; empty lines are skipped.
 
     Raises:
         InputError: the file is missing, not UTF-8 or empty.
@@ -21,24 +21,24 @@ def read_names(path: str | Path) -> list[str]:
         raise InputError(f"{path}: not UTF-8; convert the file") from None
     names = [line for line in text.split("\n") if line]
     if not names:
-        raise InputError(f"{path}: empty; one name a line is expected")
+        raise InputError(f"{path}: empty; one name per line is expected")
     return names
 
 
 def parse_history(
     text: str, is_item: Callable[[str], bool]
 ) -> tuple[list[tuple[str, float | None]], list[str]]:
-    """'item:rating,item:rating' or 'item,item', or @FILE with one `item` or `item:rating` a line.
+    """Parse 'item:rating,item:rating', 'item,item', or @FILE with `item[:rating]` lines.
 
-    Items may hold commas and colons: the longest stretch that names an item is one, and a colon
-    with a number behind it starts a rating only where the whole names no item.
+    Names of items may contain commas and colons: the longest stretch that names an item is taken,
+    and a colon followed by a number starts a rating only if the whole names no item.
 
     Args:
-        text: what was typed.
-        is_item: whether a text names an item.
+        text: the typed text.
+        is_item: returns whether a text names an item.
 
     Returns:
-        Items with their ratings, None where none is given; and the names that are no items.
+        The items with their ratings (None without one), and the names that are no items.
 
     Raises:
         InputError: the file cannot be read.
@@ -60,7 +60,7 @@ def parse_history(
 
 
 def _entry(text: str, is_item: Callable[[str], bool]) -> tuple[str, float | None]:
-    """An item and its rating, if it has one."""
+    """Return an item and its rating, if it has one."""
     item, colon, number = text.rpartition(":")
     if not colon or is_item(text):
         return text, None

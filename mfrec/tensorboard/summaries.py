@@ -193,8 +193,9 @@ class Summaries:
             if part == "test":
                 summaries.append(_histogram("prediction_error", predictions - held_out.ratings))
             self._write(part, step, summaries)
-        embedding = model.item_vectors()[:, : model.embedding_dim].numpy()
-        projector.write(self._path / "summary", embedding, split.train)
+        if model.has_vectors:
+            embeddings, _ = model.split_item_vectors(model.item_vectors())
+            projector.write(self._path / "summary", embeddings.numpy(), split.train)
 
     def _final(self, part: str, metrics: dict[str, float], step: int) -> None:
         """Metrics that stand for the run as a whole."""
