@@ -1,9 +1,16 @@
-"""Typed input: names in files, and histories of items with ratings."""
+"""Input of requests: names in files, and histories of items with ratings.
+
+`is_in_range` and `is_liked` take numpy arrays and tensors alike; nothing here loads TensorFlow.
+"""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from mfrec.data.interactions import UNKNOWN
 from mfrec.errors import InputError
 
 
@@ -21,7 +28,7 @@ def read_names(path: str | Path) -> list[str]:
         raise InputError(f"{path}: not UTF-8; convert the file") from None
     names = [line for line in text.split("\n") if line]
     if not names:
-        raise InputError(f"{path}: empty; one name per line is expected")
+        raise InputError(f"{path}: empty; one name a line is expected")
     return names
 
 
@@ -69,3 +76,66 @@ def _entry(text: str, is_item: Callable[[str], bool]) -> tuple[str, float | None
     except ValueError:
         return text, None
     return (item.strip(), rating) if math.isfinite(rating) else (text, None)
+
+
+def is_in_range(ratings: Any, rating_range: tuple[float, float]) -> Any:
+    """Return which ratings lie between the lowest and the highest, bool of their shape."""
+    low, high = rating_range
+    return (ratings >= low) & (ratings <= high)
+
+
+def is_liked(item_ids: Any, ratings: Any, min_rating: float | None) -> Any:
+    """Return which rows of histories make a user's vector: known items rated high enough.
+
+    Args:
+        item_ids: int32 of any shape, UNKNOWN for none.
+        ratings: float32 of the same shape.
+        min_rating: the lowest rating that counts; None if all do.
+
+    Returns:
+        bool of the same shape.
+    """
+    is_known = item_ids != UNKNOWN
+    return is_known if min_rating is None else is_known & (ratings >= min_rating)
+
+
+def check_history(
+    items: Sequence[Any],
+    item_ids: np.ndarray,
+    ratings: Sequence[float] | None,
+    rating_range: tuple[float, float] | None,
+    min_rating: float | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows of a history that count, as `FoldIn` takes them.
+
+    Args:
+        items: as named in the request, for errors.
+        item_ids: their ids, int32 [n], UNKNOWN for items that the run does not know.
+        ratings: of the items, [n]; None if there are none.
+        rating_range: the lowest and the highest rating where the run predicts ratings, else None.
+        min_rating: the lowest rating that counts; None if all do.
+
+    Returns:
+        Item ids int32 [m], ratings float32 [m] (1 without any), and weights 1, float32 [m].
+
+    Raises:
+        InputError: no item counts, or ratings that are missing, too few, or out of range.
+    """
+    if ratings is None and rating_range:
+        raise InputError("the run predicts ratings: give one with every item of the history")
+    values = np.ones(len(item_ids), np.float32) if ratings is None else np.float32(ratings)
+    if len(values) != len(item_ids):
+        raise InputError(f"{len(values)} ratings for a history of {len(item_ids)} items")
+    if rating_range:
+        low, high = rating_range
+        for position in np.flatnonzero(~is_in_range(values, rating_range)).tolist():
+            raise InputError(
+                f"rating {values[position]:g} of item '{items[position]}': the run's are from "
+                f"{low:g} to {high:g}"
+            )
+    min_rating = None if ratings is None else min_rating
+    counted = is_liked(item_ids, values, min_rating)
+    if not counted.any():
+        rated = "" if min_rating is None else f" rated {min_rating:g} or higher"
+        raise InputError(f"the history holds no item{rated} that the run knows")
+    return item_ids[counted], values[counted], np.ones(counted.sum(), np.float32)

@@ -77,20 +77,3 @@ def cosines(units: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         rows: int32 [B].
     """
     return tf.matmul(tf.gather(units, rows), units, transpose_b=True)
-
-
-def is_in_range(ratings: tf.Tensor, rating_range: tf.Tensor) -> tf.Tensor:
-    """Return which ratings lie within the lowest and the highest of `rating_range`, float32 [2]."""
-    return (ratings >= rating_range[0]) & (ratings <= rating_range[1])
-
-
-def is_liked(item_ids: tf.Tensor, ratings: tf.Tensor, min_rating: float | None) -> tf.Tensor:
-    """Return which rows of histories a user's vector is made from: known items rated high enough.
-
-    Args:
-        item_ids: int32, UNKNOWN for none.
-        ratings: float32 of the same shape.
-        min_rating: the lowest rating that counts; None if all do.
-    """
-    is_known = item_ids != UNKNOWN
-    return is_known if min_rating is None else is_known & (ratings >= min_rating)

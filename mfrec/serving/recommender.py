@@ -28,6 +28,7 @@ from mfrec.models import Model
 from mfrec.quiet_tensorflow import tf
 from mfrec.runs.run_folder import RunFolder
 from mfrec.serving import explanations, lists
+from mfrec.serving.histories import check_history
 from mfrec.serving.ranked import RankedItem, RankedUser, UserList, ranked
 from mfrec.training.fold_in import FoldIn
 
@@ -172,11 +173,10 @@ class Recommender:
             items: the history, raw ids or labels; the last of repeated items counts.
             ratings: of these items; required where the run predicts ratings. Where the run ranks
                 items rated at least --min_rating, items with a lower rating do not count as liked.
-            k: length of the list, at least 1.
             exclude_seen: whether the history is left out.
-            candidates: the only items that may be recommended; all by default.
-            exclude: items that may not be recommended.
             on_unknown: "error" for unknown items; anything else ignores them.
+
+        The other arguments are those of `recommend`.
 
         Raises:
             InputError: k below 1, an unknown name, no item that counts, or ratings that are
@@ -184,24 +184,9 @@ class Recommender:
         """
         k, allowed = _checked(k), self._allowed(candidates, exclude, on_unknown)
         ids = self.item_ids(items, on_unknown)
-        if ratings is None and self.predicts_ratings:
-            raise InputError("the run predicts ratings: give one with every item of the history")
-        values = np.ones(len(ids), np.float32) if ratings is None else np.float32(ratings)
-        if len(values) != len(ids):
-            raise InputError(f"{len(values)} ratings for a history of {len(ids)} items")
-        low, high = self.model.rating_range.numpy().tolist()
-        if self.predicts_ratings:
-            for position in np.flatnonzero(~lists.is_in_range(values, (low, high))).tolist():
-                raise InputError(
-                    f"rating {values[position]:g} of item '{items[position]}': the run's are from "
-                    f"{low:g} to {high:g}"
-                )
-        min_rating = None if ratings is None else self.config.positives.min_rating
-        counted = lists.is_liked(ids, values, min_rating)
-        if not counted.any():
-            rated = "" if min_rating is None else f" rated {min_rating:g} or higher"
-            raise InputError(f"the history holds no item{rated} that the run knows")
-        history = (ids[counted], values[counted], np.ones(counted.sum(), np.float32))
+        rating_range = self.model.rating_range.numpy().tolist() if self.predicts_ratings else None
+        min_rating = self.config.positives.min_rating
+        history = check_history(items, ids, ratings, rating_range, min_rating)
         user_vectors = self.fold_in(*(tf.constant(column[np.newaxis]) for column in history))
         scores = self._vector_scores(finite(user_vectors))
         left_out = lists.places(tf.constant(ids[np.newaxis])) if exclude_seen else None

@@ -52,13 +52,6 @@ def test_cosines_of_rows_with_all_rows():
     assert found == pytest.approx(np.array([[0.6, 1]]))
 
 
-def test_what_counts_in_a_history():
-    items, ratings = tf.constant([3, UNKNOWN, 4]), tf.constant([3.0, 5, 2.5])
-    assert lists.is_liked(items, ratings, 3.0).numpy().tolist() == [True, False, False]
-    assert lists.is_liked(items, ratings, None).numpy().tolist() == [True, False, True]
-    assert lists.is_in_range(ratings, tf.constant([2.5, 3])).numpy().tolist() == [True, False, True]
-
-
 def test_a_graph_answers_as_eager_calls_do():
     def answer(scores, k, history):
         left_out = lists.places(history)
