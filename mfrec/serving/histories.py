@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mfrec.data.interactions import UNKNOWN
+from mfrec.data.vocabulary import UNKNOWN
 from mfrec.errors import InputError
 
 

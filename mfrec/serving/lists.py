@@ -6,7 +6,7 @@ the scores, item).
 
 import numpy as np
 
-from mfrec.data.interactions import UNKNOWN
+from mfrec.data.vocabulary import UNKNOWN
 from mfrec.evaluation.top_items import best_items
 from mfrec.quiet_tensorflow import tf
 

@@ -20,7 +20,8 @@ import numpy as np
 
 from mfrec import losses
 from mfrec.config.settings import Config
-from mfrec.data.interactions import UNKNOWN, Interactions, Vocabulary
+from mfrec.data.interactions import Interactions
+from mfrec.data.vocabulary import UNKNOWN, Vocabulary, as_raw_id, as_sequence
 from mfrec.errors import InputError, did_you_mean
 from mfrec.evaluation.top_items import ItemsByUser, users_per_block
 from mfrec.losses import Loss
@@ -33,10 +34,6 @@ from mfrec.serving.ranked import RankedItem, RankedUser, UserList, ranked
 from mfrec.training.fold_in import FoldIn
 
 ON_UNKNOWN = ("error", "popular", "skip")
-
-# Raw ids that a misspelt one is compared with: this many take about a second.
-_SPELLINGS = 50_000
-_SHOWN = 3
 
 
 class Recommender:
@@ -147,7 +144,7 @@ class Recommender:
             users: raw ids or labels; all users of the run by default. Skipped users yield nothing.
         """
         k = _checked(k)
-        names = self.users.raw_ids if users is None else [str(user) for user in users]
+        names = self.users.raw_ids if users is None else as_sequence(users)
         ids = self.user_ids(names, on_unknown)
         if on_unknown == "skip":
             names = [name for name, row in zip(names, ids, strict=True) if row != UNKNOWN]
@@ -277,11 +274,11 @@ class Recommender:
             InputError: an unknown user, if `on_unknown` is "error"; or another `on_unknown` than
                 the three.
         """
-        return _ids(self.users, names, "user", on_unknown)
+        return _resolve(self.users, names, "user", on_unknown)
 
     def item_ids(self, names: Iterable[Any], on_unknown: str = "error") -> np.ndarray:
         """Return the ids of items named by raw id or label; like `user_ids`."""
-        return _ids(self.items, names, "item", on_unknown)
+        return _resolve(self.items, names, "item", on_unknown)
 
     def _check_vectors(self, lacking: str) -> None:
         if not self.model.has_vectors:
@@ -293,8 +290,7 @@ class Recommender:
     @cached_property
     def popularity(self) -> tf.Tensor:
         """The number of users who have each item, float32 [num_items]."""
-        counts = np.bincount(self.seen.item_ids, minlength=len(self.items))
-        return tf.constant(counts, tf.float32)
+        return tf.constant(self.seen.users_per_item, tf.float32)
 
     @cached_property
     def item_units(self) -> tf.Tensor:
@@ -332,7 +328,7 @@ class Recommender:
 
     def _user_lists(
         self,
-        names: Sequence[str],
+        names: Sequence[Any],
         ids: np.ndarray,
         k: int,
         exclude_seen: bool,
@@ -345,7 +341,8 @@ class Recommender:
             if exclude_seen:
                 left_out = np.stack(self.seen.select(block), axis=1).astype(np.int32)
             found = self._ranked_items(lists.best(self._scores(block), k, allowed, left_out))
-            yield from map(UserList, names[start : start + size], block.tolist(), found)
+            block_names = map(as_raw_id, names[start : start + size])
+            yield from map(UserList, block_names, block.tolist(), found)
 
     def _allowed(
         self, candidates: Iterable[Any] | None, exclude: Iterable[Any] | None, on_unknown: str
@@ -392,30 +389,15 @@ def _nearest(units: tf.Tensor, row: int, k: int) -> tuple[np.ndarray, np.ndarray
     return rows[0].numpy(), cosines[0].numpy()
 
 
-def _ids(vocabulary: Vocabulary, names: Iterable[Any], what: str, on_unknown: str) -> np.ndarray:
+def _resolve(
+    vocabulary: Vocabulary, names: Iterable[Any], what: str, on_unknown: str
+) -> np.ndarray:
     """Return the ids of names, int32 [n]; see `Recommender.user_ids`."""
     if on_unknown not in ON_UNKNOWN:
         raise InputError(f"on_unknown={on_unknown}: unknown{did_you_mean(on_unknown, ON_UNKNOWN)}")
-    names = [str(name) for name in names]
-    ids = vocabulary.lookup(names)
-    for position in np.flatnonzero(ids == UNKNOWN).tolist():
-        name = names[position]
-        ids[position] = vocabulary.row(name)
-        if ids[position] == UNKNOWN and on_unknown == "error":
-            hint = _suggestion(vocabulary, name)
-            raise InputError(f"the run knows no {what} '{name}'{hint}")
+    names = as_sequence(names)
+    ids = vocabulary.resolve(names)
+    if on_unknown == "error" and UNKNOWN in ids:
+        name = as_raw_id(names[np.argmin(ids)])
+        raise InputError(f"the run knows no {what} '{name}'{vocabulary.suggestion(name)}")
     return ids
-
-
-def _suggestion(vocabulary: Vocabulary, name: str) -> str:
-    """Return '; did you mean …?', or ""."""
-    wanted = name.casefold()
-    rows = vocabulary.labelled(name) or [
-        row
-        for row, label in enumerate(vocabulary.labels or ())
-        if wanted and wanted in label.casefold()
-    ]
-    if not rows:
-        return did_you_mean(name, vocabulary.raw_ids[:_SPELLINGS], otherwise="")
-    shown = (f"{vocabulary.raw_ids[row]} ({vocabulary.label(row)})" for row in rows[:_SHOWN])
-    return f"; did you mean {' or '.join(shown)}?"

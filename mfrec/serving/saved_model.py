@@ -31,7 +31,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mfrec.data.interactions import UNKNOWN, Vocabulary
+from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError, first_line
 from mfrec.files import new_folder
 from mfrec.quiet_tensorflow import tf

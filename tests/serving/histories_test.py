@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mfrec.data.interactions import UNKNOWN
+from mfrec.data.vocabulary import UNKNOWN
 from mfrec.errors import InputError
 from mfrec.quiet_tensorflow import tf
 from mfrec.serving.histories import is_in_range, is_liked, parse_history, read_names

@@ -6,7 +6,7 @@ import pytest
 from helpers import planted
 from mfrec import losses
 from mfrec.config.settings import Config
-from mfrec.data.interactions import UNKNOWN
+from mfrec.data.vocabulary import UNKNOWN
 from mfrec.errors import InputError
 from mfrec.models import SVDpp
 from mfrec.quiet_tensorflow import tf
