@@ -36,11 +36,6 @@ def is_among(item_ids: tf.Tensor, num_items: int) -> tf.Tensor:
     return tf.scatter_nd(found, tf.ones_like(found[:, 0]), shape) > 0
 
 
-def or_popular(scores: tf.Tensor, known: tf.Tensor, popularity: tf.Tensor) -> tf.Tensor:
-    """Return the scores, with popularity [num_items] in the rows that are not `known`, bool [B]."""
-    return tf.where(known[:, tf.newaxis], scores, popularity)
-
-
 def best(
     scores: tf.Tensor,
     k: int | tf.Tensor,

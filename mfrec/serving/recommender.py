@@ -316,15 +316,16 @@ class Recommender:
     def _scores(self, user_ids: np.ndarray) -> tf.Tensor:
         """Return the scores of all items; popularity for UNKNOWN users, float32 [B, num_items]."""
         known = user_ids != UNKNOWN
-        rows = tf.constant(np.maximum(user_ids, 0))
+        known_ids = tf.constant(user_ids[known])
         if self.model.has_vectors:
-            user_vectors = self.model.user_vectors(rows)
-            finite(user_vectors[known])
-            scores = self._vector_scores(user_vectors)
+            scores = self._vector_scores(finite(self.model.user_vectors(known_ids)))
         else:
-            scores = self.model.score_catalogue(rows)
-            finite(scores[known])
-        return scores if known.all() else lists.or_popular(scores, known, self.popularity)
+            scores = finite(self.model.score_catalogue(known_ids))
+        if known.all():
+            return scores
+        # one row for all unknown users, behind those of the known ones
+        rows = np.where(known, np.cumsum(known) - 1, len(scores))
+        return tf.gather(tf.concat([scores, self.popularity[tf.newaxis]], axis=0), rows)
 
     def _user_lists(
         self,

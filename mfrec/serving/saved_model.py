@@ -156,7 +156,7 @@ class _Served(tf.Module):
             exclude: raw ids, string [B, M].
             include: raw ids, string [B, N].
         """
-        scores = lists.or_popular(scores, known, self._popularity)
+        scores = tf.where(known[:, tf.newaxis], scores, self._popularity)
         everything = tf.reduce_all(include == "", axis=1)[:, tf.newaxis]
         included = lists.is_among(self._item_ids.lookup(include), self._num_items)
         left_out = tf.concat([left_out, self._item_ids.lookup(exclude)], axis=1)

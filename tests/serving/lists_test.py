@@ -41,11 +41,6 @@ def test_places_of_known_items_alone():
     assert among.numpy().tolist() == [[False, False, True], [False] * 3]
 
 
-def test_popular_items_in_the_rows_of_unknown_users():
-    found = lists.or_popular(SCORES, tf.constant([False, True]), tf.constant([9.0, 8, 7, 6, 5]))
-    assert found.numpy().tolist() == [[9, 8, 7, 6, 5], [1, 1, 2, 2, 0]]
-
-
 def test_cosines_of_rows_with_all_rows():
     units = tf.constant([[1, 0], [0.6, 0.8]], tf.float32)
     found = lists.cosines(units, tf.constant([1])).numpy()

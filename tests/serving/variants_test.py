@@ -72,6 +72,9 @@ def test_lists_follow_the_scores(name, loss):
         assert [item.item for item in found.items] == [f"i{item}" for item in order]
         expected = row[order]
         assert [item.score for item in found.items] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    popular = r.recommend("nobody", on_unknown="popular")
+    found = [one.items for one in r.recommend_all(["u2", "nobody"], on_unknown="popular")]
+    assert found == [r.recommend("u2"), popular]
     low, high = TRAIN.ratings.min(), TRAIN.ratings.max()
     expected = np.clip(scores[2, 5], low, high) if loss == "mse" else scores[2, 5]
     assert r.predict("u2", "i5") == pytest.approx(expected, rel=1e-5, abs=1e-5)
