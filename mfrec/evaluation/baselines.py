@@ -13,7 +13,8 @@ Of rankings: random scores, and popularity, the number of training users who hav
 
 import numpy as np
 
-from mfrec.data.interactions import UNKNOWN, Interactions
+from mfrec.data.interactions import Interactions
+from mfrec.data.vocabulary import UNKNOWN
 from mfrec.quiet_tensorflow import tf
 
 ITEM_DAMPING = 5.0
@@ -34,21 +35,23 @@ class DampedBiases:
         ratings = train.ratings.astype(np.float64)
         self.mean = ratings.mean()
         self._item_bias = _damped_means(
-            train.item_ids, ratings - self.mean, train.num_items, ITEM_DAMPING
+            train.item_ids, ratings - self.mean, train.item_counts, ITEM_DAMPING
         )
         residuals = ratings - self.mean - self._item_bias[train.item_ids]
-        self._user_bias = _damped_means(train.user_ids, residuals, train.num_users, USER_DAMPING)
+        self._user_bias = _damped_means(train.user_ids, residuals, train.user_counts, USER_DAMPING)
 
     def predict(self, user_ids: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
         """Return the predictions of pairs, float64 [n]; an UNKNOWN id has a bias of 0."""
         return self.mean + self._user_bias[user_ids] + self._item_bias[item_ids]
 
 
-def _damped_means(ids: np.ndarray, values: np.ndarray, rows: int, damping: float) -> np.ndarray:
+def _damped_means(
+    ids: np.ndarray, values: np.ndarray, counts: np.ndarray, damping: float
+) -> np.ndarray:
     """Return Σ values / (n + damping) of every row, float64 [rows + 1]; the last is UNKNOWN's 0."""
     assert UNKNOWN == -1
-    sums = np.bincount(ids, values, minlength=rows + 1)
-    return sums / (np.bincount(ids, minlength=rows + 1) + damping)
+    sums = np.bincount(ids, values, minlength=len(counts))
+    return np.append(sums / (counts + damping), 0.0)
 
 
 def random_scores(user_ids: tf.Tensor, num_items: int, seed: int) -> tf.Tensor:
@@ -63,10 +66,10 @@ def random_scores(user_ids: tf.Tensor, num_items: int, seed: int) -> tf.Tensor:
     return tf.cast(tf.bitwise.right_shift(hashes, np.uint32(8)), tf.float32)
 
 
-def popularity_scores(user_ids: tf.Tensor, users_of_item: np.ndarray) -> tf.Tensor:
+def popularity_scores(user_ids: tf.Tensor, users_per_item: np.ndarray) -> tf.Tensor:
     """Return every item's number of users for each of these users, float32 [B, num_items]."""
-    scores = tf.constant(users_of_item, tf.float32)
-    return tf.broadcast_to(scores, (tf.shape(user_ids)[0], len(users_of_item)))
+    scores = tf.constant(users_per_item, tf.float32)
+    return tf.broadcast_to(scores, (tf.shape(user_ids)[0], len(users_per_item)))
 
 
 def _hashed(values: tf.Tensor) -> tf.Tensor:

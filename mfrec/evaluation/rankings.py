@@ -22,7 +22,8 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from mfrec.data.interactions import UNKNOWN, Interactions
+from mfrec.data.interactions import Interactions
+from mfrec.data.vocabulary import UNKNOWN
 from mfrec.errors import InputError
 from mfrec.evaluation import baselines, metrics, ranks, significance
 from mfrec.evaluation.top_items import CHUNK, ItemsByUser, best_items, users_per_block
@@ -150,12 +151,12 @@ class RankingEvaluator:
         popularity = train if popularity is None else popularity
         popularity = popularity.encode(popularity.users, train.items)
         had = ItemsByUser.from_parts(popularity, [popularity])
-        self._users_of_item = np.bincount(had.item_ids, minlength=train.num_items)
+        self._users_per_item = had.users_per_item
         self._num_training_users = np.count_nonzero(had.counts)
         self._jit_compile = jit_compile
         self._baselines: dict[str, Score] = {
             "random": partial(baselines.random_scores, num_items=train.num_items, seed=seed),
-            "popularity": partial(baselines.popularity_scores, users_of_item=self._users_of_item),
+            "popularity": partial(baselines.popularity_scores, users_per_item=self._users_per_item),
         }
         self._compiled: dict[Score, Callable[..., tuple[tf.Tensor, tf.Tensor]]] = {}
 
@@ -203,7 +204,7 @@ class RankingEvaluator:
         ) | {"auc": metrics.auc(ranking.better, ranking.owners, num_positives, num_candidates)}
         of_all_lists = {}
         if self._negatives is None:
-            popularity = np.maximum(self._users_of_item, 1) / self._num_training_users
+            popularity = np.maximum(self._users_per_item, 1) / self._num_training_users
             for k in self._cutoffs:
                 lists = ranking.lists[:, :k]
                 counts = np.bincount(lists[lists >= 0], minlength=self._train.num_items)

@@ -5,7 +5,8 @@ All predictions are clipped to the training ratings' range, the model's by the m
 
 import numpy as np
 
-from mfrec.data.interactions import Interactions, Vocabulary
+from mfrec.data.interactions import Interactions
+from mfrec.data.vocabulary import Vocabulary
 from mfrec.evaluation.baselines import DampedBiases
 from mfrec.evaluation.metrics import rating_errors
 from mfrec.models import Model

@@ -1,13 +1,12 @@
-"""How sure a mean over users is, and a difference between two of them.
+"""Confidence intervals of means over users, and significance of differences between two runs.
 
-The users are taken as a sample of those who could have come. The *bootstrap* draws as many of
-them again, with replacement, a thousand times; between the 2.5th and the 97.5th percentile of
-the means lies the 95 % interval (Efron and Tibshirani 1993, "An introduction to the
-bootstrap", chapter 13). The *paired randomization test* asks whether two systems could have
-swapped names: it flips the sign of each user's difference with probability 1/2, ten thousand
-times, and p is the share of mean differences at least as far from 0 as the real one
-(Smucker, Allan, Carterette 2007, "A comparison of statistical significance tests for
-information retrieval evaluation"). Both depend on the values and the seed alone.
+The users are treated as a sample. The *bootstrap* resamples them with replacement a thousand
+times; the 95 % interval reaches from the 2.5th to the 97.5th percentile of the means (Efron and
+Tibshirani 1993, "An introduction to the bootstrap", chapter 13). The *paired randomization test*
+asks whether the two systems are interchangeable: it flips the sign of each user's difference with
+probability 1/2, ten thousand times, and p is the share of mean differences at least as far from 0
+as the observed one (Smucker, Allan, Carterette 2007, "A comparison of statistical significance
+tests for information retrieval evaluation"). Both depend on the values and the seed alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,11 +24,11 @@ _BLOCK_BYTES = 1 << 26
 
 @dataclass(frozen=True, eq=False)
 class PerUser:
-    """Metrics of single users, under the names that other runs know them by.
+    """Metrics of each user, by raw id, so that runs can be compared.
 
     Attributes:
         users: raw ids, distinct.
-        metrics: float64 [num_users] by the metric's name.
+        metrics: float64 [num_users] by name.
     """
 
     users: Sequence[str]
@@ -38,7 +37,7 @@ class PerUser:
 
 @dataclass(frozen=True)
 class Difference:
-    """What sets two runs apart in one metric, over the users that both have measured.
+    """The difference of two runs in one metric, over the users that both have evaluated.
 
     Attributes:
         first: mean of the first run.
@@ -60,9 +59,9 @@ class Comparison:
     """Two runs side by side.
 
     Attributes:
-        num_users: users that both have measured.
-        only_first: users that only the first has measured; they are left out.
-        only_second: users that only the second has measured; they are left out.
+        num_users: users that both have evaluated.
+        only_first: users that only the first has evaluated; they are left out.
+        only_second: users that only the second has evaluated; they are left out.
         differences: by metric, in the first run's order.
     """
 
@@ -73,13 +72,13 @@ class Comparison:
 
 
 def bootstrap_intervals(values: np.ndarray, seed: int = 0) -> np.ndarray:
-    """95 % percentile intervals of the columns' means, float64 [num_metrics, 2].
+    """Return 95 % percentile intervals of the columns' means, float64 [num_metrics, 2].
 
-    All columns are drawn together. How often a user is drawn is a weight, so that a block of
-    resamples is one matrix product.
+    All columns share the draws. The number of times a user is drawn is a weight, so that a block
+    of resamples is one matrix product.
 
     Args:
-        values: one row a user, float64 [num_users, num_metrics], num_users > 0.
+        values: one row per user, float64 [num_users, num_metrics], num_users > 0.
         seed: fixes the draws.
     """
     random = np.random.default_rng(seed)
@@ -93,22 +92,22 @@ def bootstrap_intervals(values: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def randomization_test(differences: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Two-sided p of the columns' means under random signs, float64 [num_metrics].
+    """Return two-sided p of the columns' means under random signs, float64 [num_metrics].
 
-    p = (1 + how many of the n flipped means are as far from 0) / (1 + n).
+    p = (1 + number of the n flipped means at least as far from 0) / (1 + n).
 
     Args:
-        differences: paired differences, one row a user, float64 [num_users, num_metrics].
+        differences: paired differences, one row per user, float64 [num_users, num_metrics].
         seed: fixes the signs.
     """
     random = np.random.default_rng(seed)
     users = len(differences)
     total = differences.sum(axis=0)
-    # sums in another order differ in their last digits; equally far must stay equally far
+    # sums in another order differ in their last digits: equal distances must stay equal
     far = np.abs(total) - 1e-9 * np.abs(differences).sum(axis=0)
     farther = np.zeros(differences.shape[1], np.int64)
     for size in _blocks(PERMUTATIONS, users):
-        # whole words a row, so that the block size changes no draw
+        # whole words per row, so that the block size changes no draw
         bits = np.frombuffer(random.bytes(size * 8 * -(-users // 64)), np.uint8).reshape(size, -1)
         kept = np.unpackbits(bits, axis=1, count=users).astype(np.float64)
         farther += (np.abs(2 * kept @ differences - total) >= far).sum(axis=0)
@@ -116,11 +115,11 @@ def randomization_test(differences: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def compare(first: PerUser, second: PerUser, seed: int = 0) -> Comparison:
-    """Compares two runs, user by user, in every metric that both have.
+    """Compare two runs, user by user, in every metric that both have.
 
     Args:
         first: e.g. `PerUser(train.users.take(result.user_ids).raw_ids, result.per_user)`.
-        second: the run to compare with; its users may stand in another order.
+        second: the run to compare with; its users may be in another order.
         seed: fixes the draws.
 
     Raises:
@@ -133,9 +132,9 @@ def compare(first: PerUser, second: PerUser, seed: int = 0) -> Comparison:
         raise InputError("the two runs measured no user in common; compare runs of one data set")
     if not names:
         raise InputError("the two runs measured no metric in common; measure at the same cutoffs")
-    of_first, of_second = np.array(pairs).T
-    a = np.stack([first.metrics[name][of_first] for name in names], axis=1)
-    b = np.stack([second.metrics[name][of_second] for name in names], axis=1)
+    first_rows, second_rows = np.array(pairs).T
+    a = np.stack([first.metrics[name][first_rows] for name in names], axis=1)
+    b = np.stack([second.metrics[name][second_rows] for name in names], axis=1)
     rows_of_values = zip(
         a.mean(axis=0).tolist(),
         b.mean(axis=0).tolist(),
@@ -151,7 +150,7 @@ def compare(first: PerUser, second: PerUser, seed: int = 0) -> Comparison:
 
 
 def _blocks(rows: int, columns: int) -> Iterator[int]:
-    """Sizes of blocks of float64 rows that add up to `rows` and are bounded in memory."""
+    """Yield sizes of memory-bounded blocks of float64 rows that add up to `rows`."""
     size = max(1, _BLOCK_BYTES // (8 * columns))
     for start in range(0, rows, size):
         yield min(size, rows - start)

@@ -11,7 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
-from mfrec.data.interactions import UNKNOWN, Interactions
+from mfrec.data.interactions import Interactions
+from mfrec.data.vocabulary import UNKNOWN
 from mfrec.quiet_tensorflow import tf
 
 # Scores that lie together and are reduced first.
@@ -93,6 +94,11 @@ class ItemsByUser:
         """user · num_items + item, int64 [n], rising."""
         users = np.repeat(np.arange(len(self.counts)), self.counts)
         return users * self.num_items + self.item_ids
+
+    @cached_property
+    def users_per_item(self) -> np.ndarray:
+        """The number of users who have each item, int64 [num_items]."""
+        return np.bincount(self.item_ids, minlength=self.num_items)
 
     @cached_property
     def _ends(self) -> np.ndarray:

@@ -1,11 +1,11 @@
-"""An index of approximate nearest neighbours over the item vectors, by faiss.
+"""Approximate nearest neighbours: a faiss index of the item vectors.
 
 The vectors have the biases folded in, so that the largest inner products with a user's vector are
 that user's best items. The index is an inverted file (Jégou, Douze, Schmid 2011, "Product
 quantization for nearest neighbor search", without the quantization): k-means puts the items into
 about 4√n cells, and a search looks into the cells whose centres have the largest inner products
-with the query. Into how many is settled by measuring: a quarter more until the lists of half of
-some users are good enough; what is reported is measured on the other half.
+with the query. The number of cells to search is measured: it grows by a quarter until the lists of
+half of a sample of users are good enough; the reported quality is measured on the other half.
 """
 
 import time
@@ -21,21 +21,21 @@ except ImportError:
     raise InputError("an index needs faiss: pip install 'mfrec[ann]'") from None
 
 K = 10
-# What the users that it is settled by must find; a little above the 0.95 that others are to find.
+# The recall that the first half must reach, a little above the 0.95 that others should reach.
 _RECALL = 0.96
 _NUM_QUERIES = 1000
-# faiss's own least number of points from which k-means learns a centre.
+# faiss's own minimum of points per centre for k-means.
 _ITEMS_PER_CELL = 39
 
 
 @dataclass(frozen=True)
 class Quality:
-    """How an index compares with exact search, faiss's own, at the same number of threads.
+    """An index compared with faiss's exact search at the same number of threads.
 
     Attributes:
-        recall: share of the exact best 10 items that are among those of the index.
-        times_as_fast: seconds of exact search of all queries at once, over those of the index.
-        num_queries: users that it was measured on.
+        recall: share of the exact best 10 items that the index finds.
+        times_as_fast: seconds of exact search for all queries at once, divided by the index's.
+        num_queries: users it was measured on.
         num_cells: cells of the index.
         searched_cells: cells that a search looks into, at most `num_cells`.
     """
@@ -54,10 +54,10 @@ class Quality:
 
 
 def build(item_vectors: np.ndarray, user_vectors: np.ndarray) -> tuple[faiss.Index, Quality]:
-    """The index of these items, and its quality for these users.
+    """Return an index of these items and its quality for these users.
 
     Args:
-        item_vectors: float32 [num_items, dim]; the row is the item's number in the index.
+        item_vectors: float32 [num_items, dim]; an item's row is its number in the index.
         user_vectors: float32 [num_users, dim], at least 2.
     """
     num_items, dim = item_vectors.shape
@@ -69,11 +69,11 @@ def build(item_vectors: np.ndarray, user_vectors: np.ndarray) -> tuple[faiss.Ind
     exact = faiss.IndexFlatIP(dim)
     exact.add(item_vectors)
     queries = np.random.default_rng(0).permutation(user_vectors)[:_NUM_QUERIES]
-    settling, measuring = np.array_split(queries, 2)
+    tuning, measuring = np.array_split(queries, 2)
     k = min(K, num_items)
-    expected, _ = _search(exact, settling, k)
+    expected, _ = _search(exact, tuning, k)
     index.nprobe = 1
-    while index.nprobe < num_cells and _recall(_search(index, settling, k)[0], expected) < _RECALL:
+    while index.nprobe < num_cells and _recall(_search(index, tuning, k)[0], expected) < _RECALL:
         index.nprobe = min(index.nprobe + 1 + index.nprobe // 4, num_cells)
 
     expected, exact_seconds = _search(exact, measuring, k)
@@ -84,12 +84,12 @@ def build(item_vectors: np.ndarray, user_vectors: np.ndarray) -> tuple[faiss.Ind
 
 
 def _search(index: faiss.Index, queries: np.ndarray, k: int) -> tuple[np.ndarray, float]:
-    """Rows of the k items with the largest inner products, int64 [B, k], and the seconds."""
+    """Return the rows of the k largest inner products, int64 [B, k], and the seconds."""
     started = time.perf_counter()
     _, rows = index.search(queries, k)
     return rows, time.perf_counter() - started
 
 
 def _recall(found: np.ndarray, expected: np.ndarray) -> float:
-    """Share of the expected rows, int64 [B, k], that are found."""
+    """Return the share of the expected rows, int64 [B, k], that are found."""
     return float((found[:, :, np.newaxis] == expected[:, np.newaxis]).any(axis=1).mean())

@@ -1,14 +1,21 @@
-"""What a person types: names in files, and histories of items with ratings."""
+"""Input of requests: names in files, and histories of items with ratings.
+
+`is_in_range` and `is_liked` take numpy arrays and tensors alike; nothing here loads TensorFlow.
+"""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from mfrec.data.vocabulary import UNKNOWN
 from mfrec.errors import InputError
 
 
 def read_names(path: str | Path) -> list[str]:
-    """Reads raw ids or labels, one a line, exactly as they stand there; empty lines aside.
+    """Return raw ids or labels from a file, one per line, unchanged; empty lines are skipped.
 
     Raises:
         InputError: the file is missing, not UTF-8 or empty.
@@ -28,17 +35,17 @@ def read_names(path: str | Path) -> list[str]:
 def parse_history(
     text: str, is_item: Callable[[str], bool]
 ) -> tuple[list[tuple[str, float | None]], list[str]]:
-    """'item:rating,item:rating' or 'item,item', or @FILE with one `item` or `item:rating` a line.
+    """Parse 'item:rating,item:rating', 'item,item', or @FILE with `item[:rating]` lines.
 
-    Items may hold commas and colons: the longest stretch that names an item is one, and a colon
-    with a number behind it starts a rating only where the whole names no item.
+    Names of items may contain commas and colons: the longest stretch that names an item is taken,
+    and a colon followed by a number starts a rating only if the whole names no item.
 
     Args:
-        text: what was typed.
-        is_item: whether a text names an item.
+        text: the typed text.
+        is_item: returns whether a text names an item.
 
     Returns:
-        Items with their ratings, None where none is given; and the names that are no items.
+        The items with their ratings (None without one), and the names that are no items.
 
     Raises:
         InputError: the file cannot be read.
@@ -60,7 +67,7 @@ def parse_history(
 
 
 def _entry(text: str, is_item: Callable[[str], bool]) -> tuple[str, float | None]:
-    """An item and its rating, if it has one."""
+    """Return an item and its rating, if it has one."""
     item, colon, number = text.rpartition(":")
     if not colon or is_item(text):
         return text, None
@@ -69,3 +76,66 @@ def _entry(text: str, is_item: Callable[[str], bool]) -> tuple[str, float | None
     except ValueError:
         return text, None
     return (item.strip(), rating) if math.isfinite(rating) else (text, None)
+
+
+def is_in_range(ratings: Any, rating_range: tuple[float, float]) -> Any:
+    """Return which ratings lie between the lowest and the highest, bool of their shape."""
+    low, high = rating_range
+    return (ratings >= low) & (ratings <= high)
+
+
+def is_liked(item_ids: Any, ratings: Any, min_rating: float | None) -> Any:
+    """Return which rows of histories make a user's vector: known items rated high enough.
+
+    Args:
+        item_ids: int32 of any shape, UNKNOWN for none.
+        ratings: float32 of the same shape.
+        min_rating: the lowest rating that counts; None if all do.
+
+    Returns:
+        bool of the same shape.
+    """
+    is_known = item_ids != UNKNOWN
+    return is_known if min_rating is None else is_known & (ratings >= min_rating)
+
+
+def check_history(
+    items: Sequence[Any],
+    item_ids: np.ndarray,
+    ratings: Sequence[float] | None,
+    rating_range: tuple[float, float] | None,
+    min_rating: float | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows of a history that count, as `FoldIn` takes them.
+
+    Args:
+        items: as named in the request, for errors.
+        item_ids: their ids, int32 [n], UNKNOWN for items that the run does not know.
+        ratings: of the items, [n]; None if there are none.
+        rating_range: the lowest and the highest rating where the run predicts ratings, else None.
+        min_rating: the lowest rating that counts; None if all do.
+
+    Returns:
+        Item ids int32 [m], ratings float32 [m] (1 without any), and weights 1, float32 [m].
+
+    Raises:
+        InputError: no item counts, or ratings that are missing, too few, or out of range.
+    """
+    if ratings is None and rating_range:
+        raise InputError("the run predicts ratings: give one with every item of the history")
+    values = np.ones(len(item_ids), np.float32) if ratings is None else np.float32(ratings)
+    if len(values) != len(item_ids):
+        raise InputError(f"{len(values)} ratings for a history of {len(item_ids)} items")
+    if rating_range:
+        low, high = rating_range
+        for position in np.flatnonzero(~is_in_range(values, rating_range)).tolist():
+            raise InputError(
+                f"rating {values[position]:g} of item '{items[position]}': the run's are from "
+                f"{low:g} to {high:g}"
+            )
+    min_rating = None if ratings is None else min_rating
+    counted = is_liked(item_ids, values, min_rating)
+    if not counted.any():
+        rated = "" if min_rating is None else f" rated {min_rating:g} or higher"
+        raise InputError(f"the history holds no item{rated} that the run knows")
+    return item_ids[counted], values[counted], np.ones(counted.sum(), np.float32)

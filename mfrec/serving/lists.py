@@ -6,7 +6,7 @@ the scores, item).
 
 import numpy as np
 
-from mfrec.data.interactions import UNKNOWN
+from mfrec.data.vocabulary import UNKNOWN
 from mfrec.evaluation.top_items import best_items
 from mfrec.quiet_tensorflow import tf
 
@@ -34,11 +34,6 @@ def is_among(item_ids: tf.Tensor, num_items: int) -> tf.Tensor:
     found = places(item_ids)
     shape = (tf.shape(item_ids)[0], num_items)
     return tf.scatter_nd(found, tf.ones_like(found[:, 0]), shape) > 0
-
-
-def or_popular(scores: tf.Tensor, known: tf.Tensor, popularity: tf.Tensor) -> tf.Tensor:
-    """Return the scores, with popularity [num_items] in the rows that are not `known`, bool [B]."""
-    return tf.where(known[:, tf.newaxis], scores, popularity)
 
 
 def best(
@@ -77,20 +72,3 @@ def cosines(units: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         rows: int32 [B].
     """
     return tf.matmul(tf.gather(units, rows), units, transpose_b=True)
-
-
-def is_in_range(ratings: tf.Tensor, rating_range: tf.Tensor) -> tf.Tensor:
-    """Return which ratings lie within the lowest and the highest of `rating_range`, float32 [2]."""
-    return (ratings >= rating_range[0]) & (ratings <= rating_range[1])
-
-
-def is_liked(item_ids: tf.Tensor, ratings: tf.Tensor, min_rating: float | None) -> tf.Tensor:
-    """Return which rows of histories a user's vector is made from: known items rated high enough.
-
-    Args:
-        item_ids: int32, UNKNOWN for none.
-        ratings: float32 of the same shape.
-        min_rating: the lowest rating that counts; None if all do.
-    """
-    is_known = item_ids != UNKNOWN
-    return is_known if min_rating is None else is_known & (ratings >= min_rating)

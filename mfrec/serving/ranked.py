@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mfrec.data.interactions import UNKNOWN, Vocabulary
+from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from mfrec.models import Model
 from mfrec.quiet_tensorflow import tf
 from mfrec.runs.run_folder import RunFolder
 from mfrec.serving import explanations, lists
+from mfrec.serving.histories import check_history
 from mfrec.serving.ranked import RankedItem, RankedUser, UserList, ranked
 from mfrec.training.fold_in import FoldIn
 
@@ -171,11 +172,10 @@ class Recommender:
             items: the history, raw ids or labels; the last of repeated items counts.
             ratings: of these items; required where the run predicts ratings. Where the run ranks
                 items rated at least --min_rating, items with a lower rating do not count as liked.
-            k: length of the list, at least 1.
             exclude_seen: whether the history is left out.
-            candidates: the only items that may be recommended; all by default.
-            exclude: items that may not be recommended.
             on_unknown: "error" for unknown items; anything else ignores them.
+
+        The other arguments are those of `recommend`.
 
         Raises:
             InputError: k below 1, an unknown name, no item that counts, or ratings that are
@@ -183,24 +183,9 @@ class Recommender:
         """
         k, allowed = _checked(k), self._allowed(candidates, exclude, on_unknown)
         ids = self.item_ids(items, on_unknown)
-        if ratings is None and self.predicts_ratings:
-            raise InputError("the run predicts ratings: give one with every item of the history")
-        values = np.ones(len(ids), np.float32) if ratings is None else np.float32(ratings)
-        if len(values) != len(ids):
-            raise InputError(f"{len(values)} ratings for a history of {len(ids)} items")
-        low, high = self.model.rating_range.numpy().tolist()
-        if self.predicts_ratings:
-            for position in np.flatnonzero(~lists.is_in_range(values, (low, high))).tolist():
-                raise InputError(
-                    f"rating {values[position]:g} of item '{items[position]}': the run's are from "
-                    f"{low:g} to {high:g}"
-                )
-        min_rating = None if ratings is None else self.config.positives.min_rating
-        counted = lists.is_liked(ids, values, min_rating)
-        if not counted.any():
-            rated = "" if min_rating is None else f" rated {min_rating:g} or higher"
-            raise InputError(f"the history holds no item{rated} that the run knows")
-        history = (ids[counted], values[counted], np.ones(counted.sum(), np.float32))
+        rating_range = self.model.rating_range.numpy().tolist() if self.predicts_ratings else None
+        min_rating = self.config.positives.min_rating
+        history = check_history(items, ids, ratings, rating_range, min_rating)
         user_vectors = self.fold_in(*(tf.constant(column[np.newaxis]) for column in history))
         scores = self._vector_scores(finite(user_vectors))
         left_out = lists.places(tf.constant(ids[np.newaxis])) if exclude_seen else None
@@ -291,11 +276,11 @@ class Recommender:
             InputError: an unknown user, if `on_unknown` is "error"; or another `on_unknown` than
                 the three.
         """
-        return _ids(self.users, names, "user", on_unknown)
+        return _resolve(self.users, names, "user", on_unknown)
 
     def item_ids(self, names: Iterable[Any], on_unknown: str = "error") -> np.ndarray:
         """Return the ids of items named by raw id or label; like `user_ids`."""
-        return _ids(self.items, names, "item", on_unknown)
+        return _resolve(self.items, names, "item", on_unknown)
 
     def _check_vectors(self, lacking: str) -> None:
         if not self.model.has_vectors:
@@ -307,8 +292,7 @@ class Recommender:
     @cached_property
     def popularity(self) -> tf.Tensor:
         """The number of users who have each item, float32 [num_items]."""
-        counts = np.bincount(self.seen.item_ids, minlength=len(self.items))
-        return tf.constant(counts, tf.float32)
+        return tf.constant(self.seen.users_per_item, tf.float32)
 
     @cached_property
     def item_units(self) -> tf.Tensor:
@@ -334,19 +318,20 @@ class Recommender:
     def _scores(self, user_ids: np.ndarray) -> tf.Tensor:
         """Return the scores of all items; popularity for UNKNOWN users, float32 [B, num_items]."""
         known = user_ids != UNKNOWN
-        rows = tf.constant(np.maximum(user_ids, 0))
+        known_ids = tf.constant(user_ids[known])
         if self.model.has_vectors:
-            user_vectors = self.model.user_vectors(rows)
-            finite(user_vectors[known])
-            scores = self._vector_scores(user_vectors)
+            scores = self._vector_scores(finite(self.model.user_vectors(known_ids)))
         else:
-            scores = self.model.score_catalogue(rows)
-            finite(scores[known])
-        return scores if known.all() else lists.or_popular(scores, known, self.popularity)
+            scores = finite(self.model.score_catalogue(known_ids))
+        if known.all():
+            return scores
+        # one row for all unknown users, behind those of the known ones
+        rows = np.where(known, np.cumsum(known) - 1, len(scores))
+        return tf.gather(tf.concat([scores, self.popularity[tf.newaxis]], axis=0), rows)
 
     def _user_lists(
         self,
-        names: Sequence[str],
+        names: Sequence[Any],
         ids: np.ndarray,
         k: int,
         exclude_seen: bool,
@@ -359,7 +344,8 @@ class Recommender:
             if exclude_seen:
                 left_out = np.stack(self.seen.select(block), axis=1).astype(np.int32)
             found = self._ranked_items(lists.best(self._scores(block), k, allowed, left_out))
-            yield from map(UserList, names[start : start + size], block.tolist(), found)
+            block_names = map(as_raw_id, names[start : start + size])
+            yield from map(UserList, block_names, block.tolist(), found)
 
     def _allowed(
         self, candidates: Iterable[Any] | None, exclude: Iterable[Any] | None, on_unknown: str
@@ -406,14 +392,15 @@ def _nearest(units: tf.Tensor, row: int, k: int) -> tuple[np.ndarray, np.ndarray
     return rows[0].numpy(), cosines[0].numpy()
 
 
-def _ids(vocabulary: Vocabulary, names: Iterable[Any], what: str, on_unknown: str) -> np.ndarray:
+def _resolve(
+    vocabulary: Vocabulary, names: Iterable[Any], what: str, on_unknown: str
+) -> np.ndarray:
     """Return the ids of names, int32 [n]; see `Recommender.user_ids`."""
     if on_unknown not in ON_UNKNOWN:
         raise InputError(f"on_unknown={on_unknown}: unknown{did_you_mean(on_unknown, ON_UNKNOWN)}")
     names = as_sequence(names)
     ids = vocabulary.resolve(names)
-    unknown = np.flatnonzero(ids == UNKNOWN)
-    if len(unknown) and on_unknown == "error":
-        name = as_raw_id(names[unknown[0]])
+    if on_unknown == "error" and UNKNOWN in ids:
+        name = as_raw_id(names[np.argmin(ids)])
         raise InputError(f"the run knows no {what} '{name}'{vocabulary.suggestion(name)}")
     return ids

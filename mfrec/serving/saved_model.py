@@ -31,11 +31,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mfrec.data.interactions import UNKNOWN, Vocabulary
+from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError, first_line
 from mfrec.files import new_folder
 from mfrec.quiet_tensorflow import tf
-from mfrec.serving import lists
+from mfrec.serving import histories, lists
 from mfrec.serving.recommender import Recommender, finite
 from mfrec.serving.vectors import FILES, both_sides
 
@@ -156,7 +156,7 @@ class _Served(tf.Module):
             exclude: raw ids, string [B, M].
             include: raw ids, string [B, N].
         """
-        scores = lists.or_popular(scores, known, self._popularity)
+        scores = tf.where(known[:, tf.newaxis], scores, self._popularity)
         everything = tf.reduce_all(include == "", axis=1)[:, tf.newaxis]
         included = lists.is_among(self._item_ids.lookup(include), self._num_items)
         left_out = tf.concat([left_out, self._item_ids.lookup(exclude)], axis=1)
@@ -171,7 +171,9 @@ class _Served(tf.Module):
         left_out: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
         """Return the answer that `lists.best` gives, as text; `known` is handed through."""
-        tf.debugging.assert_positive(k, "k: ask for at least 1")
+        # before anything fails on a k of 0 with a message of its own
+        with tf.control_dependencies([tf.debugging.assert_positive(k, "k: ask for at least 1")]):
+            k = tf.identity(k)
         items, values = lists.best(scores, k, allowed, left_out)
         items = tf.where(items == UNKNOWN, self._num_items, items)
         return {
@@ -249,9 +251,9 @@ class _ServedVectors(_Served):
         items = self._item_ids.lookup(history)
         if self._rating_range:
             low, high = self._rating_range
-            possible = (items == UNKNOWN) | lists.is_in_range(ratings, (low, high))
+            possible = (items == UNKNOWN) | histories.is_in_range(ratings, (low, high))
             tf.debugging.assert_equal(possible, True, f"ratings: they are from {low:g} to {high:g}")
-        counted = lists.is_liked(items, ratings, self._min_rating)
+        counted = histories.is_liked(items, ratings, self._min_rating)
         vectors = self._fold_in(tf.where(counted, items, UNKNOWN), ratings, tf.ones_like(ratings))
         known = tf.reduce_any(counted, axis=1)
         return self._recommended(self._vector_scores(vectors), known, items, k, exclude, include)

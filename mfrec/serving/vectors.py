@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mfrec.data.interactions import Vocabulary
+from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
 from mfrec.files import new_folder
 from mfrec.serving.recommender import Recommender, finite

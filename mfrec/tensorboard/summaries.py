@@ -194,8 +194,8 @@ class Summaries:
                 summaries.append(_histogram("prediction_error", predictions - held_out.ratings))
             self._write(part, step, summaries)
         if model.has_vectors:
-            embedding, _ = model.split_item_vectors(model.item_vectors().numpy())
-            projector.write(self._path / "summary", embedding, split.train)
+            embeddings, _ = model.split_item_vectors(model.item_vectors())
+            projector.write(self._path / "summary", embeddings.numpy(), split.train)
 
     def _final(self, part: str, metrics: dict[str, float], step: int) -> None:
         """Write metrics of the run as a whole."""

@@ -190,7 +190,7 @@ def test_strangers_on_the_screen(ask, rated):
 def test_typed_histories(ask, place, rated):
     expected = plain(rated.recommend_from_history(["i1", "i3"], [5, 2], k=3))
     for row in expected:
-        row["rating"] = rated.served(row["score"])
+        row["rating"] = rated.to_rating(row["score"])
     code, out, err = ask(
         "--run_dir=rated", "--history=Title 1:5,nobody's:1,i3:2", "--k=3", "--output=json"
     )

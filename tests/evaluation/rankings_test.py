@@ -8,8 +8,9 @@ import pytest
 
 from helpers import interactions
 from mfrec.data.candidates import read_candidates
-from mfrec.data.interactions import UNKNOWN, Interactions
+from mfrec.data.interactions import Interactions
 from mfrec.data.readers import read_ratings
+from mfrec.data.vocabulary import UNKNOWN
 from mfrec.errors import InputError
 from mfrec.evaluation import top_items
 from mfrec.evaluation.baselines import random_scores

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from helpers import interactions
-from mfrec.data.interactions import UNKNOWN
+from mfrec.data.vocabulary import UNKNOWN
 from mfrec.evaluation import baselines
 from mfrec.evaluation.ratings import RatingEvaluator
 from mfrec.models.matrix_factorization import MatrixFactorization

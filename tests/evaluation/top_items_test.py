@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers import interactions
-from mfrec.data.interactions import UNKNOWN
+from mfrec.data.vocabulary import UNKNOWN
 from mfrec.evaluation.top_items import ItemsByUser, best_items, users_per_block
 from mfrec.quiet_tensorflow import tf
 

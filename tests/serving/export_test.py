@@ -10,8 +10,9 @@ import pytest
 import helpers
 from mfrec import losses, models
 from mfrec.config.settings import Config
-from mfrec.data.interactions import Interactions, Vocabulary
+from mfrec.data.interactions import Interactions
 from mfrec.data.splits import SplitRecipe
+from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
 from mfrec.quiet_tensorflow import tf
 from mfrec.runs.run_folder import RunFolder

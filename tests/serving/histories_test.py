@@ -1,9 +1,12 @@
-"""Histories of people whom the model does not know, typed and in files."""
+"""Typed histories, and which of their rows count."""
 
+import numpy as np
 import pytest
 
+from mfrec.data.vocabulary import UNKNOWN
 from mfrec.errors import InputError
-from mfrec.serving.histories import parse_history, read_names
+from mfrec.quiet_tensorflow import tf
+from mfrec.serving.histories import is_in_range, is_liked, parse_history, read_names
 
 ITEMS = {"1", "2", "a:3", "a", "Usual Suspects, The (1995)", "x:y", "1,000"}
 
@@ -54,3 +57,12 @@ def test_names_that_cannot_be_read(tmp_path, content, message):
 def test_names_keep_their_spaces_but_not_their_line_ends(tmp_path):
     (tmp_path / "names.txt").write_bytes(b" a\r\n\r\nb c \n")
     assert read_names(tmp_path / "names.txt") == [" a", "b c "]
+
+
+def test_what_counts_in_a_history():
+    items, ratings = np.int32([3, UNKNOWN, 4]), np.float32([3, 5, 2.5])
+    for kind in (np.asarray, tf.constant):
+        columns = kind(items), kind(ratings)
+        assert np.asarray(is_liked(*columns, 3.0)).tolist() == [True, False, False]
+        assert np.asarray(is_liked(*columns, None)).tolist() == [True, False, True]
+        assert np.asarray(is_in_range(columns[1], (2.5, 3))).tolist() == [True, False, True]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mfrec.data.interactions import UNKNOWN
+from mfrec.data.vocabulary import UNKNOWN
 from mfrec.quiet_tensorflow import tf
 from mfrec.serving import lists
 
@@ -41,22 +41,10 @@ def test_places_of_known_items_alone():
     assert among.numpy().tolist() == [[False, False, True], [False] * 3]
 
 
-def test_popular_items_in_the_rows_of_unknown_users():
-    found = lists.or_popular(SCORES, tf.constant([False, True]), tf.constant([9.0, 8, 7, 6, 5]))
-    assert found.numpy().tolist() == [[9, 8, 7, 6, 5], [1, 1, 2, 2, 0]]
-
-
 def test_cosines_of_rows_with_all_rows():
     units = tf.constant([[1, 0], [0.6, 0.8]], tf.float32)
     found = lists.cosines(units, tf.constant([1])).numpy()
     assert found == pytest.approx(np.array([[0.6, 1]]))
-
-
-def test_what_counts_in_a_history():
-    items, ratings = tf.constant([3, UNKNOWN, 4]), tf.constant([3.0, 5, 2.5])
-    assert lists.is_liked(items, ratings, 3.0).numpy().tolist() == [True, False, False]
-    assert lists.is_liked(items, ratings, None).numpy().tolist() == [True, False, True]
-    assert lists.is_in_range(ratings, tf.constant([2.5, 3])).numpy().tolist() == [True, False, True]
 
 
 def test_a_graph_answers_as_eager_calls_do():

@@ -9,7 +9,7 @@ import mfrec
 from helpers import interactions
 from mfrec import losses
 from mfrec.config.settings import Config
-from mfrec.data.interactions import UNKNOWN, Vocabulary
+from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError
 from mfrec.evaluation import top_items
 from mfrec.models.matrix_factorization import MatrixFactorization
@@ -190,6 +190,14 @@ def test_items_go_by_their_labels_too():
         r.similar_items("gam")
     with pytest.raises(InputError, match="no item 'zzz'$"):
         r.similar_items("zzz")
+
+
+def test_a_bare_name_is_one_name_and_bytes_are_text():
+    r = recommender()
+    (found,) = r.recommend_all("u0")
+    assert (found.user, found.user_id, found.items) == ("u0", 0, r.recommend("u0"))
+    assert [found.user for found in r.recommend_all([b"u1", "u0"])] == ["u1", "u0"]
+    assert names(r.recommend("u0", candidates="i3")) == ["i3"]
 
 
 def test_raw_ids_come_before_labels():

@@ -6,7 +6,7 @@ import pytest
 from helpers import planted
 from mfrec import losses
 from mfrec.config.settings import Config
-from mfrec.data.interactions import UNKNOWN
+from mfrec.data.vocabulary import UNKNOWN
 from mfrec.errors import InputError
 from mfrec.models import SVDpp
 from mfrec.quiet_tensorflow import tf
@@ -72,6 +72,9 @@ def test_lists_follow_the_scores(name, loss):
         assert [item.item for item in found.items] == [f"i{item}" for item in order]
         expected = row[order]
         assert [item.score for item in found.items] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    popular = r.recommend("nobody", on_unknown="popular")
+    found = [one.items for one in r.recommend_all(["u2", "nobody"], on_unknown="popular")]
+    assert found == [r.recommend("u2"), popular]
     low, high = TRAIN.ratings.min(), TRAIN.ratings.max()
     expected = np.clip(scores[2, 5], low, high) if loss == "mse" else scores[2, 5]
     assert r.predict("u2", "i5") == pytest.approx(expected, rel=1e-5, abs=1e-5)
@@ -114,7 +117,7 @@ def test_explanations_add_up_over_all_coordinates(name, monkeypatch):
     }
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("name", ["svdpp", "dense_inside", "neumf"])
 def test_the_saved_model_answers_as_the_recommender(name, tmp_path, capsys):
     r = recommender(name)
     export.saved_model(r, tmp_path / "model")
