@@ -24,9 +24,9 @@ def test_the_parts_of_the_run_give_the_same_numbers_again(trained):
     results, run_dir = trained
     for part in ("validation", "test"):
         again = evaluate_run(run_dir, Remeasuring(part))
-        assert again["metrics"] == {part: results["metrics"][part]}
-        assert again["held_out"] == {part: results["held_out"][part]}
-    assert again["baselines"] == results["baselines"]
+        assert again.metrics == {part: results.metrics[part]}
+        assert again.held_out == {part: results.held_out[part]}
+    assert again.baselines == results.baselines
 
 
 def test_other_ratings_and_predictions_row_by_row(trained, tmp_path):
@@ -41,9 +41,9 @@ def test_other_ratings_and_predictions_row_by_row(trained, tmp_path):
     found = [line.split("\t") for line in lines]
     assert [(user, item, float(rating)) for user, item, rating, *_ in found] == given
     errors = np.array([float(row[3]) - float(row[2]) for row in found])
-    assert again["metrics"]["test"]["rmse"] == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-4)
-    assert again["metrics"]["test"]["mae"] == pytest.approx(np.abs(errors).mean(), rel=1e-4)
-    assert (again["counts"]["unknown_users"], again["counts"]["unknown_items"]) == (1, 1)
+    assert again.metrics["test"]["rmse"] == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-4)
+    assert again.metrics["test"]["mae"] == pytest.approx(np.abs(errors).mean(), rel=1e-4)
+    assert (again.counts["unknown_users"], again.counts["unknown_items"]) == (1, 1)
 
 
 def test_changed_ratings_and_missing_parts_are_refused(config, tmp_path, rows):
@@ -69,7 +69,7 @@ def test_two_runs_user_by_user(config, source, tmp_path):
         changed = config.replace(settings | changes)
         run(changed, source, tmp_path / name, time.perf_counter())
     means = [
-        RunFolder(tmp_path / name).load_results()["metrics"]["test"] for name in ("first", "second")
+        RunFolder(tmp_path / name).load_results().metrics["test"] for name in ("first", "second")
     ]
     comparison = compare_runs(tmp_path / "first", tmp_path / "second")
     first, second = (metrics["ndcg@5"] for metrics in means)

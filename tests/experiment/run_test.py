@@ -1,6 +1,5 @@
 """One experiment: what it measures, what it writes, and what it refuses before it writes."""
 
-import json
 import time
 
 import numpy as np
@@ -27,11 +26,11 @@ def rmse(predictions, ratings):
 
 def test_the_results_are_those_of_the_folder(trained):
     results, folder = trained
-    assert results == json.loads((folder.path / "results.json").read_text())
-    assert results["dataset"] == "ratings" and results["model"] == "mse d=2"
+    assert results == folder.load_results()
+    assert results.dataset == "ratings" and results.model == "mse d=2"
     # 240 of 300 ratings in batches of 100 are three steps an epoch
-    assert (results["counts"]["train"], results["steps"]) == (240, 3 * 3)
-    assert results["parameters"] == (20 + 18) * (2 + 1)
+    assert (results.counts["train"], results.steps) == (240, 3 * 3)
+    assert results.parameters == (20 + 18) * (2 + 1)
 
 
 def test_metrics_and_baselines_against_numpy(trained, rows):
@@ -49,7 +48,7 @@ def test_metrics_and_baselines_against_numpy(trained, rows):
         return np.clip(scores, train.ratings.min(), train.ratings.max())
 
     expected = rmse(predicted(validation.user_ids, validation.item_ids), validation.ratings)
-    assert results["metrics"]["validation"]["rmse"] == pytest.approx(expected, rel=1e-5)
+    assert results.metrics["validation"]["rmse"] == pytest.approx(expected, rel=1e-5)
     # what stands in neither part is the test part
     raw = {
         (part.users.raw_ids[u], part.items.raw_ids[i])
@@ -60,11 +59,11 @@ def test_metrics_and_baselines_against_numpy(trained, rows):
     user_ids = train.users.lookup([u for u, _, _ in test])
     item_ids = train.items.lookup([i for _, i, _ in test])
     ratings = np.array([r for *_, r in test])
-    assert len(test) == results["counts"]["test"] == 30 and min(user_ids) >= 0 <= min(item_ids)
+    assert len(test) == results.counts["test"] == 30 and min(user_ids) >= 0 <= min(item_ids)
     expected = rmse(predicted(user_ids, item_ids), ratings)
-    assert results["metrics"]["test"]["rmse"] == pytest.approx(expected, rel=1e-5)
+    assert results.metrics["test"]["rmse"] == pytest.approx(expected, rel=1e-5)
     expected = rmse(train.ratings.mean(dtype=np.float64), ratings)
-    assert results["baselines"]["global_mean"]["rmse"] == pytest.approx(expected, rel=1e-5)
+    assert results.baselines["global_mean"]["rmse"] == pytest.approx(expected, rel=1e-5)
 
 
 def load_model(folder):
@@ -75,9 +74,9 @@ def load_model(folder):
 def test_a_refit_learns_from_the_validation_part_too(trained, config, source, tmp_path):
     refit = run(config.replace({"refit": True}), source, tmp_path / "run", time.perf_counter())
     once, folder = trained
-    assert refit["metrics"]["validation"] == once["metrics"]["validation"]
-    assert refit["epochs"] == once["epochs"] and refit["held_out"] == once["held_out"]
-    assert refit["counts"]["train"] == 240 + 30
+    assert refit.metrics["validation"] == once.metrics["validation"]
+    assert refit.epochs == once.epochs and refit.held_out == once.held_out
+    assert refit.counts["train"] == 240 + 30
     ratings = np.concatenate([part.ratings for part in folder.load_data().values()])
     _, derived = RunFolder(tmp_path / "run").load_config()
     assert derived["global_mean"] == pytest.approx(ratings.mean(dtype=np.float64))
@@ -88,7 +87,7 @@ def test_config_json_alone_repeats_the_run(trained, source, tmp_path):
     config, _ = folder.load_config()
     again = run(config, source, tmp_path / "run", time.perf_counter())
     for name in ("metrics", "baselines", "counts", "held_out", "epochs", "steps"):
-        assert again[name] == results[name]
+        assert getattr(again, name) == getattr(results, name)
 
 
 @pytest.mark.parametrize(
