@@ -91,12 +91,6 @@ class Place:
         return last
 
 
-def train(folder, name, *flags):
-    """Return the results and the outputs of train.py in a folder that is no Place yet."""
-    run = Place(Path(folder)).train(name, *flags)
-    return run.results, run.out, run.err
-
-
 def read_rows(path):
     """Return (user, item, rating) of every line of a file of ratings with a header."""
     lines = path.read_text().splitlines()[1:]

@@ -73,14 +73,14 @@ def build(item_vectors: np.ndarray, user_vectors: np.ndarray) -> tuple[faiss.Ind
     k = min(K, num_items)
     expected, _ = _search(exact, tuning, k)
     index.nprobe = 1
-    while index.nprobe < num_cells and _recall(_search(index, tuning, k)[0], expected) < _RECALL:
+    while index.nprobe < num_cells and recall(_search(index, tuning, k)[0], expected) < _RECALL:
         index.nprobe = min(index.nprobe + 1 + index.nprobe // 4, num_cells)
 
     expected, exact_seconds = _search(exact, measuring, k)
     found, seconds = _search(index, measuring, k)
-    recall = _recall(found, expected)
     times = exact_seconds / seconds
-    return index, Quality(recall, times, len(measuring), num_cells, index.nprobe)
+    quality = Quality(recall(found, expected), times, len(measuring), num_cells, index.nprobe)
+    return index, quality
 
 
 def _search(index: faiss.Index, queries: np.ndarray, k: int) -> tuple[np.ndarray, float]:
@@ -90,6 +90,6 @@ def _search(index: faiss.Index, queries: np.ndarray, k: int) -> tuple[np.ndarray
     return rows, time.perf_counter() - started
 
 
-def _recall(found: np.ndarray, expected: np.ndarray) -> float:
-    """Return the share of the expected rows, int64 [B, k], that are found."""
+def recall(found: np.ndarray, expected: np.ndarray) -> float:
+    """Return the share of the expected rows, int64 [B, k], that were found."""
     return float((found[:, :, np.newaxis] == expected[:, np.newaxis]).any(axis=1).mean())

@@ -50,7 +50,7 @@ def test_train_and_eval_leave_what_the_scripts_leave(tmp_path, monkeypatch, caps
     flags = ["--ratings=ratings.csv", "--embedding_dim=2", "--epochs=2", "--nojit_compile"]
     assert main.main(["mfrec", "train", *flags, "--run_dir=ours"]) == 0
     capsys.readouterr()
-    expected, _, _ = helpers.train(tmp_path, "theirs", *flags)
+    expected = helpers.Place(tmp_path).train("theirs", *flags).results
     found = json.loads((tmp_path / "ours" / "results.json").read_text())
     assert found["metrics"] == expected["metrics"]
     assert main.main(["mfrec", "eval", "--run_dir=ours", "--output=json"]) == 0

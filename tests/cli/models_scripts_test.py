@@ -6,14 +6,13 @@ import shutil
 import numpy as np
 import pytest
 
-import helpers
-from helpers import run_script, write_two_tastes
+from helpers import ROOT, Place, write_two_tastes
 
 ADDRESSES = {
-    "svdpp": f"{helpers.ROOT}/examples/my_model.py:SVDpp",
-    "two_towers": f"{helpers.ROOT}/tests/models/variants.py:TwoTowers",
-    "neumf": f"{helpers.ROOT}/tests/models/variants.py:NeuMF",
-    "dense_inside": f"{helpers.ROOT}/tests/models/variants.py:DenseInside",
+    "svdpp": f"{ROOT}/examples/my_model.py:SVDpp",
+    "two_towers": f"{ROOT}/tests/models/variants.py:TwoTowers",
+    "neumf": f"{ROOT}/tests/models/variants.py:NeuMF",
+    "dense_inside": f"{ROOT}/tests/models/variants.py:DenseInside",
 }
 VECTORS = [name for name in ADDRESSES if name != "neumf"]
 QUICK = ("--ratings=ratings.csv", "--embedding_dim=4", "--epochs=3", "--batch_size=64")
@@ -21,29 +20,28 @@ QUICK = ("--ratings=ratings.csv", "--embedding_dim=4", "--epochs=3", "--batch_si
 
 @pytest.fixture(scope="module", params=ADDRESSES)
 def trained(request, tmp_path_factory):
-    """The folder in which a model was trained, twice, its name, and the results of both runs."""
-    place = tmp_path_factory.mktemp(request.param)
+    """The place where a model was trained, twice, its name, and the results of both runs."""
+    place = Place(tmp_path_factory.mktemp(request.param))
     write_two_tastes(place)
     results = {}
     for loss in ("mse", "bpr"):
         flags = (*QUICK, f"--model={ADDRESSES[request.param]}", f"--loss={loss}")
-        results[loss] = helpers.train(place, loss, *flags, "--tensorboard=full")[0]
+        results[loss] = place.train(loss, *flags, "--tensorboard=full").results
     return place, request.param, results
 
 
 @pytest.mark.parametrize("loss", ["mse", "bpr"])
 def test_eval_repeats_the_metrics_to_the_last_digit(trained, loss):
     place, _, results = trained
-    code, out, err = run_script(place, "eval.py", f"--run_dir={loss}", "--output=json")
-    assert code == 0, err
-    assert json.loads(out)["metrics"]["test"] == results[loss]["metrics"]["test"]
+    again = place.evaluate(f"--run_dir={loss}")
+    assert again["metrics"]["test"] == results[loss]["metrics"]["test"]
 
 
 @pytest.mark.parametrize("loss", ["mse", "bpr"])
 def test_it_recommends(trained, loss):
     place, _, _ = trained
-    code, out, err = run_script(
-        place, "recommend.py", f"--run_dir={loss}", "--user=user1", "--k=3", "--output=json"
+    code, out, err = place.run(
+        "recommend.py", f"--run_dir={loss}", "--user=user1", "--k=3", "--output=json"
     )
     assert code == 0, err
     scores = [item["score"] for item in json.loads(out)["items"]]
@@ -61,7 +59,7 @@ ASKED = {
 @pytest.mark.parametrize("what", ASKED)
 def test_what_needs_vectors_works_or_is_refused_in_a_line(trained, what):
     place, name, _ = trained
-    code, out, err = run_script(place, "recommend.py", "--run_dir=mse", *ASKED[what])
+    code, out, err = place.run("recommend.py", "--run_dir=mse", *ASKED[what])
     if name in VECTORS:
         assert code == 0 and out.count("\n") > 3, err
     else:
@@ -72,8 +70,8 @@ def test_what_needs_vectors_works_or_is_refused_in_a_line(trained, what):
 @pytest.mark.parametrize("form", ["npy", "savedmodel", "text"])
 def test_it_is_exported_or_refused_in_a_line(trained, form):
     place, name, _ = trained
-    code, out, err = run_script(
-        place, "export.py", "--run_dir=mse", f"--output_dir=export-{form}", f"--format={form}"
+    code, out, err = place.run(
+        "export.py", "--run_dir=mse", f"--output_dir=export-{form}", f"--format={form}"
     )
     if name in VECTORS:
         assert code == 0, err
@@ -90,18 +88,17 @@ def test_another_training_goes_on_from_it(trained):
     ratings = (place / "ratings.csv").read_text()
     (place / "more.csv").write_text(ratings + "newcomer,item1,5\nnewcomer,new item,4\n")
     flags = ("--ratings=more.csv", "--init_from=mse", "--epochs=1", "--overwrite")
-    results, _, err = helpers.train(place, "grown", *flags)
-    assert "going on from" in err and results["epochs"] == 1
-    shutil.rmtree(place / "grown")
+    run = place.train("grown", *flags)
+    assert "going on from" in run.err and run.results["epochs"] == 1
+    shutil.rmtree(run.path)
 
 
 def test_folds(trained):
     place, name, _ = trained
     flags = (*QUICK, f"--model={ADDRESSES[name]}", "--cross_validate", "--num_folds=2")
-    results, _, _ = helpers.train(place, "folds", *flags, "--epochs=1")
-    code, out, err = run_script(place, "eval.py", "--run_dir=folds", "--output=json")
-    assert code == 0, err
-    assert json.loads(out)["metrics"]["test"] == results["metrics"]["test"]
+    results = place.train("folds", *flags, "--epochs=1").results
+    again = place.evaluate("--run_dir=folds")
+    assert again["metrics"]["test"] == results["metrics"]["test"]
 
 
 def test_wrong_models_are_answered_in_one_line(tmp_path):
@@ -120,6 +117,4 @@ def test_wrong_models_are_answered_in_one_line(tmp_path):
         (("--model=mine.py:Mine", "--split=held_out_users"), "has no vectors"),
         (("--model=mine.py:Mine",), "Mine has to override scores"),
     ):
-        code, out, err = run_script(tmp_path, "train.py", "--ratings=ratings.csv", *flags)
-        assert code == 2 and out == "", (flags, err)
-        assert message in err.splitlines()[-1], (flags, err)
+        assert message in Place(tmp_path).refused("train.py", "--ratings=ratings.csv", *flags)

@@ -275,6 +275,7 @@ def test_a_quiet_process_from_training_to_evaluation(tmp_path):
     assert json.loads(measured.stdout)["metrics"]["test"] == saved["metrics"]["test"]
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_movielens_100k_beats_the_biases(real_data_dir, tmp_path):
     place = Place(tmp_path)

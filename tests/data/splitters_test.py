@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-import json
 import textwrap
 
 import numpy as np
@@ -578,15 +577,14 @@ def test_a_splitter_of_ones_own_from_a_file_through_train_and_eval(tmp_path):
     write_timed(tmp_path)
     flags = ["--ratings=ratings.csv", "--epochs=1", "--embedding_dim=2", "--nojit_compile"]
     flags += ["--split=my_splits.py:newest_items", "--test_fraction=0.2"]
-    results, _, _ = helpers.train(tmp_path, "run", *flags, "--validation_fraction=0.25")
+    place = helpers.Place(tmp_path)
+    results = place.train("run", *flags, "--validation_fraction=0.25").results
     # 4 of 20 items are tested; a quarter of what is left validates
     assert results["split"] == "newest_items 80/0/20, 0.25 of it for validation"
     counts = results["counts"]
     assert (counts["train"], counts["validation"], counts["test"]) == (360, 120, 120)
     assert (counts["items"], counts["unknown_items"]) == (16, 4)
-    code, out, err = helpers.run_script(tmp_path, "eval.py", "--run_dir=run", "--output=json")
-    assert code == 0, err
-    assert json.loads(out)["metrics"]["test"] == results["metrics"]["test"]
+    assert place.evaluate("--run_dir=run")["metrics"]["test"] == results["metrics"]["test"]
 
 
 @pytest.mark.parametrize(

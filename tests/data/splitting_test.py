@@ -367,6 +367,7 @@ def test_unknown_users_of_adjacency_stay_unknown(tmp_path):
     assert split.test.user_ids.tolist() == [-1, 0] and split.test.item_ids.tolist() == [0, -1]
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_gowalla(real_data_dir):
     config = settings(dataset="gowalla", data_dir=str(real_data_dir))
@@ -385,6 +386,7 @@ def test_gowalla(real_data_dir):
         assert [" ".join(fields) for fields in found.values()] == lines
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_ncf_movielens_1m(real_data_dir):
     config = settings(dataset="ncf-movielens-1m", data_dir=str(real_data_dir))

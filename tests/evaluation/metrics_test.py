@@ -1,3 +1,5 @@
+"""Metrics of one list or one part, by hand."""
+
 import math
 
 import numpy as np

@@ -1,6 +1,5 @@
 """One experiment: what it measures, what it writes, and what it refuses before it writes."""
 
-import json
 import time
 
 import numpy as np

@@ -11,7 +11,6 @@ import pytest
 import helpers
 from mfrec.quiet_tensorflow import tf
 from mfrec.runs.run_folder import RunFolder
-from mfrec.tensorboard.summaries import Summaries
 
 FLAGS = ["--dataset=toy", "--embedding_dim=2", "--epochs=2", "--nojit_compile"]
 FULL = os.strerror(errno.ENOSPC)
@@ -97,7 +96,7 @@ def test_no_space_for_event_files(tmp_path, monkeypatch):
     def full(*_, **__):
         raise tf.errors.UnknownError(None, None, f"/run/events: {FULL}\nmore")
 
-    monkeypatch.setattr(Summaries, "_write", full)
+    monkeypatch.setattr(tf.summary.experimental, "write_raw_pb", full)
     message = f"train.py: run: event files cannot be written (/run/events: {FULL})"
     assert train(tmp_path, "--run_dir=run") == message
     assert not (tmp_path / "run").exists()
