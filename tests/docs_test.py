@@ -240,6 +240,8 @@ def test_an_example_of_the_page_runs(example, tmp_path):
             del named["run_dir"]
             config = (tmp_path / run_dir / "config.json").read_text(encoding="utf-8")
             assert all(value in config for value in named.values()), config
+            results = (tmp_path / run_dir / "results.json").read_text(encoding="utf-8")
+            assert named.get("metrics", "").rpartition(":")[2] in results
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=IDS)
