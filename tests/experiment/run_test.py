@@ -26,7 +26,7 @@ def rmse(predictions, ratings):
 
 def test_the_results_are_those_of_the_folder(trained):
     results, folder = trained
-    assert results.as_dict() == json.loads((folder.path / "results.json").read_text())
+    assert results == folder.load_results()
     assert results.dataset == "ratings" and results.model == "mse d=2"
     # 240 of 300 ratings in batches of 100 are three steps an epoch
     assert (results.counts["train"], results.steps) == (240, 3 * 3)
