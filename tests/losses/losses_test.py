@@ -305,16 +305,13 @@ def test_a_loss_learns_planted_preferences(name):
     data = planted(60, 40, 1_400)
     train, test = data.take(slice(200, None)), data.take(slice(200))
     train.ratings[:] = np.clip(train.ratings, 0.1, None)
-    model = MatrixFactorization(
-        *(60, 40, 3),
-        **{"regularization": 0.002, "bias_regularization": 0.005, "init_stddev": 0.3},
-        link=losses.get(name).link,
-    )
+    model = MatrixFactorization(60, 40, 3, init_stddev=0.3)
     optimizer = OptimizerConfig(
         learning_rate=0.05, learning_rate_schedule="cosine", optimizer_args="epsilon=1e-7"
     )
-    config = TrainingConfig(batch_size=128, epochs=15, jit_compile=False)
-    Trainer(model, optimizer, name, config).fit(train)
+    settings = {"regularization": 0.002, "bias_regularization": 0.005, "batch_size": 128}
+    settings |= {"epochs": 15, "jit_compile": False}
+    Trainer(model, optimizer, name, **settings).fit(train)
     evaluator = RatingEvaluator(train)
     baselines = evaluator.baselines(test)
     assert evaluator.evaluate(model, test)["rmse"] < 0.7 * baselines["global_mean"]["rmse"]

@@ -138,9 +138,6 @@ def test_build_model_takes_every_setting():
         "embedding_dim": 3,
         "use_bias": False,
         "init_stddev": 0.0,
-        "regularization": 0.5,
-        "bias_regularization": 0.25,
-        "frequency_exponent": 0.125,
         "clip_predictions": False,
     }
     model = models.build(Config().replace(values), losses.get("poisson"), (4, 5))

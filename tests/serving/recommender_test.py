@@ -27,7 +27,6 @@ ITEM_BIAS = [0, 0, 0.25, 0.25, -4]
 
 
 def recommender(loss="mse", train=TRAIN, **options):
-    options = {"regularization": 0.1, "bias_regularization": 0.1} | options
     model = MatrixFactorization(3, 5, 2, **options)
     model.user_embedding.assign(P)
     model.item_embedding.assign(Q)
@@ -36,7 +35,8 @@ def recommender(loss="mse", train=TRAIN, **options):
     model.adapt(train)
     items = Vocabulary(train.items.raw_ids, LABELS)
     train, validation = (dataclasses.replace(p, items=items) for p in (train, VALIDATION))
-    config = Config().replace({"positives_per_row": 1, "num_negatives": 1})
+    settings = {"regularization": 0.1, "bias_regularization": 0.1, "frequency_exponent": 0.5}
+    config = Config().replace(settings | {"positives_per_row": 1, "num_negatives": 1})
     return Recommender(model, losses.get(loss), config, train, validation)
 
 

@@ -44,7 +44,6 @@ def recommender(name, loss="mse"):
     for variable in model.trainable_variables:
         if len(variable.shape) == 1:
             variable.assign(random.normal(0, 0.3, variable.shape))
-    model.regularization = model.bias_regularization = 0.1
     return Recommender(model, losses.get(loss), CONFIG, TRAIN)
 
 

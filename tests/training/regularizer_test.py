@@ -133,6 +133,9 @@ def test_every_table_with_a_row_for_each_user_or_item_is_charged():
             self.table("levels", "items", is_bias=True)
             self.table("shared", 4)
 
+        def scores(self, user_ids, item_ids):
+            return tf.gather(self.levels, item_ids)
+
     model = Tables(3, 3, 2)
     for name, value in (("tastes", 2.0), ("sorts", 3.0), ("levels", 5.0), ("shared", 7.0)):
         table = getattr(model, name)

@@ -7,8 +7,7 @@ import pytest
 import helpers
 import mfrec
 from mfrec import losses
-from mfrec.data import splits
-from mfrec.data.readers import read_ratings
+from mfrec.data import splitters
 from mfrec.evaluation.rankings import RankingEvaluator
 from mfrec.evaluation.ratings import RatingEvaluator
 
@@ -28,7 +27,8 @@ def place(tmp_path_factory):
 
 @functools.cache
 def split_of(place):
-    return splits.random_split(read_ratings(place / "ratings.csv"), seed=SETTINGS["seed"])
+    ratings = mfrec.read_ratings(place / "ratings.csv")
+    return splitters.cut(ratings, "random", seed=SETTINGS["seed"]).encode()
 
 
 def measured(trainer, split):
