@@ -19,10 +19,10 @@ _HOMES = {
     "Recommender": "mfrec.serving.recommender",
     "RegularizerConfig": "mfrec.config.settings",
     "SamplerConfig": "mfrec.config.settings",
-    "Trainer": "mfrec.training.trainer",
+    "Trainer": "mfrec.experiment.notebook",
     "Vocabulary": "mfrec.data.vocabulary",
     "read_ratings": "mfrec.data.readers",
-    "train": "mfrec.training.trainer",
+    "train": "mfrec.experiment.notebook",
 }
 # the settings, all and by section
 _SETTINGS = (

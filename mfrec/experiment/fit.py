@@ -102,7 +102,7 @@ class Fit:
         """Write the model; the first time also the data that it belongs to."""
         # not earlier: the model before a refit is kept until the refit has one
         if not self._data_saved:
-            self._folder.save_config(self._setup.config, _derived(self.split.train))
+            self._folder.save_config(self._setup.config, derived_constants(self.split.train))
             self._folder.save_data(self.split, self._setup.features)
             self._data_saved = True
         self._folder.save_model(self.model, self.history.steps, self._trainer.optimizer)
@@ -125,7 +125,7 @@ class Fit:
         return "the weights are kept as they were then"
 
 
-def _derived(train: Interactions) -> dict[str, Any]:
+def derived_constants(train: Interactions) -> dict[str, Any]:
     """Return the constants that come from the training ratings, for config.json."""
     return {
         "num_users": train.num_users,

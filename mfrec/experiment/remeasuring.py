@@ -155,6 +155,10 @@ def _same_split(config: Config, saved: dict[str, Interactions], folder: RunFolde
         InputError: the source no longer yields the training part that the run saved.
     """
     train = saved["train"]
+    if not (config.data.dataset or config.data.ratings or config.data.train_ratings):
+        # saved by a Trainer in a notebook: the parts are all that there is
+        parts = (train, saved.get("validation"))
+        return SplitRecipe(*parts, earlier=(train.users, train.items)).encode()
     # the run folder has its own features, and the items that they brought
     ratings = dataclasses.replace(config.data, user_features=None, item_features=None)
     recipe = splitting.recipe(loading.load(ratings), config)

@@ -127,7 +127,7 @@ def _results(
         held_out={part: first.split.digest(part) for part in metrics if part in first.split.raw},
         counts=last.split.counts | {"ranked": test.counts},
         timing=timing,
-        versions=_versions(),
+        versions=versions(),
     )
 
 
@@ -138,7 +138,8 @@ def _model_name(model: ModelConfig, loss: str) -> str:
     return f"{shown}{loss} d={model.embedding_dim}"
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that the numbers depend on."""
     packages = ("mfrec", "tensorflow", "keras", "numpy")
     return {name: metadata.version(name) for name in packages} | {
         "python": platform.python_version()

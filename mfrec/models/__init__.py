@@ -25,7 +25,7 @@ from mfrec.models.base import InnerProduct, Model, Table, rows
 # isort: split
 # registers the built-in ones, in the order in which --help lists them
 from mfrec.models.matrix_factorization import MatrixFactorization
-from mfrec.models.registry import REGISTRY, build, get, register, settings_of, suit
+from mfrec.models.registry import REGISTRY, build, get, own_arguments, register, settings_of, suit
 from mfrec.models.svdpp import SVDpp
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Table",
     "build",
     "get",
+    "own_arguments",
     "register",
     "rows",
     "settings_of",

@@ -85,6 +85,12 @@ def suit(config: Config) -> Config:
     return config.replace(changes)
 
 
+def own_arguments(model: Model) -> dict[str, Any]:
+    """Return the arguments that a model was made with and no setting names: its --model_args."""
+    others = {*SIZES, *vars(ModelConfig()), "link", "seed", "user_features", "item_features"}
+    return {name: value for name, value in vars(model)["_arguments"].items() if name not in others}
+
+
 def settings_of(model: Model) -> dict[str, Any]:
     """Return the settings that a model was made with, by flat name, those of --model_args aside."""
     defaults = {name: parameter.default for name, parameter in arguments(type(model)).items()}

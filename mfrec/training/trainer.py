@@ -42,6 +42,8 @@ from mfrec.training.objective import Objective
 from mfrec.training.regularizer import Regularizer
 from mfrec.training.statistics import resolve
 
+Epochs = Generator[EpochLog, None, None]
+
 
 class Trainer:
     """Trains a model on a loss."""
@@ -163,7 +165,7 @@ class Trainer:
         evaluate: Callable[[], dict[str, float]] | None = None,
         on_loop: Callable[[LoopLog], None] | None = None,
         gradient_norm: bool = False,
-    ) -> Generator[EpochLog, None, None]:
+    ) -> Epochs:
         """Compile the loop, and return an iterator that trains one epoch per item.
 
             with contextlib.closing(trainer.epochs(train, validation)) as epochs:
@@ -214,7 +216,7 @@ class Trainer:
         evaluate: Callable[[], dict[str, float]] | None,
         on_loop: Callable[[LoopLog], None] | None,
         gradient_norm: bool,
-    ) -> Generator[EpochLog, None, None]:
+    ) -> Epochs:
         config, history = self.resolved.training, self.history
         last_epoch = history.last_epoch
         best = BestWeights(self.model, config.eval_metric)
@@ -421,31 +423,6 @@ class PreviousTraining:
 
     model: Model
     optimizer: tf.keras.optimizers.Optimizer | None = None
-
-
-def train(
-    train: Interactions,
-    validation: Interactions | None = None,
-    loss: "str | Callable | losses.Loss" = "mse",
-    **settings: Any,
-) -> Trainer:
-    """Train a model as train.py does, and return its trainer.
-
-        trainer = mfrec.train(interactions, loss="bpr", embedding_dim=32, epochs=10)
-        trainer.model, trainer.history, trainer.recommender(), trainer.save("runs/my-run")
-
-    Args:
-        train: ratings to learn from.
-        validation: ratings that stop training and pick the epoch.
-        loss: as for `Trainer`.
-        settings: named as the flags of train.py.
-
-    Raises:
-        InputError: as `Trainer` and `Trainer.fit`.
-    """
-    trainer = Trainer(loss=loss, **settings)
-    trainer.fit(train, validation)
-    return trainer
 
 
 def _dense_gradients(

@@ -1,0 +1,194 @@
+"""The notebook's door: `train` and a `Trainer` that saves run folders and answers by raw id.
+
+trainer = mfrec.train(ratings, loss="bpr", embedding_dim=32, epochs=10)
+trainer.recommender().recommend("7", k=5)
+trainer.save("runs/my-run")       # for eval.py, recommend.py, export.py, --init_from
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mfrec import losses, models
+from mfrec.config.settings import Config
+from mfrec.data.features import Features
+from mfrec.data.interactions import Interactions
+from mfrec.data.splits import SplitRecipe
+from mfrec.errors import InputError
+from mfrec.experiment.fit import derived_constants
+from mfrec.experiment.run import versions
+from mfrec.runs.results import Results, Timing
+from mfrec.runs.run_folder import RunFolder
+from mfrec.serving.recommender import Recommender
+from mfrec.training import trainer
+
+
+class Trainer(trainer.Trainer):
+    """A `mfrec.training.trainer.Trainer` whose model goes on to a run folder or a `Recommender`."""
+
+    _parts: tuple[Interactions, Interactions | None] | None = None
+
+    def epochs(
+        self,
+        train: Interactions,
+        validation: Interactions | None = None,
+        epochs: int | None = None,
+        **options: Any,
+    ) -> trainer.Epochs:
+        """Train as `mfrec.training.trainer.Trainer.epochs`, and remember the parts."""
+        started = super().epochs(train, validation, epochs, **options)
+        if validation is not None:
+            validation = validation.encode(train.users, train.items)
+        self._parts = (train, validation)
+        return started
+
+    def recommender(self) -> Recommender:
+        """Return a recommender of the trained model.
+
+        Raises:
+            InputError: nothing was trained yet.
+        """
+        train, validation = self._trained_parts()
+        return Recommender(self.model, self.loss, self.resolved, train, validation)
+
+    def save(self, run_dir: str | Path, overwrite: bool = False) -> None:
+        """Write a run folder, as train.py would leave it: for eval.py, recommend.py, export.py.
+
+        Args:
+            run_dir: the folder.
+            overwrite: whether an earlier run there is replaced.
+
+        Raises:
+            InputError: nothing was trained yet, the folder exists, or the loss or the model has
+                no name that a run folder could hold.
+        """
+        train, validation = self._trained_parts()
+        config = self._named_config()
+        recipe = SplitRecipe(train, validation, earlier=(train.users, train.items))
+        split = recipe.encode()
+        with RunFolder.create(run_dir, overwrite) as folder:
+            folder.save_config(config, derived_constants(train))
+            folder.save_data(split, self._features())
+            folder.save_model(self.model, self.history.steps, self.optimizer)
+            folder.save_results(self._results(split.counts))
+
+    def _trained_parts(self) -> tuple[Interactions, Interactions | None]:
+        if self._parts is None or not self.history.steps:
+            raise InputError("nothing was trained yet; call fit first")
+        return self._parts
+
+    def _features(self) -> dict[str, Features]:
+        of_model = {"user": self.model.user_features, "item": self.model.item_features}
+        return {role: features for role, features in of_model.items() if features is not None}
+
+    def _named_config(self) -> Config:
+        """The settings with the loss and the model by name, so that a run folder brings them back.
+
+        Raises:
+            InputError: one of them has none.
+        """
+        changes = _named_loss(self.loss, self.resolved)
+        if self._given_model is not None:
+            changes |= _named_model(self.model)
+        # the folder holds the features themselves
+        changes |= {f"{role}_features": f"{role}_features.npz" for role in self._features()}
+        return self.resolved.replace(changes)
+
+    def _results(self, counts: dict[str, int]) -> Results:
+        history = self.history
+        names = ("compile_seconds", "train_seconds", "evaluation_seconds")
+        seconds = {name: getattr(history, name) for name in names}
+        return Results(
+            dataset="notebook",
+            split="parts as given",
+            model=f"{self.loss.name} d={self.resolved.model.embedding_dim}",
+            protocol={},
+            epochs=history.best_epoch,
+            steps=history.steps,
+            parameters=sum(int(np.prod(v.shape)) for v in self.model.trainable_variables),
+            metrics={"validation": history.best_validation} if history.best_validation else {},
+            baselines={},
+            counts=counts,
+            timing=Timing(
+                **seconds,
+                seconds_to_best=history.seconds_to_best,
+                examples_per_second=history.examples_per_second,
+                total_seconds=sum(seconds.values()),
+            ),
+            versions=versions(),
+        )
+
+
+def train(
+    train: Interactions,
+    validation: Interactions | None = None,
+    loss: "str | Callable | losses.Loss" = "mse",
+    **settings: Any,
+) -> Trainer:
+    """Train a model as train.py does, and return its trainer.
+
+    Args:
+        train: ratings to learn from.
+        validation: ratings that stop training and pick the epoch.
+        loss: as for `Trainer`.
+        settings: named as the flags of train.py: embedding_dim=32, epochs=10, ...
+
+    Raises:
+        InputError: as `Trainer` and `Trainer.fit`.
+    """
+    trainer = Trainer(loss=loss, **settings)
+    trainer.fit(train, validation)
+    return trainer
+
+
+def _named_loss(loss: losses.Loss, config: Config) -> dict[str, str]:
+    """The settings that name a loss."""
+    name = config.loss.loss
+    is_there = name in losses.REGISTRY and losses.REGISTRY[name].function is loss.function
+    if (is_there or ":" in name) and losses.configured(config.loss).name == loss.name:
+        return {}
+    registered = losses.REGISTRY.get(loss.name)
+    if registered is None or registered.function is not loss.function:
+        name = _address(loss.function, f"loss '{loss.name}'", "loss='FILE.py:function'")
+    else:
+        name = loss.name
+    return {"loss": name, "loss_args": _as_text(loss.arguments, f"loss '{loss.name}'")}
+
+
+def _named_model(model: models.Model) -> dict[str, str]:
+    """The settings that name a model's class and its own arguments."""
+    classes = {cls: name for name, cls in models.REGISTRY.items()}
+    name = classes.get(type(model)) or _address(
+        type(model), f"model '{model.name}'", "model='FILE.py:Class'"
+    )
+    return {"model": name, "model_args": _as_text(models.own_arguments(model), f"model '{name}'")}
+
+
+def _address(thing: Any, what: str, instead: str) -> str:
+    """FILE.py:name or package.module:name of a function or class.
+
+    Raises:
+        InputError: it has none, like a lambda or what a notebook's cell defines.
+    """
+    module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", "<")
+    if module in (None, "__main__") or not name.isidentifier():
+        raise InputError(
+            f"{what} has no name that a run folder could hold; write it into a file and train with "
+            f"{instead}"
+        )
+    return f"{module}:{name}"
+
+
+def _as_text(arguments: Any, what: str) -> str:
+    """name=value,name=value of numbers, truth values and words.
+
+    Raises:
+        InputError: a value is something else.
+    """
+    for name, value in arguments.items():
+        if not isinstance(value, str | bool | int | float):
+            raise InputError(f"{what}: a run folder cannot hold {name}={value!r}")
+    texts = {name: str(v).lower() if isinstance(v, bool) else v for name, v in arguments.items()}
+    return ",".join(f"{name}={value}" for name, value in texts.items())
