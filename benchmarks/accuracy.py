@@ -18,7 +18,7 @@ from pathlib import Path
 from absl import app, flags
 
 from mfrec.data import datasets
-from mfrec.evaluation.metrics import ERRORS
+from mfrec.evaluation.metrics import lower_is_better
 
 DATA_DIR = flags.DEFINE_string("data_dir", None, "folder of the named sets")
 ONLY = flags.DEFINE_string("only", "", "run only the recipes whose command holds this text")
@@ -107,7 +107,7 @@ def main(_: list[str]) -> int:
         test, deviations = results["metrics"]["test"], results.get("std", {}).get("test", {})
         print(f"python train.py {recipe.flags}")
         for metric, bar in recipe.bars.items():
-            value, is_error = test[metric], metric in ERRORS
+            value, is_error = test[metric], lower_is_better(metric)
             is_missed = value > bar if is_error else value < bar
             missed += is_missed
             folds = f" over {len(results['folds'])} folds" if deviations else ""

@@ -42,7 +42,9 @@ _HOMES |= dict.fromkeys(_SETTINGS, "mfrec.config.settings")
 _MODULES = {
     "export": "mfrec.serving.export",
     "losses": "mfrec.losses",
+    "metrics": "mfrec.evaluation.metrics",
     "models": "mfrec.models",
+    "samplers": "mfrec.training.samplers",
     "splitters": "mfrec.data.splitters",
 }
 __all__ = sorted([*_HOMES, *_MODULES])

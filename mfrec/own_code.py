@@ -6,9 +6,11 @@ each time it is named; it sees the current folder's modules, as a script there w
 
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
 import traceback
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -44,6 +46,51 @@ def load(address: str, flag: str) -> Any:
     if not hasattr(module, name):
         raise InputError(f"--{flag}={address}: no '{name}' there, only {_own_names(module)}")
     return getattr(module, name)
+
+
+def absolute(address: str) -> str:
+    """Return the address with an absolute path, so that it means the same from every folder."""
+    place, _, name = address.rpartition(":")
+    return f"{os.path.abspath(place)}:{name}" if place.endswith(".py") else address
+
+
+def address_of(code: Any) -> str | None:
+    """Return the address at which `load` finds a function or class; None if it finds none."""
+    place, name = getattr(code, "__module__", None), getattr(code, "__qualname__", None)
+    module = sys.modules.get(place) if place and place != "__main__" else None
+    is_there = module is not None and getattr(module, str(name), None) is code
+    return f"{place}:{name}" if is_there else None
+
+
+def parameters(function: Callable) -> dict[str, Any]:
+    """Return the keyword arguments of a function that have a default, with it."""
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is not parameter.empty
+    }
+
+
+def check_arguments(
+    arguments: Mapping[str, Any], parameters: Mapping[str, Any], flag: str, owner: str
+) -> None:
+    """Check arguments from the command line against a function's parameters.
+
+    Args:
+        arguments: name to value, as `parsing.parse_arguments` reads them.
+        parameters: name to default.
+        flag: the flag they came from, without dashes.
+        owner: what takes them, such as "loss 'huber'".
+
+    Raises:
+        InputError: an argument is no parameter, or a word where there should be a number.
+    """
+    for name, value in arguments.items():
+        if name not in parameters:
+            has = f"has {', '.join(parameters)}" if parameters else "has none"
+            raise InputError(f"--{flag}: {owner} {has}, not '{name}'")
+        if isinstance(value, str) and isinstance(parameters[name], (bool, int, float)):
+            raise InputError(f"--{flag}: {name}={value} of {owner} is no number")
 
 
 def _run(file: str) -> ModuleType:

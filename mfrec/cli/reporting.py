@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from mfrec.config.settings import Config, settings
-from mfrec.evaluation.metrics import ERRORS, SHOWN
+from mfrec.evaluation.metrics import find, lower_is_better
 from mfrec.evaluation.significance import Comparison
 from mfrec.progress import speed
 from mfrec.runs.results import Results
@@ -89,9 +89,9 @@ def _table(runs: Mapping[str, Results], part: str, notes: list[str]) -> str:
     if part != "validation":
         rows += [(_NAMES.get(name, name), values) for name, values in first.baselines.items()]
     # from worst to best in the first column
-    is_error = names[0] in ERRORS
-    worst = math.inf if is_error else -math.inf
-    rows.sort(key=lambda row: row[1].get(names[0], worst), reverse=is_error)
+    falls = lower_is_better(names[0])
+    worst = math.inf if falls else -math.inf
+    rows.sort(key=lambda row: row[1].get(names[0], worst), reverse=falls)
 
     width = max(len(label) for label, _ in rows)
     widths = {name: max(10, len(name) + 2) for name in names}
@@ -133,10 +133,14 @@ def _columns(metrics: Mapping[str, float]) -> list[str]:
     others: list[str] = []
     for name in metrics:
         kind, _, cutoff = name.partition("@")
-        shown = SHOWN if cutoff in ("", *cutoffs[:1]) else ("ndcg", "recall")
-        if name in ERRORS:
+        metric = find(name)
+        # a metric of the user's own may stand in results.json without being loaded
+        is_shown = metric.shown if metric else name != "epoch"
+        if cutoff not in ("", *cutoffs[:1]):
+            is_shown = kind in ("ndcg", "recall")
+        if metric and metric.of_ratings:
             errors.append(name)
-        elif kind in shown:
+        elif is_shown:
             (with_cutoff if cutoff else others).append(name)
     return errors + with_cutoff + others
 

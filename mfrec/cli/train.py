@@ -11,11 +11,13 @@ to standard error; everything is kept in the run folder.
 import time
 from collections.abc import Sequence
 
+from mfrec import losses
 from mfrec.cli.command_line import CommandLine
 from mfrec.config.presets import PRESETS
 from mfrec.config.resolution import resolve
 from mfrec.data import datasets, loading, splitters, splitting
 from mfrec.progress import waiting
+from mfrec.training import optimizers, samplers
 
 COMMAND = CommandLine(__doc__)
 _RUN = "The run."
@@ -27,7 +29,15 @@ PRESET = COMMAND.define(
     _RUN, "preset", str, None, "a recipe of settings that flags override", tuple(PRESETS)
 )
 CONFIG = COMMAND.define(_RUN, "config", str, None, "repeat the run of this config.json")
-COMMAND.define_settings({"dataset": datasets.NAMES, "split": tuple(splitters.REGISTRY)})
+COMMAND.define_settings(
+    {
+        "dataset": datasets.NAMES,
+        "split": tuple(splitters.REGISTRY),
+        "loss": (*losses.REGISTRY, *losses.KERAS_NAMES),
+        "negative_sampler": tuple(samplers.REGISTRY),
+        "optimizer": optimizers.NAMES,
+    }
+)
 
 COMMAND.show_first(
     "The flags that matter most.",
@@ -53,6 +63,9 @@ def train(started: float) -> None:
     """
     given = COMMAND.given_settings()
     config = resolve(given, PRESET.value, CONFIG.value, splitters.REGISTRY)
+    losses.check_name(config.loss.loss)
+    samplers.check_name(config.sampler.negative_sampler)
+    optimizers.check_name(config.optimizer.optimizer)
     config = splitting.complete(loading.complete(config))
     source = loading.load(config.data)
 

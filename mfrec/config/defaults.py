@@ -22,6 +22,9 @@ from mfrec.config.settings import (
     TrainingConfig,
 )
 
+# Learning rates as multiples of Adam's, for optimizers whose steps are of another size.
+_RATES = {"sgd": 10, "adagrad": 10, "ftrl": 10, "adadelta": 100, "lion": 0.1}
+
 
 @dataclass(frozen=True)
 class Traits:
@@ -202,11 +205,12 @@ def adapt_optimizer(config: OptimizerConfig, data: Statistics, batch_size: int) 
     """
     rows = math.sqrt(data.num_users * data.num_items)
     epsilon = 0.09 * data.gradient * math.sqrt(data.spread) / math.sqrt(batch_size * rows)
-    is_adam = config.optimizer in ("adam", "adamw", "nadam")
+    optimizer = config.optimizer.lower()
+    is_adam = optimizer in ("adam", "adamw", "nadam")
     is_rating = data.traits.predicts_ratings
     rate = 0.0045 * data.spread**0.75 if is_rating else 0.01
     derived = {
-        "learning_rate": rate if is_adam else 10 * rate,
+        "learning_rate": rate * _RATES.get(optimizer, 1),
         "optimizer_args": f"beta_2=0.99,epsilon={epsilon:.2g}" if is_adam and is_rating else "",
     }
     return _filled(config, derived)

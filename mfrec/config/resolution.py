@@ -11,7 +11,7 @@ from mfrec.config.presets import PRESETS
 from mfrec.config.settings import FILE_OPTIONS, NO_CANDIDATES, Config, SplitConfig
 from mfrec.errors import InputError, did_you_mean
 from mfrec.files import require_run_dir
-from mfrec.own_code import is_address
+from mfrec.own_code import absolute, is_address
 
 # Files that belong to one data set.
 _FILES = (
@@ -25,8 +25,8 @@ _FILES = (
     "candidates",
 )
 _PATHS = (*_FILES, "data_dir", "init_from")
-# These may name own code, FILE.py:name.
-_OWN_CODE = ("loss", "model", "negative_sampler", "split", "optimizer")
+# These may name own code, FILE.py:name; metrics several, with commas.
+_OWN_CODE = ("loss", "model", "negative_sampler", "split", "optimizer", "metrics")
 _SPLIT_SETTINGS = tuple(setting.name for setting in dataclasses.fields(SplitConfig))
 # These decide which tables a model has and what they mean.
 _TABLE_SETTINGS = (
@@ -133,9 +133,8 @@ def _absolute(name: str, value: Any) -> Any:
     """Return a path as an absolute one, so that config.json means the same from every folder."""
     if not isinstance(value, str) or not value:
         return value
-    if name in _OWN_CODE and ".py:" in value:
-        file, _, function = value.rpartition(":")
-        return f"{os.path.abspath(file)}:{function}"
+    if name in _OWN_CODE:
+        return ",".join(absolute(address.strip()) for address in value.split(","))
     if name == "candidates" and value == NO_CANDIDATES:
         return value
     return os.path.abspath(value) if name in _PATHS else value
@@ -162,6 +161,10 @@ def read_settings(path: str | Path) -> dict[str, Any]:
         if not isinstance(content[section], dict):
             raise InputError(f"{path}: '{section}' is no object of settings")
         values.update(content[section])
+    exponent = values.pop("popularity_exponent", 0.75)
+    if exponent != 0.75 and values.get("negative_sampler", "popularity") == "popularity":
+        # a setting of its own until samplers took arguments
+        values.setdefault("sampler_args", f"exponent={exponent}")
     try:
         Config().replace(values)
     except InputError as error:

@@ -15,13 +15,6 @@ from typing import Any, get_args
 
 from mfrec.errors import InputError, did_you_mean
 
-# The built-in losses, for --help; TensorFlow, which mfrec/losses needs, is not imported here.
-RATING_LOSSES = ("mse", "mae", "huber", "logistic", "poisson")
-RANKING_LOSSES = (
-    *("bpr", "hinge", "warp", "sampled_logistic", "sampled_softmax", "cosine_contrastive"),
-    *("bsl", "ultragcn", "softmax", "implicit_squared"),
-)
-OPTIMIZERS = ("adam", "adamw", "adagrad", "sgd", "nadam")
 SCHEDULES = ("constant", "exponential", "cosine")
 TENSORBOARD_LEVELS = ("off", "basic", "full")
 RATINGS_FORMATS = ("auto", "table", "matrix", "adjacency")
@@ -31,7 +24,6 @@ FILE_OPTIONS = ("ratings_format", *COLUMNS, "delimiter")
 # --candidates=none: rank the full catalogue even if the data set brings fixed negatives.
 NO_CANDIDATES = "none"
 WEIGHT_TRANSFORMS = ("linear", "log1p", "none")
-SAMPLERS = ("uniform", "popularity", "in_batch")
 
 
 def _setting(default: Any, help: str, **checks: Any) -> Any:
@@ -215,8 +207,7 @@ class LossConfig:
 
     loss: str = _setting(
         "mse",
-        f"of ratings: {', '.join(RATING_LOSSES)}; of rankings: {', '.join(RANKING_LOSSES)}; or "
-        "your own: FILE.py:function or package.module:function",
+        "of ratings or of rankings, or your own, FILE.py:function or package.module:function",
     )
     loss_args: str = _setting("", "the loss's own arguments: name=value,name=value")
 
@@ -225,18 +216,22 @@ class LossConfig:
 class SamplerConfig:
     """The negatives of ranking losses."""
 
-    negative_sampler: str = _setting("uniform", "how negatives are drawn", choices=SAMPLERS)
+    negative_sampler: str = _setting(
+        "uniform", "how negatives are drawn, or your own, FILE.py:function"
+    )
     num_negatives: int | None = _setting(
         None, "negatives per example, or per batch if it shares them (default: by loss)", minimum=1
     )
     shared_negatives: bool | None = _setting(
         None, "draw one set of negatives for the whole batch (default: by loss)"
     )
-    popularity_exponent: float = _setting(
-        0.75, "popularity sampler: probability ∝ count^exponent", minimum=0
+    sampler_args: str = _setting(
+        "", "the sampler's own arguments: name=value; popularity has exponent=0.75"
     )
     log_q_correction: bool = _setting(
-        False, "log-Q correction: subtract the log of each negative's expected number of draws"
+        False,
+        "log-Q correction: subtract the log of each negative's expected number of draws from its "
+        "score",
     )
     reject_positives: bool = _setting(
         False, "mask negatives that are training positives of the user"
@@ -252,7 +247,7 @@ class SamplerConfig:
 class OptimizerConfig:
     """The optimizer."""
 
-    optimizer: str = _setting("adam", "optimizer", choices=OPTIMIZERS)
+    optimizer: str = _setting("adam", "a Keras optimizer, or your own, FILE.py:Class")
     optimizer_args: str | None = _setting(
         None, "the Keras optimizer's own arguments: name=value,name=value (default: from the data)"
     )
@@ -334,6 +329,9 @@ class EvaluationConfig:
     cutoffs: str | None = _setting(
         None,
         "cutoffs k of the ranking metrics: 10 or 10,20,50 (default: 10 for losses of rankings)",
+    )
+    metrics: str | None = _setting(
+        None, "metrics of your own for every table: FILE.py:name, several with commas"
     )
     mask_seen: bool = _setting(True, "rank without the user's training items")
     candidates: str | None = _setting(

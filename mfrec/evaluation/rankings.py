@@ -199,19 +199,23 @@ class RankingEvaluator:
         if self._negatives is None and len(user_ids) >= _FEWEST_LISTS:
             equal_lists = self._share_of_equal_lists(score, user_ids)
 
-        per_user = metrics.hit_metrics(
-            ranking.ranks, ranking.owners, num_positives, self._cutoffs
-        ) | {"auc": metrics.auc(ranking.better, ranking.owners, num_positives, num_candidates)}
-        of_all_lists = {}
-        if self._negatives is None:
-            popularity = np.maximum(self._users_per_item, 1) / self._num_training_users
-            for k in self._cutoffs:
-                lists = ranking.lists[:, :k]
-                counts = np.bincount(lists[lists >= 0], minlength=self._train.num_items)
-                per_user[f"novelty@{k}"] = metrics.novelty(lists, popularity)
-                of_all_lists[f"coverage@{k}"] = metrics.coverage(counts[self._is_candidate])
-                of_all_lists[f"gini@{k}"] = metrics.gini(counts[self._is_candidate])
-        means = {name: float(values.mean()) for name, values in per_user.items()}
+        values = metrics.of_ranking(
+            metrics.Ranking(
+                ranking.ranks,
+                ranking.owners,
+                num_positives,
+                better=ranking.better,
+                num_candidates=num_candidates,
+                lists=ranking.lists,
+                popularity=np.maximum(self._users_per_item, 1) / max(self._num_training_users, 1),
+                is_candidate=self._is_candidate,
+            ),
+            self._cutoffs,
+            over_catalogue=self._negatives is None,
+        )
+        per_user = {name: value for name, value in values.items() if np.ndim(value)}
+        means = {name: float(value.mean()) for name, value in per_user.items()}
+        of_all_lists = {name: float(value) for name, value in values.items() if not np.ndim(value)}
         counts = {
             "users": len(user_ids),
             "held_out": int(num_positives.sum()),

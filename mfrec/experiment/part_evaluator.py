@@ -9,6 +9,7 @@ from mfrec.config.parsing import parse_cutoffs
 from mfrec.config.settings import Config
 from mfrec.data.interactions import UNKNOWN
 from mfrec.data.splits import Split
+from mfrec.evaluation.metrics import load as load_metrics
 from mfrec.evaluation.rankings import RankingEvaluator, RankingResult
 from mfrec.evaluation.ratings import RatingEvaluator
 from mfrec.losses import Loss
@@ -51,6 +52,7 @@ class PartEvaluator:
     """
 
     def __init__(self, config: Config, loss: Loss, split: Split, part: str) -> None:
+        load_metrics(config.evaluation.metrics or "")
         self._held_out = split.validation if part == "validation" else split.test
         self._errors: RatingEvaluator | None = None
         self._rankings: RankingEvaluator | None = None

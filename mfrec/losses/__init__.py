@@ -1,7 +1,7 @@
 """Losses and their registry: the seam that mfrec is for.
 
 A loss is one small pure function, per example and never reduced. A decorator registers it under
-the name that --loss takes and says which kind of batch it wants:
+the name that --loss takes and says what it reads:
 
     @losses.rating("mse")                        # ratings [B], predictions [B] -> [B]
     @losses.rating("logistic", link="sigmoid")   # targets and scores live on the link's scale
@@ -12,14 +12,15 @@ the name that --loss takes and says which kind of batch it wants:
 Keyword arguments with a default are the loss's parameters, set by --loss_args=name=value. A
 loss that names one of `BATCH_ARGUMENTS` among its arguments receives it.
 
-Ranking losses read positives, with negatives that a sampler drew. Where a batch's rows hold P
-positives of one user each (--positives_per_row=P), positive_scores are [B, P] and everything that
-belongs to the user gets an axis of length 1 there: negative_scores [B, 1, N], user_vectors
+Ranking losses compare positives with negatives that a sampler draws. If the rows of a batch hold
+P positives of one user each (--positives_per_row=P), positive_scores are [B, P] and everything
+that belongs to the user has an axis of length 1 there: negative_scores [B, 1, N], user_vectors
 [B, 1, d]. A loss that speaks of the last axis only (`axis=-1`, `positive_scores[..., None]`) is
 right for both.
 
-A rating loss in a file of your own needs no registration: --loss=path/to/my_losses.py:my_loss. A
-ranking loss there is decorated as above.
+A rating loss of your own needs no registration: --loss=path/to/my_losses.py:my_loss, or in
+`Trainer` any function, lambda, partial, callable object or Keras loss. A ranking loss is decorated
+as above, wherever it stands. Keras's losses have names too: --loss=log_cosh.
 """
 
 # the built-in losses first: the decorator `catalogue` takes the name of the module
@@ -36,6 +37,7 @@ from mfrec.losses.rankings import (
     warp,
 )
 from mfrec.losses.catalogue import implicit_squared, softmax
+from mfrec.losses.keras_losses import NAMES as KERAS_NAMES
 from mfrec.losses.links import LINKS, Link
 from mfrec.losses.registry import (
     BATCH_ARGUMENTS,
@@ -43,6 +45,7 @@ from mfrec.losses.registry import (
     Loss,
     Traits,
     catalogue,
+    check_name,
     configured,
     get,
     ranking,
@@ -52,6 +55,7 @@ from mfrec.losses.registry import (
 
 __all__ = [
     "BATCH_ARGUMENTS",
+    "KERAS_NAMES",
     "LINKS",
     "REGISTRY",
     "Link",
@@ -60,6 +64,7 @@ __all__ = [
     "bpr",
     "bsl",
     "catalogue",
+    "check_name",
     "configured",
     "cosine_contrastive",
     "get",

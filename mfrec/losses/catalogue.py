@@ -1,6 +1,8 @@
 """Losses of the whole catalogue: positive_scores [B], user_vectors [B, d], item_vectors [I, d]
 -> [B]."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from mfrec.losses.registry import catalogue
@@ -20,25 +22,25 @@ def softmax(positive_scores, user_vectors, item_vectors, temperature=0.1):
     return tf.reduce_logsumexp(scores, axis=-1) - positive_scores / temperature
 
 
-def _ials_charges(
-    counts: np.ndarray, num_others: int, frequency_exponent: float, unobserved_weight: float
+def _ials_weights(
+    counts: np.ndarray,
+    num_partners: np.ndarray | int,
+    frequency_exponent: float,
+    unobserved_weight: float,
 ) -> np.ndarray:
-    """(n + α·others)^ν / n, so that a row's charges add up to (n + α·others)^ν."""
-    return np.where(
-        counts > 0,
-        (counts + unobserved_weight * num_others) ** frequency_exponent / np.maximum(counts, 1),
-        0,
-    )
+    """(n + α·partners)^ν / n, so that a row's weights add up to (n + α·partners)^ν."""
+    totals = (counts + unobserved_weight * num_partners) ** frequency_exponent
+    return np.where(counts > 0, totals / np.maximum(counts, 1), 0)
 
 
 def _ials_parts(targets: tf.Tensor, unobserved_weight: float) -> tuple[tf.Tensor, float]:
-    """Positives are 1, everything counts as 0 besides."""
+    """Positives are 1; besides, every pair counts as 0."""
     return tf.ones_like(targets), unobserved_weight
 
 
 @catalogue(
     "implicit_squared",
-    row_charges=_ials_charges,
+    frequency_weights=_ials_weights,
     quadratic=_ials_parts,
     frequency_exponent=1.0,
 )
@@ -49,7 +51,7 @@ def implicit_squared(
 
     The second sum is α Σ_u p_uᵀ(Σ_i q_i q_iᵀ)p_u, the Gramian of the items in place of the items
     themselves; divided among the user's examples in proportion to their weights, so that these
-    (confidences) act on the first sum alone. Its regularizer charges a row λ(n + α·others)^ν.
+    (confidences) act on the first sum alone. Its regularizer weighs a row by (n + α·partners)^ν.
     Hu, Koren, Volinsky 2008, "Collaborative filtering for implicit feedback datasets"; Rendle,
     Krichene, Zhang, Koren 2022, "Revisiting the performance of iALS on item recommendation
     benchmarks".

@@ -1,5 +1,7 @@
 """Links: how scores become ratings, and ratings the targets of scores."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 

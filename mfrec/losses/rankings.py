@@ -1,5 +1,7 @@
 """Losses of rankings: (positive_scores [B], negative_scores [B, N]) -> [B]."""
 
+from __future__ import annotations
+
 from mfrec.losses.registry import ranking
 from mfrec.quiet_tensorflow import tf
 

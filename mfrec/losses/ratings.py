@@ -1,5 +1,7 @@
 """Losses of ratings: (ratings [B], predictions [B]) -> [B]."""
 
+from __future__ import annotations
+
 from mfrec.losses.registry import rating
 from mfrec.quiet_tensorflow import tf
 

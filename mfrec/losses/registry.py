@@ -1,6 +1,10 @@
 """The registry of losses: what a loss is, the decorators, and how a name becomes a loss."""
 
+from __future__ import annotations
+
+import functools
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,19 +16,27 @@ from mfrec.config.defaults import Traits
 from mfrec.config.parsing import parse_arguments
 from mfrec.config.settings import LossConfig
 from mfrec.errors import InputError, did_you_mean
+from mfrec.losses import keras_losses
 from mfrec.losses.links import LINKS
 from mfrec.quiet_tensorflow import tf
 
-# What a batch can tell a loss beyond its scores, by the argument's name, all float32:
-#   weights [B] of the examples; user_weights [B], the sum of the weights of all training examples
-#   of the example's user; user_counts [B] and item_counts [B], training examples of the example's
-#   user and item; negative_counts, [B, N] or [N] those of the negatives; num_users and num_items.
+# What a loss receives if it names it among its arguments, float32:
+#   weights [B]: of the examples
+#   user_weights [B]: the sum of the weights of all training examples of the example's user
+#   user_counts [B], item_counts [B]: training examples of the example's user, of its item
+#   negative_counts [B, N] or [N]: training examples of each negative
+#   num_users, num_items: rows of the tables
 BATCH_ARGUMENTS = (
-    *("weights", "user_weights", "user_counts", "item_counts", "negative_counts"),
-    *("num_users", "num_items"),
+    "weights",
+    "user_weights",
+    "user_counts",
+    "item_counts",
+    "negative_counts",
+    "num_users",
+    "num_items",
 )
 
-# What each kind of loss reads.
+# What a loss is called with.
 _OF_RATINGS = ("ratings", "predictions")
 _OF_NEGATIVES = ("positive_scores", "negative_scores")
 _OF_VECTORS = ("positive_scores", "user_vectors", "item_vectors")
@@ -35,19 +47,20 @@ class Loss:
     """A loss function, what it was registered with, and the values of its parameters.
 
     Attributes:
-        name: what --loss takes.
-        function: what computes it.
-        traits: which kind of batch it wants, and how it is usually trained.
+        name: as it is printed.
+        function: computes it.
+        traits: what it reads, and how it is usually trained.
         link: how scores become ratings, a name in LINKS; for rating losses.
-        log_q: whether the sampler's log-Q correction makes sense for it: its negatives stand for
-            a sum over the catalogue.
-        row_charges: its own frequency weights of the regularizer, instead of n^(ν−1): a function
-            of (counts [rows], the number of rows of the other table, frequency_exponent and the
-            loss's parameters) that returns w [rows].
+        log_q: whether log-Q correction makes sense for it: its negatives stand for a sum over the
+            catalogue.
+        frequency_weights: its own w of the regularizer, instead of n^(ν−1): a function of (counts
+            [rows], the number of rows of the other table, frequency_exponent and the loss's
+            parameters) that returns w [rows].
         quadratic: for a loss that adds up to Σ w(y − s)² + α Σ s² over a user's examples and over
             all items: a function of (targets [B] of the ratings, and the loss's parameters) that
-            returns y [B] and α. Then new users are folded in by closed form.
+            returns y [B] and α. New users are then folded in by a closed form.
         arguments: values of its parameters.
+        address: what --loss takes to find it again; None if nothing does, as for a lambda.
     """
 
     name: str
@@ -55,18 +68,18 @@ class Loss:
     traits: Traits = Traits()
     link: str = "identity"
     log_q: bool = False
-    row_charges: Callable[..., np.ndarray] | None = None
+    frequency_weights: Callable[..., np.ndarray] | None = None
     quadratic: Callable[..., tuple[tf.Tensor, float]] | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    address: str | None = None
 
     def __call__(self, *inputs: tf.Tensor, batch: Mapping[str, Any]) -> tf.Tensor:
-        """The loss of every example, float32 [B].
+        """Return the loss of every example, float32 [B].
 
         Args:
-            inputs: what this kind of loss reads: ratings on the scale of the link's targets and
-                scores, both float32 [B]; or positive and negative scores; or positive scores and
-                the vectors of users and items.
-            batch: what a loss may ask for, by the names in BATCH_ARGUMENTS.
+            inputs: tensors, in the order of `self.inputs`. Ratings come on the scale of the
+                link's targets, predictions as scores.
+            batch: values of BATCH_ARGUMENTS by name.
         """
         wanted = {name: batch[name] for name in self.batch_arguments}
         return self.function(*inputs, **wanted, **self.arguments)
@@ -95,7 +108,7 @@ class Loss:
 
     @property
     def temperature(self) -> float:
-        """The parameter of that name, which divides the scores inside the loss; 1 without."""
+        """The parameter of that name, which divides the scores inside the loss; else 1."""
         return self.parameters.get("temperature", 1.0)
 
     @property
@@ -108,27 +121,36 @@ class Loss:
         """Those of BATCH_ARGUMENTS that the function names among its arguments."""
         return tuple(n for n in BATCH_ARGUMENTS if n in inspect.signature(self.function).parameters)
 
-    def with_arguments(self, arguments: Mapping[str, Any]) -> "Loss":
-        """The same loss with these parameters.
+    def with_arguments(self, arguments: Mapping[str, Any]) -> Loss:
+        """Return the same loss with these parameters.
 
         Raises:
             InputError: the function has no such parameter.
         """
-        parameters = self._defaults()
-        for name, value in arguments.items():
-            if name not in parameters:
-                has = f"has {', '.join(parameters)}" if parameters else "has none"
-                raise InputError(f"--loss_args: loss '{self.name}' {has}, not '{name}'")
-            if isinstance(value, str) and not isinstance(parameters[name], str):
-                raise InputError(f"--loss_args: {name}={value} of loss '{self.name}' is no number")
+        own_code.check_arguments(arguments, self._defaults(), "loss_args", f"loss '{self.name}'")
         return replace(self, arguments=dict(arguments))
 
-    def _defaults(self) -> dict[str, Any]:
-        return {
-            name: parameter.default
-            for name, parameter in inspect.signature(self.function).parameters.items()
-            if parameter.default is not parameter.empty and name not in BATCH_ARGUMENTS
+    def settings(self) -> LossConfig:
+        """Return the settings from which `configured` makes this loss again.
+
+        Raises:
+            InputError: nothing names it: it is a lambda, say, or stands in a notebook.
+        """
+        words = {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in self.arguments.items()
+            if isinstance(value, (str, int, float))
         }
+        if self.address is None or len(words) < len(self.arguments):
+            raise InputError(
+                f"loss '{self.name}' cannot be found again by a run folder; put it into a file and "
+                "name it FILE.py:function"
+            )
+        return LossConfig(self.address, ",".join(f"{name}={word}" for name, word in words.items()))
+
+    def _defaults(self) -> dict[str, Any]:
+        parameters = own_code.parameters(self.function)
+        return {name: parameters[name] for name in parameters if name not in BATCH_ARGUMENTS}
 
 
 REGISTRY: dict[str, Loss] = {}
@@ -139,12 +161,15 @@ def rating(
     link: str = "identity",
     quadratic: Callable[..., tuple[tf.Tensor, float]] | None = None,
 ) -> Callable[[Callable], Callable]:
-    """Registers a rating loss: (ratings [B], predictions [B]) -> [B], both float32.
+    """Register a rating loss: (ratings [B], predictions [B]) -> [B], all float32.
 
     Args:
         name: what --loss takes; one name, one loss.
         link: how scores become ratings, a name in LINKS.
-        quadratic: what it is made of, if it is a sum of squares; see `Loss`.
+        quadratic: its parts, if it is a sum of squares; see `Loss`.
+
+    Raises:
+        ValueError: another loss has this name, or there is no such link.
     """
     if link not in LINKS:
         raise ValueError(f"unknown link '{link}'{did_you_mean(link, LINKS)}")
@@ -153,39 +178,44 @@ def rating(
 
 
 def ranking(name: str, *, log_q: bool = False, **traits: Any) -> Callable[[Callable], Callable]:
-    """Registers a ranking loss: (positive_scores [B], negative_scores [B, N]) -> [B], float32.
+    """Register a ranking loss: (positive_scores [B], negative_scores [B, N]) -> [B], float32.
 
     Args:
         name: what --loss takes; one name, one loss.
-        log_q: whether its negatives stand for a sum over the catalogue, so that the scores of
-            negatives may be corrected by the logarithm of how often they are drawn.
+        log_q: whether its negatives stand for a sum over the catalogue, so that their scores may
+            be corrected by the logarithm of how often they are drawn.
         traits: how it is usually trained; see `defaults.Traits`.
+
+    Raises:
+        ValueError: another loss has this name.
     """
-    return _registering(
-        name, Traits(predicts_ratings=False, draws_negatives=True, **traits), log_q=log_q
-    )
+    traits = Traits(predicts_ratings=False, draws_negatives=True, **traits)
+    return _registering(name, traits, log_q=log_q)
 
 
 def catalogue(
     name: str,
     *,
-    row_charges: Callable[..., np.ndarray] | None = None,
+    frequency_weights: Callable[..., np.ndarray] | None = None,
     quadratic: Callable[..., tuple[tf.Tensor, float]] | None = None,
     **traits: Any,
 ) -> Callable[[Callable], Callable]:
-    """Registers a loss over every item at once, without a sampler.
+    """Register a loss over every item at once, without a sampler.
 
     It takes positive_scores [B], user_vectors [B, d] and item_vectors [I, d], whose inner
     products are the scores of all items, and returns [B], all float32.
 
     Args:
         name: what --loss takes; one name, one loss.
-        row_charges: its own frequency weights of the regularizer; see `Loss`.
-        quadratic: what it is made of, if it is a sum of squares; see `Loss`.
+        frequency_weights: its own w of the regularizer; see `Loss`.
+        quadratic: its parts, if it is a sum of squares; see `Loss`.
         traits: how it is usually trained; see `defaults.Traits`.
+
+    Raises:
+        ValueError: another loss has this name.
     """
     traits = Traits(predicts_ratings=False, reads_vectors=True, **traits)
-    return _registering(name, traits, row_charges=row_charges, quadratic=quadratic)
+    return _registering(name, traits, frequency_weights=frequency_weights, quadratic=quadratic)
 
 
 def _registering(name: str, traits: Traits, **properties: Any) -> Callable[[Callable], Callable]:
@@ -194,55 +224,112 @@ def _registering(name: str, traits: Traits, **properties: Any) -> Callable[[Call
         # the same function may come again: a notebook's cell run twice, a file loaded twice
         if taken and taken.function.__qualname__ != function.__qualname__:
             raise ValueError(f"there is a loss named '{name}' already")
-        REGISTRY[name] = Loss(name, function, traits, **properties)
+        is_ours = function.__module__.startswith(f"{__package__}.")
+        address = name if is_ours else own_code.address_of(function)
+        REGISTRY[name] = Loss(name, function, traits, address=address, **properties)
         return function
 
     return register
 
 
-def get(loss: "str | Callable | Loss", arguments: Mapping[str, Any] | None = None) -> Loss:
-    """The loss by that name, in that file or module, or made of that function.
+def get(loss: str | Callable | Loss, arguments: Mapping[str, Any] | None = None) -> Loss:
+    """Return the loss of that name, in that file or module, or made of that function.
 
     Args:
-        loss: 'mse', 'my_losses.py:focal', 'package.module:focal', a function or a Loss.
+        loss: a registered name ('mse') or one of keras_losses.NAMES ('log_cosh'), in any case;
+            'my_losses.py:focal' or 'package.module:focal'; a function, `functools.partial`,
+            method or callable object; a `keras.losses.Loss` or a subclass of it; a Loss.
         arguments: values for its parameters.
 
     Raises:
         InputError: there is no such name, file, module, function or parameter.
     """
-    found = loss if isinstance(loss, Loss) else None
-    if isinstance(loss, str):
-        found = _loaded(loss) if own_code.is_address(loss) else REGISTRY.get(loss)
-        if found is None:
-            raise InputError(
-                f"unknown loss '{loss}'{did_you_mean(loss, REGISTRY)}; "
-                "a loss of your own is FILE.py:function or package.module:function"
-            )
-    elif callable(loss) and found is None:
-        found = _of_function(loss)
+    found = _named(loss) if isinstance(loss, str) else _made_of(loss)
     return found.with_arguments(arguments) if arguments else found
 
 
 def configured(settings: LossConfig) -> Loss:
-    """The loss that these settings name, with its arguments; errors as for `get`."""
+    """Return the loss that these settings name, with its arguments; errors as for `get`."""
     return get(settings.loss, parse_arguments(settings.loss_args))
 
 
-def _of_function(function: Callable) -> Loss:
-    registered = (loss for loss in REGISTRY.values() if loss.function is function)
-    loss = next(registered, None) or Loss(function.__name__, function)
+def check_name(name: str) -> None:
+    """Check a name without importing TensorFlow or the user's own code.
+
+    Raises:
+        InputError: it is neither registered, nor Keras's, nor an address.
+    """
+    if not own_code.is_address(name) and _key(name) not in _names():
+        raise InputError(
+            f"unknown loss '{name}'{did_you_mean(name.lower(), _names().values())}; "
+            "a loss of your own is FILE.py:function or package.module:function"
+        )
+
+
+def _key(name: str) -> str:
+    """'MeanSquaredError' and 'mean_squared_error' are one name."""
+    return name.lower().replace("_", "")
+
+
+def _names() -> dict[str, str]:
+    """The names that --loss takes, by key; a registered one goes before Keras's."""
+    return {_key(name): name for name in (*keras_losses.NAMES, *REGISTRY)}
+
+
+def _named(name: str) -> Loss:
+    check_name(name)
+    if own_code.is_address(name):
+        function = own_code.load(name, "loss")
+        if not callable(function):
+            raise InputError(f"--loss={name}: {function!r} is no function")
+        loss = _made_of(function, name.rpartition(":")[2])
+        return replace(loss, address=own_code.absolute(name))
+    if name in REGISTRY:
+        return REGISTRY[name]
+    name = _names()[_key(name)]
+    if name in REGISTRY:
+        return REGISTRY[name]
+    return replace(_made_of(keras_losses.class_named(name)), address=name)
+
+
+def _made_of(given: Callable | Loss, name: str | None = None) -> Loss:
+    """The loss of a function or object; `name` is used where it has none of its own."""
+    if isinstance(given, Loss):
+        return given
+    registered = _registered(given)
+    if registered:
+        return registered
+    if keras_losses.is_from_keras(given):
+        function, arguments, address = keras_losses.per_example(given)
+        kind = given if inspect.isroutine(given) or inspect.isclass(given) else type(given)
+        name = keras_losses.snake_case(name or kind.__name__)
+        return Loss(name, function, arguments=arguments, address=address)
+    if isinstance(given, functools.partial) and not given.args:
+        registered = _registered(given.func)
+        if registered:
+            return registered.with_arguments(given.keywords)
+    return _checked(Loss(name or _name(given), given, address=own_code.address_of(given)))
+
+
+def _registered(function: Any) -> Loss | None:
+    return next((loss for loss in REGISTRY.values() if loss.function is function), None)
+
+
+def _name(function: Callable) -> str:
+    """'focal' of a function, method or partial of that name, or of an object of class Focal."""
+    if isinstance(function, functools.partial):
+        return _name(function.func)
+    name = getattr(function, "__name__", keras_losses.snake_case(type(function).__name__))
+    return name.strip("<>")
+
+
+def _checked(loss: Loss) -> Loss:
+    """Raises InputError where the function does not take what a loss is called with."""
     try:
-        inspect.signature(function).bind(*loss.inputs, **dict.fromkeys(loss.batch_arguments))
-    except TypeError as error:
+        bound = dict.fromkeys(loss.batch_arguments)
+        inspect.signature(loss.function).bind(*loss.inputs, **bound)
+    except (TypeError, ValueError) as error:
         raise InputError(
             f"loss '{loss.name}' does not take ({', '.join(loss.inputs)}): {error}"
         ) from None
     return loss
-
-
-def _loaded(address: str) -> Loss:
-    """The loss at FILE.py:function or package.module:function."""
-    function = own_code.load(address, "loss")
-    if not callable(function):
-        raise InputError(f"--loss={address}: {function!r} is no function")
-    return _of_function(function)

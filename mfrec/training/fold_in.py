@@ -82,9 +82,7 @@ class FoldIn:
         self._num_negatives = (sampling.num_negatives or 0) * sampling.hard_negatives
         if self._objective.takes_batch_items:
             self._num_negatives = max(min(config.training.batch_size, len(train)) // width, 1)
-            by_popularity = samplers.popularity(
-                np.bincount(train.item_ids, minlength=model.num_items), 1.0
-            )
+            by_popularity = samplers.popularity(train, exponent=1.0)
             self._objective = dataclasses.replace(self._objective, sampler=by_popularity)
         regularizer = Regularizer(config.regularizer, loss, train, model)
         self._weights, self._ridge = regularizer.new_user_weights(), regularizer.user_ridge()
@@ -307,12 +305,19 @@ class FoldIn:
         """
         sample, number = self._objective.sampler, self._num_negatives
 
-        def draw(seed: tf.Tensor, shape: tuple, batch_items: tf.Tensor) -> Negatives:
-            if self._objective.shares_negatives:
-                return sample(seed, (number,), batch_items)
-            drawn = sample(seed, (_DRAWS, number), batch_items)
+        def draw(
+            seed: tf.Tensor, shape: tuple, user_ids: tf.Tensor, batch_items: tf.Tensor
+        ) -> Negatives:
+            is_shared = self._objective.shares_negatives
+            shape = (number,) if is_shared else (_DRAWS, number)
+            # the sampler has never seen these users
+            nobody = tf.fill([_DRAWS], UNKNOWN)
+            items = tf.fill([_DRAWS], batch_items[0])
+            drawn = sample(seed=seed, shape=shape, user_ids=nobody, batch_items=items)
+            if len(drawn.item_ids.shape) == 1:
+                return drawn
             if not self._is_flat:
-                rows = tf.zeros_like(histories.item_ids[:, :1])
+                rows = tf.zeros_like(histories.item_ids[:, 0])
             else:
                 width = tf.shape(histories.item_ids)[1]
                 rows = tf.range(tf.size(histories.item_ids)) % width % _DRAWS

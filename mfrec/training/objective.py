@@ -1,8 +1,8 @@
-"""From a batch to the loss of every example: the one place where the kinds of losses differ.
+"""From a batch to the loss of every example: what each kind of loss is called with.
 
-    rating      targets of the ratings, scores                  -> loss
-    ranking     scores of the positives, scores of negatives    -> loss
-    catalogue   scores of the positives, vectors of everything  -> loss
+    rating      targets of the ratings, scores                          -> loss
+    ranking     scores of the positives, scores of negatives            -> loss
+    catalogue   scores of the positives, vectors of users and all items -> loss
 
 A batch holds examples [B], or rows of positives of one user each [B, P]; then everything that
 belongs to the user has an axis of length 1 in place of P, and losses broadcast over it.
@@ -20,8 +20,9 @@ from mfrec.errors import InputError
 from mfrec.losses import Loss
 from mfrec.models.base import Model, VectorScores
 from mfrec.quiet_tensorflow import tf
-from mfrec.training import samplers
-from mfrec.training.samplers import MASKED, KnownPairs, Sampler
+from mfrec.training import corrections, samplers
+from mfrec.training.corrections import KnownPairs
+from mfrec.training.samplers import Sampler
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,12 @@ class Objective:
     """The losses of a batch's examples under a model.
 
     Attributes:
-        model: what scores.
-        loss: what is minimised.
-        sampling: how negatives are drawn.
-        sampler: what draws them; None unless the loss is a ranking loss.
-        known: the training pairs, where negatives among them are masked.
+        model: gives the scores.
+        loss: is minimised.
+        sampling: settings of the negatives.
+        sampler: draws negatives; None if the loss needs none.
+        takes_batch_items: whether negatives are the batch's own items.
+        known: the training pairs, if negatives among them are masked.
         tables: "user_counts" [num_users], "user_weights" [num_users] and "item_counts"
             [num_items] of the training part, float32.
     """
@@ -42,6 +44,7 @@ class Objective:
     loss: Loss
     sampling: SamplerConfig
     sampler: Sampler | None
+    takes_batch_items: bool
     known: KnownPairs | None
     tables: dict[str, tf.Tensor]
 
@@ -53,7 +56,7 @@ class Objective:
         train: Interactions,
         sampling: SamplerConfig,
     ) -> "Objective":
-        """The objective of this training part.
+        """Return the objective of this training part.
 
         Raises:
             InputError: the loss reads vectors, and the model has none.
@@ -66,19 +69,21 @@ class Objective:
             "item_counts": np.bincount(train.item_ids, minlength=model.num_items),
         }
         sampler = known = None
+        takes_batch_items = False
         if loss.draws_negatives:
-            make = samplers.get(sampling.negative_sampler).make
-            sampler = make(counts["item_counts"], sampling.popularity_exponent)
+            kind = samplers.get(sampling.negative_sampler)
+            sampler = kind.build(train, sampling.sampler_args)
+            takes_batch_items = kind.takes_batch_items
             known = KnownPairs.of(train) if sampling.reject_positives else None
         tables = {name: tf.constant(count, tf.float32) for name, count in counts.items()}
-        return cls(model, loss, sampling, sampler, known, tables)
+        return cls(model, loss, sampling, sampler, takes_batch_items, known, tables)
 
     def example_losses(self, batch: Examples, seed: tf.Tensor) -> tf.Tensor:
-        """The loss of every example, float32 of the shape of batch.weights.
+        """Return the loss of every example, float32 of the shape of batch.weights.
 
         Args:
             batch: examples [B], or rows of positives [B, P].
-            seed: int32 [2], another one for every step.
+            seed: int32 [2], a different one for every step.
 
         Raises:
             InputError: the loss returns another shape.
@@ -102,12 +107,16 @@ class Objective:
 
     def _rating(self, batch: Examples) -> tf.Tensor:
         scores = self.model((batch.user_ids, batch.item_ids))
-        return self.loss(self.model.targets(batch.ratings), scores, batch=self._told(batch))
+        return self.loss(
+            self.model.targets(batch.ratings), scores, batch=self._batch_arguments(batch)
+        )
 
     def _catalogue(self, batch: Examples) -> tf.Tensor:
         users = self.model.user_vectors(_by_user(batch))
         scores = tf.reduce_sum(users * self.model.item_vectors(batch.item_ids), axis=-1)
-        return self.loss(scores, users, self.model.item_vectors(), batch=self._told(batch))
+        return self.loss(
+            scores, users, self.model.item_vectors(), batch=self._batch_arguments(batch)
+        )
 
     def _ranking(self, batch: Examples, seed: tf.Tensor) -> tf.Tensor:
         negatives = self._draw(batch, seed)
@@ -116,56 +125,65 @@ class Objective:
         )
         scores = self._corrected(scores, negatives, batch)
         counts = tf.gather(self.tables["item_counts"], negatives.item_ids)
-        if self.sampling.hard_negatives > 1:
-            # the highest score of each group; the others get no gradient
-            size = self.sampling.hard_negatives
-            groups = [scores.shape[-1] // size, size]
-            groups = tf.concat([tf.shape(scores)[:-1], groups], axis=0)
-            scores = tf.reduce_max(tf.reshape(scores, groups), axis=-1)
-        told = self._told(batch) | {"negative_counts": counts}
-        return self.loss(positive_scores, scores, batch=told)
+        arguments = self._batch_arguments(batch) | {"negative_counts": counts}
+        return self.loss(positive_scores, scores, batch=arguments)
 
     @property
     def shares_negatives(self) -> bool:
         """Whether all examples of a batch see the same negatives."""
         return self.sampling.shared_negatives or self.takes_batch_items
 
-    @property
-    def takes_batch_items(self) -> bool:
-        """Whether the negatives are the batch's own items."""
-        return samplers.get(self.sampling.negative_sampler).takes_batch_items
-
     def _draw(self, batch: Examples, seed: tf.Tensor) -> samplers.Negatives:
         """Negatives [N] for the whole batch, or [B, N] or [B, 1, N] for each of its rows."""
-        drawn = (self.sampling.num_negatives or 0) * self.sampling.hard_negatives
-        shape = (drawn,) if self.shares_negatives else (*_by_user(batch).shape, drawn)
-        batch_items = batch.item_ids
-        if len(batch_items.shape) > 1:
-            # of every row the first: the others are padding in some rows
-            batch_items = batch_items[:, 0]
-        return self.sampler(seed, shape, batch_items)
+        number = (self.sampling.num_negatives or 0) * self.sampling.hard_negatives
+        in_rows = len(batch.item_ids.shape) > 1
+        # of every row the first: the others are padding in some rows
+        batch_items = batch.item_ids[:, 0] if in_rows else batch.item_ids
+        negatives = self.sampler(
+            seed=seed,
+            shape=(number,) if self.shares_negatives else (*batch.user_ids.shape, number),
+            user_ids=batch.user_ids,
+            batch_items=batch_items,
+        )
+        self._check(negatives, batch)
+        if in_rows and len(negatives.item_ids.shape) > 1:
+            negatives = samplers.Negatives(*(values[:, tf.newaxis] for values in negatives))
+        return negatives
+
+    def _check(self, negatives: samplers.Negatives, batch: Examples) -> None:
+        ids, log_probabilities = (tf.convert_to_tensor(values) for values in negatives)
+        is_shape = len(ids.shape) == 1 or (
+            len(ids.shape) == 2 and ids.shape[:1].is_compatible_with(batch.user_ids.shape)
+        )
+        is_shape = is_shape and ids.shape.is_compatible_with(log_probabilities.shape)
+        if not is_shape or ids.dtype != tf.int32:
+            raise InputError(
+                f"--negative_sampler={self.sampling.negative_sampler} returned {ids.dtype.name} "
+                f"{ids.shape} and log-probabilities {log_probabilities.shape}; a sampler returns "
+                "int32 item ids, [N] or [B, N], and as many log-probabilities"
+            )
 
     def _corrected(
         self, scores: tf.Tensor, negatives: samplers.Negatives, batch: Examples
     ) -> tf.Tensor:
-        """Scores of negatives after log-Q correction, with those masked that are none."""
+        """Scores of negatives, [..., N], corrected as the settings say."""
         if self.sampling.log_q_correction:
-            count = np.log(scores.shape[-1])
-            scores -= self.loss.temperature * (negatives.log_probabilities + count)
-        users = _by_user(batch)[..., tf.newaxis]
+            scores = corrections.log_q_corrected(
+                scores, negatives.log_probabilities, self.loss.temperature
+            )
         if self.known is not None:
-            is_known = self.known.contain(users, negatives.item_ids)
+            users = _by_user(batch)[..., tf.newaxis]
+            is_hit = self.known.contain(users, negatives.item_ids)
+            scores = corrections.without_hits(scores, is_hit)
         elif self.takes_batch_items:
-            positives = batch.item_ids[..., tf.newaxis]
-            is_known = positives == negatives.item_ids
-            if len(batch.weights.shape) > 1:
-                is_known = tf.reduce_any(is_known, axis=-2, keepdims=True)
-        else:
-            return scores
-        return tf.where(is_known, MASKED, scores)
+            is_hit = corrections.hits_in_batch(batch.item_ids, negatives.item_ids)
+            scores = corrections.without_hits(scores, is_hit)
+        if self.sampling.hard_negatives > 1:
+            scores = corrections.hardest(scores, self.sampling.hard_negatives)
+        return scores
 
-    def _told(self, batch: Examples) -> dict[str, Any]:
-        """What a loss may ask for, by the names in losses.BATCH_ARGUMENTS."""
+    def _batch_arguments(self, batch: Examples) -> dict[str, Any]:
+        """Values of losses.BATCH_ARGUMENTS by name, other than those of negatives."""
         users = _by_user(batch)
         return {
             "weights": batch.weights,
@@ -184,7 +202,7 @@ def _by_user(batch: Examples) -> tf.Tensor:
 
 
 def check_vectors(loss: Loss, model: str, has_vectors: bool) -> None:
-    """Refuses a loss of the whole catalogue for a model without vectors."""
+    """Refuse a loss of the whole catalogue for a model without vectors."""
     if loss.reads_vectors and not has_vectors:
         raise InputError(
             f"loss '{loss.name}' reads item vectors, and model '{model}' has none; take a loss of "
@@ -193,50 +211,71 @@ def check_vectors(loss: Loss, model: str, has_vectors: bool) -> None:
 
 
 def check(loss: Loss, config: Config) -> None:
-    """Refuses settings that make no sense together with a loss.
+    """Refuse settings that make no sense together with a loss.
 
     Args:
-        loss: what is minimised.
-        config: the settings as they were given; what is None follows from the loss.
+        loss: is minimised.
+        config: the settings as given; what is None follows from the loss.
 
     Raises:
         InputError: says which and why.
     """
-    sampling, defaults = config.sampler, SamplerConfig()
-    changed = [name for name, value in vars(sampling).items() if value != vars(defaults)[name]]
+    for is_wrong, message in _contradictions(loss, config):
+        if is_wrong:
+            raise InputError(message)
+
+
+def _contradictions(loss: Loss, config: Config) -> list[tuple[bool, str]]:
+    """Return pairs: whether these settings contradict each other, and what to say then."""
+    sampling, name = config.sampler, loss.name
+    changed = [key for key, value in vars(sampling).items() if value != vars(SamplerConfig())[key]]
     width = config.training.positives_per_row or loss.traits.positives_per_row
     takes_batch_items = samplers.get(sampling.negative_sampler).takes_batch_items
-    wrong = {
-        f"--{'/'.join(changed)}: loss '{loss.name}' draws no negatives"
-        + (": it sees every item" if loss.reads_vectors else ""): not loss.draws_negatives
-        and changed,
-        f"--positives_per_row={width}: loss '{loss.name}' reads single ratings": (
-            loss.predicts_ratings and width > 1
+    chooses_number = (
+        sampling.num_negatives is not None
+        or sampling.hard_negatives > 1
+        or sampling.shared_negatives is False
+    )
+    sees_all = ": it sees every item" if loss.reads_vectors else ""
+    return [
+        (
+            bool(changed) and not loss.draws_negatives,
+            f"--{'/'.join(changed)}: loss '{name}' draws no negatives{sees_all}",
         ),
-        f"--min_rating={config.positives.min_rating}: it leaves positives to rank, and loss "
-        f"'{loss.name}' wants all ratings": loss.predicts_ratings
-        and config.positives.min_rating is not None,
-        f"--normalize: cosines rank items but are no ratings, which loss '{loss.name}' wants": (
-            loss.predicts_ratings and config.model.normalize
+        (
+            loss.predicts_ratings and width > 1,
+            f"--positives_per_row={width}: loss '{name}' reads single ratings",
         ),
-        f"--log_q_correction: the negatives of loss '{loss.name}' stand for themselves, not for "
-        "a sum over the catalogue": sampling.log_q_correction and not loss.log_q,
-        "--log_q_correction with --hard_negatives: the best of several draws has no known "
-        "probability": sampling.log_q_correction and sampling.hard_negatives > 1,
-        f"--negative_sampler={sampling.negative_sampler} takes the batch's own items: leave out "
-        "--num_negatives, --hard_negatives and --noshared_negatives": takes_batch_items
-        and (
-            sampling.num_negatives is not None
-            or sampling.hard_negatives > 1
-            or sampling.shared_negatives is False
+        (
+            loss.predicts_ratings and config.positives.min_rating is not None,
+            f"--min_rating={config.positives.min_rating}: it leaves positives to rank, and loss "
+            f"'{name}' wants all ratings",
         ),
-        f"--hard_negatives: loss '{loss.name}' weighs every negative by its count": (
-            sampling.hard_negatives > 1 and "negative_counts" in loss.batch_arguments
+        (
+            loss.predicts_ratings and bool(config.model.normalize),
+            f"--normalize: cosines rank items but are no ratings, which loss '{name}' wants",
         ),
-        f"--hard_negatives: loss '{loss.name}' counts on random draws": (
-            sampling.hard_negatives > 1 and not loss.traits.hard_negatives
+        (
+            sampling.log_q_correction and not loss.log_q,
+            f"--log_q_correction: the negatives of loss '{name}' stand for themselves, not for a "
+            "sum over the catalogue",
         ),
-    }
-    for reason, holds in wrong.items():
-        if holds:
-            raise InputError(reason)
+        (
+            sampling.log_q_correction and sampling.hard_negatives > 1,
+            "--log_q_correction with --hard_negatives: the best of several draws has no known "
+            "probability",
+        ),
+        (
+            takes_batch_items and chooses_number,
+            f"--negative_sampler={sampling.negative_sampler} takes the batch's own items: leave "
+            "out --num_negatives, --hard_negatives and --noshared_negatives",
+        ),
+        (
+            sampling.hard_negatives > 1 and "negative_counts" in loss.batch_arguments,
+            f"--hard_negatives: loss '{name}' weighs every negative by its count",
+        ),
+        (
+            sampling.hard_negatives > 1 and not loss.traits.hard_negatives,
+            f"--hard_negatives: loss '{name}' counts on random draws",
+        ),
+    ]

@@ -5,41 +5,60 @@ ids first and rewrite the whole table all the same, so dense is right, and compi
 faster.
 """
 
-import contextlib
-from collections.abc import Iterator
+from __future__ import annotations
 
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from mfrec import own_code
 from mfrec.config.parsing import parse_arguments
-from mfrec.config.settings import OptimizerConfig
-from mfrec.errors import InputError
-from mfrec.models.base import with_first_rows
+from mfrec.config.settings import Config, OptimizerConfig
+from mfrec.errors import InputError, did_you_mean
 from mfrec.quiet_tensorflow import tf
 
-_CLASSES = {
-    "adam": tf.keras.optimizers.Adam,
-    "adamw": tf.keras.optimizers.AdamW,
-    "adagrad": tf.keras.optimizers.Adagrad,
-    "sgd": tf.keras.optimizers.SGD,
-    "nadam": tf.keras.optimizers.Nadam,
-}
+# What Keras calls them; --optimizer takes the names in any case.
+CLASSES = (
+    "Adam",
+    "AdamW",
+    "Adagrad",
+    "SGD",
+    "Nadam",
+    "Adadelta",
+    "Adafactor",
+    "Adamax",
+    "Ftrl",
+    "Lamb",
+    "Lion",
+    "Muon",
+    "RMSprop",
+)
+NAMES = tuple(name.lower() for name in CLASSES)
 
 
-class _Later(tf.keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule that begins after so many steps."""
+def check_name(name: str) -> None:
+    """Check a name without importing TensorFlow or the user's own code.
 
-    def __init__(
-        self, schedule: tf.keras.optimizers.schedules.LearningRateSchedule, first_step: int
-    ) -> None:
-        self._schedule = schedule
-        self._first_step = first_step
-
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        return self._schedule(step - self._first_step)
+    Raises:
+        InputError: it is neither Keras's nor an address.
+    """
+    if not own_code.is_address(name) and name.lower() not in NAMES:
+        raise InputError(
+            f"--optimizer={name}: unknown{did_you_mean(name.lower(), NAMES)}; "
+            "an optimizer of your own is FILE.py:Class or package.module:Class"
+        )
 
 
 def build(
-    config: OptimizerConfig, steps_per_epoch: int, epochs: int, first_step: int = 0
+    config: OptimizerConfig,
+    steps_per_epoch: int,
+    epochs: int,
+    first_step: int = 0,
+    own: tf.keras.optimizers.Optimizer | type | None = None,
 ) -> tf.keras.optimizers.Optimizer:
-    """The optimizer with its learning-rate schedule.
+    """Return a new optimizer with its learning-rate schedule.
 
     Schedules, with t the step: constant; exponential, learning_rate · decay^(t /
     steps_per_epoch); cosine, learning_rate · (1 + cos(π t / (steps_per_epoch · epochs))) / 2.
@@ -49,43 +68,156 @@ def build(
         steps_per_epoch: steps after which the exponential schedule has decayed once.
         epochs: when the cosine schedule reaches 0.
         first_step: steps that an earlier training has taken; the schedule begins with them.
+        own: a class, in place of the one that the settings name; or an optimizer, which is made
+            anew from its own config, learning rate and all. Neither is changed.
 
     Raises:
-        InputError: the optimizer does not take one of `optimizer_args`.
+        InputError: there is no such optimizer, or it does not take one of `optimizer_args`.
     """
-    schedules = tf.keras.optimizers.schedules
-    rate = config.learning_rate
-    if config.learning_rate_schedule == "exponential":
-        rate = schedules.ExponentialDecay(rate, steps_per_epoch, config.learning_rate_decay)
-    elif config.learning_rate_schedule == "cosine":
-        rate = schedules.CosineDecay(rate, steps_per_epoch * epochs)
-    if first_step and not isinstance(rate, float):
-        rate = _Later(rate, first_step)
+    make = _named(config.optimizer) if own is None else own
+    if isinstance(make, tf.keras.optimizers.Optimizer):
+        return _made_anew(make)
     arguments = parse_arguments(config.optimizer_args or "")
     for name, value in arguments.items():
         if isinstance(value, str):
             raise InputError(f"--optimizer_args: {name}={value} is no number")
-    averaging = {"use_ema": True, "ema_momentum": config.average_weights}
+    if config.clip_norm:
+        arguments["global_clipnorm"] = config.clip_norm
+    if config.average_weights:
+        arguments |= {"use_ema": True, "ema_momentum": config.average_weights}
+    rate = _learning_rate(config, steps_per_epoch, epochs, first_step)
     try:
-        return _CLASSES[config.optimizer](
-            rate,
-            global_clipnorm=config.clip_norm,
-            **(averaging if config.average_weights else {}),
-            **arguments,
-        )
+        optimizer = make(rate, **arguments)
     except (TypeError, ValueError) as error:
         raise InputError(f"--optimizer_args for {config.optimizer}: {error}") from None
+    if not isinstance(optimizer, tf.keras.optimizers.Optimizer):
+        raise InputError(f"--optimizer={config.optimizer}: made {optimizer!r}, no Keras optimizer")
+    return optimizer
 
 
-def copies(config: OptimizerConfig) -> int:
-    """How many arrays of a table's size training holds.
+def _made_anew(optimizer: tf.keras.optimizers.Optimizer) -> tf.keras.optimizers.Optimizer:
+    config = optimizer.get_config()
+    # Keras writes down a schedule, but finds those of its own alone again
+    rate = getattr(optimizer, "_learning_rate", None)
+    if isinstance(rate, tf.keras.optimizers.schedules.LearningRateSchedule) or (
+        callable(rate) and not isinstance(rate, tf.keras.Variable)
+    ):
+        config["learning_rate"] = rate
+    return type(optimizer).from_config(config)
 
-    The table itself, its gradient, its best values so far, and what the optimizer remembers.
+
+def _named(name: str) -> Callable[..., Any] | tf.keras.optimizers.Optimizer:
+    """The class, factory or object of that name."""
+    check_name(name)
+    if own_code.is_address(name):
+        return own_code.load(name, "optimizer")
+    found = getattr(tf.keras.optimizers, CLASSES[NAMES.index(name.lower())], None)
+    if found is None:
+        raise InputError(f"--optimizer={name}: Keras {tf.keras.__version__} has none")
+    return found
+
+
+def _learning_rate(
+    config: OptimizerConfig, steps_per_epoch: int, epochs: int, first_step: int
+) -> float | tf.keras.optimizers.schedules.LearningRateSchedule:
+    schedules = tf.keras.optimizers.schedules
+    rate = config.learning_rate
+    if config.learning_rate_schedule == "exponential":
+        schedule = schedules.ExponentialDecay(rate, steps_per_epoch, config.learning_rate_decay)
+    elif config.learning_rate_schedule == "cosine":
+        schedule = schedules.CosineDecay(rate, steps_per_epoch * epochs)
+    else:
+        return rate
+    return _from_step(schedule, first_step) if first_step else schedule
+
+
+def _from_step(
+    schedule: tf.keras.optimizers.schedules.LearningRateSchedule, first_step: int
+) -> tf.keras.optimizers.schedules.LearningRateSchedule:
+    """The schedule, beginning after this many steps."""
+
+    class Later(tf.keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step: tf.Tensor) -> tf.Tensor:
+            return schedule(step - first_step)
+
+    return Later()
+
+
+def with_own(config: Config, optimizer: tf.keras.optimizers.Optimizer | type) -> Config:
+    """Return the settings with those of this optimizer, or its class's name if none can say it.
 
     Raises:
-        InputError: the optimizer does not take one of `optimizer_args`.
+        InputError: it is neither a Keras optimizer nor a class of them.
     """
-    optimizer = build(config, steps_per_epoch=1, epochs=1)
+    is_class = inspect.isclass(optimizer)
+    kind = optimizer if is_class else type(optimizer)
+    if not issubclass(kind, tf.keras.optimizers.Optimizer):
+        raise InputError(f"optimizer {optimizer!r} is neither a name nor a Keras optimizer")
+    try:
+        settings = settings_of(optimizer)
+    except InputError:
+        return config.replace({"optimizer": kind.__name__})
+    if is_class:
+        return config.replace({"optimizer": settings.optimizer})
+    return replace(config, optimizer=settings)
+
+
+def settings_of(optimizer: tf.keras.optimizers.Optimizer | type) -> OptimizerConfig:
+    """Return settings from which `build` makes this optimizer again, for a run folder.
+
+    Raises:
+        InputError: nothing names its class, or its config holds more than numbers.
+    """
+    kind = optimizer if inspect.isclass(optimizer) else type(optimizer)
+    is_keras = getattr(tf.keras.optimizers, kind.__name__, None) is kind
+    address = f"keras.optimizers:{kind.__name__}" if is_keras else own_code.address_of(kind)
+    if is_keras and kind.__name__ in CLASSES:
+        address = kind.__name__.lower()
+    if address is None:
+        raise InputError(
+            f"optimizer {kind.__name__} cannot be found again by a run folder; put it into a file "
+            "and name it FILE.py:Class"
+        )
+    if inspect.isclass(optimizer):
+        return OptimizerConfig(address)
+    config = optimizer.get_config()
+    rate = config.pop("learning_rate")
+    try:
+        usual = kind(0.1).get_config()
+    except TypeError:
+        usual = {}
+    changed = {
+        name: value for name, value in config.items() if name != "name" and value != usual.get(name)
+    }
+    averages = changed.pop("use_ema", False)
+    momentum = config.get("ema_momentum") if averages else 0.0
+    changed.pop("ema_momentum", None)
+    clip_norm = changed.pop("global_clipnorm", None)
+    for name, value in {"learning_rate": rate, **changed}.items():
+        if not isinstance(value, (bool, int, float)):
+            raise InputError(
+                f"optimizer {kind.__name__}: a run folder cannot keep its {name} {value!r}; give "
+                "numbers"
+            )
+    return OptimizerConfig(
+        address,
+        optimizer_args=",".join(f"{name}={str(value).lower()}" for name, value in changed.items()),
+        learning_rate=float(rate),
+        learning_rate_schedule="constant",
+        clip_norm=clip_norm,
+        average_weights=momentum,
+    )
+
+
+def copies(config: OptimizerConfig, own: tf.keras.optimizers.Optimizer | type | None = None) -> int:
+    """Return how many arrays of a table's size training holds.
+
+    The table itself, its gradient, its best values so far, and the optimizer's slots.
+
+    Raises:
+        InputError: as for `build`.
+    """
+    optimizer = build(config, steps_per_epoch=1, epochs=1, own=own)
     optimizer.build([tf.keras.Variable([0.0, 0.0])])
     return 3 + sum(tuple(variable.shape) == (2,) for variable in optimizer.variables)
 
@@ -93,18 +225,20 @@ def copies(config: OptimizerConfig) -> int:
 def take_over(
     optimizer: tf.keras.optimizers.Optimizer, earlier: tf.keras.optimizers.Optimizer
 ) -> None:
-    """Gives an optimizer the number of steps of an earlier one, and what it remembers of rows.
+    """Give an optimizer the number of steps of an earlier one, and its slots of rows.
 
     Args:
         optimizer: built for tables whose first rows are those of the earlier one.
         earlier: of the same kind; learning rates are not taken.
     """
-    pairs = zip(_memory(optimizer), _memory(earlier), strict=True)
-    for variable, of_earlier in pairs:
-        variable.assign(with_first_rows(variable, of_earlier))
+    # here, so that the names above are known without TensorFlow
+    from mfrec.models.base import with_first_rows
+
+    for variable, before in zip(_state(optimizer), _state(earlier), strict=True):
+        variable.assign(with_first_rows(variable, before))
 
 
-def _memory(optimizer: tf.keras.optimizers.Optimizer) -> list[tf.Variable]:
+def _state(optimizer: tf.keras.optimizers.Optimizer) -> list[tf.Variable]:
     return [variable for variable in optimizer.variables if variable.name != "learning_rate"]
 
 
@@ -112,7 +246,7 @@ def _memory(optimizer: tf.keras.optimizers.Optimizer) -> list[tf.Variable]:
 def averaged_weights(
     model: tf.keras.Model, optimizer: tf.keras.optimizers.Optimizer
 ) -> Iterator[None]:
-    """Within, the model holds the moving average of its weights, where the optimizer keeps one."""
+    """Let the model hold the moving average of its weights within, if the optimizer keeps one."""
     if not optimizer.use_ema:
         yield
         return

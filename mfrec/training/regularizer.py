@@ -117,8 +117,8 @@ class Regularizer:
                 [] or [charged]; for losses whose own weights depend on it.
         """
         exponent = self._settings.frequency_exponent
-        if self._loss.row_charges is not None:
-            return self._loss.row_charges(
+        if self._loss.frequency_weights is not None:
+            return self._loss.frequency_weights(
                 charged_counts, num_partners, exponent, **self._loss.parameters
             )
 

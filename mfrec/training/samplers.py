@@ -1,37 +1,36 @@
 """Negative samplers: where the negatives of ranking losses come from.
 
-A sampler draws item ids inside the compiled loop, from a seed that changes with every step, and
-knows the log-probability of each draw:
+A sampler is made from the training part and draws item ids inside the compiled loop, from a seed
+that changes with every step; with each draw it tells the log-probability:
 
-    uniform      every item alike
-    popularity   in proportion to (training examples)^exponent, by alias tables (Walker 1977):
-                 two table look-ups a draw, where searching a cumulative distribution is
-                 hundreds of times slower under XLA
-    in_batch     the items of the batch's own positives, shared by the whole batch
+    @samplers.register("uniform")
+    def uniform(train):
+        def sample(seed, shape, user_ids, batch_items):
+            ...
+            return Negatives(item_ids, log_probabilities)
+        return sample
 
-Negatives are drawn for every example, or once for the whole batch (`shared`): shared ones are
+Keyword arguments of the outer function are the sampler's parameters, set by
+--sampler_args=name=value. One in a file of your own needs no registration:
+--negative_sampler=path/to/my_samplers.py:my_sampler.
+
+Negatives are drawn for every example, [B, N], or once for the whole batch, [N]: shared ones are
 scored by one matrix product, so that thousands of them cost as much as a few of the others.
-
-Log-Q correction makes the negatives stand for the whole catalogue: with N draws from q, the score
-of item j becomes s_j − log(N q_j), so that the sum of e^s over the negatives has the sum over the
-catalogue as its mean (Bengio, Senécal 2008; for in-batch negatives Yi et al. 2019,
-"Sampling-bias-corrected neural modeling for large corpus item recommendations").
 """
 
-import functools
+from __future__ import annotations
+
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from mfrec import own_code
+from mfrec.config.parsing import parse_arguments
 from mfrec.data.interactions import Interactions
 from mfrec.errors import InputError, did_you_mean
 from mfrec.quiet_tensorflow import tf
-
-# What masks the score of a negative that is none: far enough for every loss, and finite, so that
-# no gradient becomes NaN.
-MASKED = -1e9
 
 
 class Negatives(NamedTuple):
@@ -46,76 +45,164 @@ class Negatives(NamedTuple):
     log_probabilities: tf.Tensor
 
 
-# The generator that TensorFlow chooses on a CPU and on a GPU; told to choose, it draws the same
-# numbers, but XLA takes 15 to 80 times as long.
-_draw = functools.partial(tf.random.stateless_uniform, alg="philox")
+class Sampler(Protocol):
+    """Draws negatives: a pure TensorFlow function, compiled with the training loop."""
 
-# Draws from (seed int32 [2], shape of the draws, items of the batch's positives int32 [B]).
-Sampler = Callable[[tf.Tensor, tuple[int, ...], tf.Tensor], Negatives]
+    def __call__(
+        self,
+        seed: tf.Tensor,
+        shape: tuple[int | tf.Tensor, ...],
+        user_ids: tf.Tensor,
+        batch_items: tf.Tensor,
+    ) -> Negatives:
+        """Return negatives for a batch.
+
+        Args:
+            seed: int32 [2], another one for every step; the same seed gives the same draws.
+            shape: (N,) if the batch shares its negatives, else (B, N).
+            user_ids: users of the examples, int32 [B]; UNKNOWN (-1) while new users are folded in.
+            batch_items: items of the examples, int32 [B].
+        """
 
 
 @dataclass(frozen=True)
-class Registered:
+class SamplerKind:
     """A sampler as it was registered.
 
     Attributes:
-        make: returns the sampler for (training examples of every item, popularity exponent).
+        name: what --negative_sampler takes.
+        factory: returns a `Sampler` for the training part and the sampler's own arguments.
         takes_batch_items: whether it takes the batch's own items: the batch shares them, and
             there is no number of negatives to choose.
     """
 
-    make: Callable[[np.ndarray, float], Sampler]
+    name: str
+    factory: Callable[..., Sampler]
     takes_batch_items: bool = False
 
+    def build(self, train: Interactions, sampler_args: str = "") -> Sampler:
+        """Return a sampler for this training part.
 
-REGISTRY: dict[str, Registered] = {}
+        Args:
+            train: the training part.
+            sampler_args: the sampler's own arguments, as --sampler_args takes them.
+
+        Raises:
+            InputError: the sampler does not take these arguments.
+        """
+        arguments = parse_arguments(sampler_args)
+        parameters = own_code.parameters(self.factory)
+        own_code.check_arguments(arguments, parameters, "sampler_args", f"sampler '{self.name}'")
+        return self.factory(train, **arguments)
+
+
+REGISTRY: dict[str, SamplerKind] = {}
 
 
 def register(name: str, *, takes_batch_items: bool = False) -> Callable[[Callable], Callable]:
-    """Register a sampler under the name that --negative_sampler takes."""
+    """Register a sampler's factory under the name that --negative_sampler takes.
 
-    def decorate(make: Callable) -> Callable:
-        REGISTRY[name] = Registered(make, takes_batch_items)
-        return make
+    Args:
+        name: one name, one sampler.
+        takes_batch_items: see `SamplerKind`.
+
+    Raises:
+        ValueError: another sampler has this name.
+    """
+
+    def decorate(factory: Callable[..., Sampler]) -> Callable[..., Sampler]:
+        taken = REGISTRY.get(name)
+        # the same function may come again: a notebook's cell run twice, a file loaded twice
+        if taken and taken.factory.__qualname__ != factory.__qualname__:
+            raise ValueError(f"there is a sampler named '{name}' already")
+        REGISTRY[name] = SamplerKind(name, factory, takes_batch_items)
+        return factory
 
     return decorate
 
 
-def get(name: str) -> Registered:
-    """Return the sampler of that name.
+def get(name: str) -> SamplerKind:
+    """Return the sampler of a registered name, or the one at FILE.py:name or module:name.
 
     Raises:
         InputError: there is none.
     """
-    if name not in REGISTRY:
-        raise InputError(f"unknown sampler '{name}'{did_you_mean(name, REGISTRY)}")
+    if own_code.is_address(name):
+        factory = own_code.load(name, "negative_sampler")
+        if not callable(factory):
+            raise InputError(f"--negative_sampler={name}: {factory!r} is no function")
+        registered = (kind for kind in REGISTRY.values() if kind.factory is factory)
+        return replace(next(registered, SamplerKind(name, factory)), name=name)
+    check_name(name)
     return REGISTRY[name]
 
 
-@register("uniform")
-def uniform(item_counts: np.ndarray, exponent: float) -> Sampler:
-    """Every item of the catalogue with probability 1 / num_items."""
-    num_items = len(item_counts)
+def check_name(name: str) -> None:
+    """Check a name without importing TensorFlow or the user's own code.
 
-    def sample(seed: tf.Tensor, shape: tuple[int, ...], _: tf.Tensor) -> Negatives:
-        ids = _draw(shape, seed, 0, num_items, tf.int32)
+    Raises:
+        InputError: it is neither registered nor an address.
+    """
+    if not own_code.is_address(name) and name not in REGISTRY:
+        raise InputError(
+            f"--negative_sampler={name}: unknown{did_you_mean(name, REGISTRY)}; "
+            "a sampler of your own is FILE.py:function or package.module:function"
+        )
+
+
+def random_uniform(
+    shape: tuple[int | tf.Tensor, ...],
+    seed: tf.Tensor,
+    minval: int = 0,
+    maxval: int | None = None,
+    dtype: tf.DType | None = None,
+) -> tf.Tensor:
+    """Return `tf.random.stateless_uniform` by the fast generator.
+
+    It is the one that TensorFlow chooses by itself on a CPU and on a GPU; but where TensorFlow is
+    left to choose, XLA takes 15 to 80 times as long for the same numbers.
+    """
+    dtype = tf.float32 if dtype is None else dtype
+    return tf.random.stateless_uniform(shape, seed, minval, maxval, dtype, alg="philox")
+
+
+@register("uniform")
+def uniform(train: Interactions) -> Sampler:
+    """Draw every item of the catalogue with probability 1 / num_items."""
+    num_items = train.num_items
+
+    def sample(
+        seed: tf.Tensor, shape: tuple[int, ...], user_ids: tf.Tensor, batch_items: tf.Tensor
+    ) -> Negatives:
+        ids = random_uniform(shape, seed, 0, num_items, tf.int32)
         return Negatives(ids, tf.fill(shape, np.float32(-np.log(num_items))))
 
     return sample
 
 
 @register("popularity")
-def popularity(item_counts: np.ndarray, exponent: float) -> Sampler:
-    """Items in proportion to count^exponent; items without training examples never."""
-    weights = np.where(item_counts > 0, np.maximum(item_counts, 1.0) ** exponent, 0.0)
+def popularity(train: Interactions, *, exponent: float = 0.75) -> Sampler:
+    """Draw items in proportion to (training examples)^exponent; never one without examples.
+
+    By alias tables (Walker 1977): two table look-ups a draw, where searching a cumulative
+    distribution is hundreds of times slower under XLA.
+
+    Args:
+        train: the training part.
+        exponent: 1 draws as often as items are rated, 0 every rated item alike.
+    """
+    counts = _item_counts(train)
+    weights = np.where(counts > 0, np.maximum(counts, 1.0) ** exponent, 0.0)
     probabilities = weights / weights.sum()
     thresholds, aliases = (tf.constant(table) for table in alias_tables(probabilities))
     with np.errstate(divide="ignore"):
         log_probabilities = tf.constant(np.log(probabilities).astype(np.float32))
 
-    def sample(seed: tf.Tensor, shape: tuple[int, ...], _: tf.Tensor) -> Negatives:
-        columns = _draw(shape, seed, 0, len(item_counts), tf.int32)
-        heights = _draw(shape, seed + tf.constant([0, 1 << 30]))
+    def sample(
+        seed: tf.Tensor, shape: tuple[int, ...], user_ids: tf.Tensor, batch_items: tf.Tensor
+    ) -> Negatives:
+        columns = random_uniform(shape, seed, 0, len(counts), tf.int32)
+        heights = random_uniform(shape, seed + tf.constant([0, 1 << 30]))
         ids = tf.where(
             heights < tf.gather(thresholds, columns), columns, tf.gather(aliases, columns)
         )
@@ -125,16 +212,23 @@ def popularity(item_counts: np.ndarray, exponent: float) -> Sampler:
 
 
 @register("in_batch", takes_batch_items=True)
-def in_batch(item_counts: np.ndarray, exponent: float) -> Sampler:
-    """The batch's own items, [B]: popular ones as often as they are rated."""
+def in_batch(train: Interactions) -> Sampler:
+    """Take the batch's own items, [B]: popular ones as often as they are rated."""
+    counts = _item_counts(train)
     with np.errstate(divide="ignore"):
-        shares = np.log(item_counts / item_counts.sum()).astype(np.float32)
+        shares = np.log(counts / counts.sum()).astype(np.float32)
     log_probabilities = tf.constant(shares)
 
-    def sample(_: tf.Tensor, __: tuple[int, ...], batch_items: tf.Tensor) -> Negatives:
+    def sample(
+        seed: tf.Tensor, shape: tuple[int, ...], user_ids: tf.Tensor, batch_items: tf.Tensor
+    ) -> Negatives:
         return Negatives(batch_items, tf.gather(log_probabilities, batch_items))
 
     return sample
+
+
+def _item_counts(train: Interactions) -> np.ndarray:
+    return np.bincount(train.item_ids, minlength=train.num_items)
 
 
 def alias_tables(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -159,42 +253,3 @@ def alias_tables(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if heights[high] < 1:
             small.append(large.pop())
     return thresholds.astype(np.float32), aliases.astype(np.int32)
-
-
-@dataclass(frozen=True)
-class KnownPairs:
-    """The training pairs as a hash table that the compiled loop can ask.
-
-    Pairs that share a bucket stand side by side in it; an answer reads one bucket.
-
-    Attributes:
-        buckets: int64 [num_buckets, width] of user · num_items + item, −1 where empty.
-        num_items: rows of the item table.
-    """
-
-    buckets: tf.Tensor
-    num_items: int
-
-    @classmethod
-    def of(cls, train: Interactions) -> "KnownPairs":
-        """The pairs of the training part."""
-        keys = np.unique(train.user_ids.astype(np.int64) * train.num_items + train.item_ids)
-        num_buckets = len(keys) + 1
-        places = _bucket(keys, num_buckets)
-        order = np.argsort(places, kind="stable")
-        keys, places = keys[order], places[order]
-        column = np.arange(len(keys)) - np.searchsorted(places, places)
-        buckets = np.full((num_buckets, column.max() + 1), -1)
-        buckets[places, column] = keys
-        return cls(tf.constant(buckets), train.num_items)
-
-    def contain(self, user_ids: tf.Tensor, item_ids: tf.Tensor) -> tf.Tensor:
-        """Tells which pairs are known, bool, of the shape that the two have together."""
-        keys = tf.cast(user_ids, tf.int64) * self.num_items + tf.cast(item_ids, tf.int64)
-        places = _bucket(keys, self.buckets.shape[0])
-        return tf.reduce_any(tf.gather(self.buckets, places) == keys[..., tf.newaxis], axis=-1)
-
-
-def _bucket(keys: np.ndarray | tf.Tensor, num_buckets: int) -> np.ndarray | tf.Tensor:
-    """Scatters neighbouring keys: Fibonacci hashing below 2^31, so that nothing overflows."""
-    return (keys % 2147483647 * 1640531527) % 4294967291 % num_buckets

@@ -77,7 +77,7 @@ class Trainer:
     def __init__(
         self,
         model: Model | None = None,
-        optimizer: "str | OptimizerConfig | None" = None,
+        optimizer: "str | OptimizerConfig | tf.keras.optimizers.Optimizer | type | None" = None,
         loss: "str | Callable | losses.Loss | None" = None,
         config: "Config | TrainingConfig | None" = None,
         *,
@@ -89,9 +89,10 @@ class Trainer:
         Args:
             model: the model to train; None makes the one that train.py would make. `fit` adapts
                 it to the training ratings and gives it the loss's link.
-            optimizer: a name ("adam"), or the settings of one; by default that of the config.
-            loss: a registered name, FILE.py:function, a function (ratings [B], predictions [B])
-                -> [B], or a losses.Loss; by default that of the config.
+            optimizer: a name ("adam"), the settings of one, or a Keras optimizer or class of
+                them, from which every fit makes its own; by default that of the config.
+            loss: whatever `losses.get` takes: a registered name, FILE.py:function, a function
+                (ratings [B], predictions [B]) -> [B], a Keras loss; by default that of the config.
             config: all settings, or those of the loop alone. Every fit derives anew what is None.
             previous: a training to continue from, instead of the model's random start. μ and the
                 range of ratings are those of the new ratings all the same.
@@ -100,16 +101,22 @@ class Trainer:
         Raises:
             InputError: a setting is unknown, out of bounds, or makes no sense with the loss.
         """
+        self._own_optimizer = None
         if isinstance(config, TrainingConfig):
             config = Config(training=config)
         config = config or Config()
         if isinstance(optimizer, OptimizerConfig):
             config = dataclasses.replace(config, optimizer=optimizer)
+        elif isinstance(optimizer, str):
+            settings["optimizer"] = optimizer
         elif optimizer is not None:
-            settings["optimizer"] = optimizer.lower()
+            config = optimizers.with_own(config, optimizer)
+            self._own_optimizer = optimizer
         if isinstance(loss, str):
             settings["loss"], loss = loss, None
         self.config = config.replace(settings)
+        if self._own_optimizer is None:
+            optimizers.check_name(self.config.optimizer.optimizer)
         self.loss = losses.configured(self.config.loss) if loss is None else losses.get(loss)
         objectives.check(self.loss, self.config)
         self.model = model
@@ -301,7 +308,7 @@ class Trainer:
         before = self._previous.optimizer if self._previous else None
         first_step = int(before.iterations) if before else 0
         self.optimizer = optimizers.build(
-            self.resolved.optimizer, shape.steps, config.epochs, first_step
+            self.resolved.optimizer, shape.steps, config.epochs, first_step, self._own_optimizer
         )
         self.optimizer.build(self.model.trainable_variables)
         if before:

@@ -126,7 +126,7 @@ def test_paths_become_absolute(tmp_path, monkeypatch):
         ("num_folds", 1, "--num_folds=1: must be at least 2"),
         ("learning_rate", 1e39, "--learning_rate=1e+39: must be at most 3.4e+38"),
         ("epochs", 2**31, "--epochs=2147483648: must be at most 2147483647"),
-        ("optimizer", "adamm", "--optimizer=adamm: unknown; did you mean adam"),
+        ("ratings_format", "tabel", "--ratings_format=tabel: unknown; did you mean table"),
         ("learning_rate_schedule", "zigzag", "unknown; there are: constant, exponential, cosine"),
         ("use_bias", 1, "--use_bias=1: not of type bool"),
         ("embeding_dim", 3, "unknown setting 'embeding_dim'; did you mean embedding_dim"),
@@ -261,3 +261,14 @@ def test_another_optimizer_does_not_inherit_the_arguments_of_the_presets():
     assert inherited.optimizer == "adam" and inherited.optimizer_args is not None
     assert resolve({"optimizer": "adam"}, preset="movielens-1m").optimizer == inherited
     assert resolve({"optimizer": "sgd"}, preset="movielens-1m").optimizer.optimizer_args is None
+
+
+def test_the_exponent_of_older_runs_becomes_the_samplers_argument(tmp_path):
+    def read(**sampler):
+        (tmp_path / "config.json").write_text(json.dumps({"sampler": sampler}))
+        return Config().replace(read_settings(tmp_path / "config.json")).sampler
+
+    found = read(negative_sampler="popularity", popularity_exponent=0.5)
+    assert (found.negative_sampler, found.sampler_args) == ("popularity", "exponent=0.5")
+    assert read(negative_sampler="popularity", popularity_exponent=0.75).sampler_args == ""
+    assert read(negative_sampler="uniform", popularity_exponent=0.5).sampler_args == ""

@@ -1,11 +1,13 @@
-"""Metrics of one list or one part, by hand."""
+"""Metrics by hand, and metrics of one's own."""
 
 import math
 
 import numpy as np
 import pytest
 
-from mfrec.evaluation.metrics import auc, coverage, gini, hit_metrics, novelty, rating_errors
+from mfrec.errors import InputError
+from mfrec.evaluation import metrics
+from mfrec.evaluation.metrics import Ranking, rating_errors
 
 
 def test_rating_errors_by_hand():
@@ -63,6 +65,24 @@ HITS_BY_HAND = {
 }
 
 
+@pytest.fixture
+def registry(monkeypatch):
+    """A registry of the test's own, so that its metrics are gone after it."""
+    copied = dict(metrics.REGISTRY)
+    monkeypatch.setattr(metrics, "REGISTRY", copied)
+    return copied
+
+
+def hit_metrics(ranks, users, num_positives, cutoffs):
+    """The metrics that follow from ranks alone."""
+    ranking = Ranking(ranks, users, num_positives)
+    found = {"mrr": metrics.mrr(ranking)}
+    for name in ("recall", "recall_min", "precision", "hr", "ndcg", "map"):
+        for k in cutoffs:
+            found[f"{name}@{k}"] = metrics.REGISTRY[name].function(ranking, k)
+    return found
+
+
 def test_hit_metrics_by_hand():
     found = hit_metrics(RANKS, OWNERS, NUM_POSITIVES, (1, 3, 10))
     assert set(found) == set(HITS_BY_HAND)
@@ -84,20 +104,124 @@ def test_auc_by_hand():
     # that is no candidate. User 2: the only held-out item is no candidate.
     better = np.array([0, 1.5, 4, 0, 1, np.inf, np.inf])
     owners = np.array([0, 0, 0, 1, 1, 1, 2])
-    found = auc(better, owners, np.array([3, 3, 1]), np.array([5, 2, 4]))
+    ranking = Ranking(
+        # of equal scores the lower id comes first
+        np.array([1, 3, 5, 1, 2, np.inf, np.inf]),
+        owners,
+        np.array([3, 3, 1]),
+        better=better,
+        num_candidates=np.array([5, 2, 4]),
+    )
+    found = metrics.auc(ranking)
     assert found == pytest.approx([(2 + 1.5 + 0) / (3 * 2), 0.5 * 2 / 3, 0], abs=1e-15)
+
+
+def ranking_of_lists(lists, **columns):
+    nobody = np.zeros(0)
+    num_positives = np.ones(len(lists), int)
+    return Ranking(nobody, nobody.astype(int), num_positives, lists=np.array(lists), **columns)
 
 
 def test_novelty_by_hand():
     popularity = np.array([1 / 2, 1 / 8, 1])
-    lists = np.array([[0, 1], [2, 0], [1, -1], [-1, -1]])
-    assert novelty(lists, popularity) == pytest.approx([(1 + 3) / 2, (0 + 1) / 2, 3, 0])
+    ranking = ranking_of_lists([[0, 1], [2, 0], [1, -1], [-1, -1]], popularity=popularity)
+    assert metrics.novelty(ranking, 2) == pytest.approx([(1 + 3) / 2, (0 + 1) / 2, 3, 0])
+    assert metrics.novelty(ranking, 1) == pytest.approx([1, 0, 3, 0])
+
+
+def lists_with_counts(*counts):
+    """Lists of one item each, such that each item stands on so many."""
+    return ranking_of_lists(
+        np.repeat(np.arange(len(counts)), counts)[:, None], is_candidate=np.ones(len(counts), bool)
+    )
 
 
 def test_coverage_and_gini_by_hand():
-    assert coverage(np.array([0, 3, 1, 0])) == 0.5
+    assert metrics.coverage(lists_with_counts(0, 3, 1, 0), 1) == 0.5
     # sorted 0 0 1 3 with weights −3 −1 1 3, over 4 · 4
-    assert gini(np.array([0, 3, 1, 0])) == (1 + 9) / 16
-    assert gini(np.array([2, 2, 2])) == 0
-    assert gini(np.array([0, 0, 0, 7])) == 3 / 4
-    assert gini(np.array([0, 0])) == 0
+    assert metrics.gini(lists_with_counts(0, 3, 1, 0), 1) == (1 + 9) / 16
+    assert metrics.gini(lists_with_counts(2, 2, 2), 1) == 0
+    assert metrics.gini(lists_with_counts(0, 0, 0, 7), 1) == 3 / 4
+    assert metrics.gini(lists_with_counts(0, 0), 1) == 0
+
+
+def test_lists_count_up_to_the_cutoff_and_candidates_alone():
+    ranking = ranking_of_lists(
+        [[0, 1, 2], [0, 3, -1]], is_candidate=np.array([True, True, True, True, False])
+    )
+    assert ranking.list_counts(1).tolist() == [2, 0, 0, 0]
+    assert ranking.list_counts(3).tolist() == [2, 1, 1, 1]
+    # 1 of 4 candidates, then all
+    assert (metrics.coverage(ranking, 1), metrics.coverage(ranking, 3)) == (0.25, 1)
+
+
+@pytest.mark.parametrize("name, value, than, expected", [
+    ("rmse", 0.9, 1.0, True),
+    ("mae", 1.0, 0.9, False),
+    ("ndcg@10", 0.9, 1.0, False),
+    ("mrr", 1.0, 0.9, True),
+    ("gini@5", 0.1, 0.2, True),
+    ("unheard_of@3", 1.0, 0.9, True),
+    ("rmse", math.nan, 1.0, False),
+    ("mrr", math.nan, 1.0, False),
+    ("mrr", 0.5, 0.5, False),
+])  # fmt: skip
+def test_which_way_a_metric_is_better(name, value, than, expected):
+    assert metrics.better(name, value, than) == expected
+
+
+MY_METRICS = """
+import numpy as np
+from mfrec import metrics
+
+def bias(ratings, predictions):
+    return (predictions - ratings).mean()
+
+@metrics.ranking("worst_rank", lower_is_better=True)
+def worst_rank(ranking):
+    return np.array([ranking.ranks[ranking.users == u].max() for u in range(2)])
+
+def first_found(ranking, k):
+    return (ranking.ranks <= k).mean()
+
+def wrong(ranking):
+    return ranking.ranks
+"""
+
+
+def test_metrics_of_ones_own_stand_beside_the_others(tmp_path, registry):
+    file = tmp_path / "mine.py"
+    file.write_text(MY_METRICS)
+    metrics.load(f"{file}:bias, {file}:worst_rank,{file}:first_found")
+    # a file may be loaded again
+    metrics.load(f"{file}:bias")
+    errors = rating_errors(np.array([1, 2, 5], np.float32), np.array([2, 2, 2], np.float32))
+    assert errors["bias"] == -2 / 3 and list(errors)[:2] == ["rmse", "mae"]
+    ranking = Ranking(
+        np.array([7, 2, 4]), np.array([0, 1, 0]), np.array([2, 1]),
+        better=np.array([6, 1, 3]), num_candidates=np.array([9, 9]),
+    )  # fmt: skip
+    found = metrics.of_ranking(ranking, (3, 5), over_catalogue=False)
+    assert found["worst_rank"].tolist() == [7, 2]
+    assert (found["first_found@3"], found["first_found@5"]) == (1 / 3, 2 / 3)
+    assert found["recall@5"].tolist() == [0.5, 1] and "coverage@3" not in found
+    assert metrics.better("worst_rank", 1, 2) and metrics.better("bias", 1, 2)
+    assert metrics.better("first_found@3", 2, 1)
+
+
+def test_metrics_that_cannot_be_loaded_are_one_line(tmp_path, registry):
+    file = tmp_path / "mine.py"
+    file.write_text(MY_METRICS)
+    with pytest.raises(InputError, match=r"--metrics=.*mine\.py:none: no 'none' there"):
+        metrics.load(f"{file}:none")
+    metrics.load(f"{file}:wrong")
+    ranking = Ranking(
+        np.array([7, 2, 4]), np.array([0, 1, 0]), np.array([2, 1]),
+        better=np.array([6, 1, 3]), num_candidates=np.array([9, 9]),
+    )  # fmt: skip
+    with pytest.raises(InputError, match=r"'wrong' returned shape \(3,\); .* each of the 2 users"):
+        metrics.of_ranking(ranking, (3,), over_catalogue=False)
+    (tmp_path / "taken.py").write_text("def rmse(ratings, predictions):\n    return 0\n")
+    registry["rmse"] = metrics.Metric("rmse", metrics.mae, True, True)
+    with pytest.raises(InputError, match="there is a metric named 'rmse' already"):
+        metrics.load(f"{tmp_path / 'taken.py'}:rmse")

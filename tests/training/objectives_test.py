@@ -13,8 +13,9 @@ from mfrec.data.pipelines import Examples, training_examples
 from mfrec.errors import InputError
 from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
+from mfrec.training import samplers
+from mfrec.training.corrections import MASKED
 from mfrec.training.objective import Objective, check
-from mfrec.training.samplers import MASKED
 
 USERS = [0, 0, 1, 2, 2, 2, 3, 3]
 ITEMS = [0, 3, 1, 4, 2, 0, 3, 1]
@@ -62,7 +63,8 @@ def show(made, examples, **sampling):
 
 
 def drawn(objective, shape):
-    return objective.sampler(SEED, shape, tf.constant(ITEMS)).item_ids.numpy()
+    users, items = tf.constant(USERS), tf.constant(ITEMS)
+    return objective.sampler(SEED, shape, users, items).item_ids.numpy()
 
 
 def examples():
@@ -156,7 +158,7 @@ def test_log_q_correction_makes_sampled_softmax_the_softmax_on_average():
                 "shared_negatives": True,
                 "negative_sampler": "popularity",
                 "log_q_correction": True,
-                "popularity_exponent": 0.5,
+                "sampler_args": "exponent=0.5",
             }
         )
         .sampler
@@ -218,7 +220,7 @@ def test_pairs_that_make_no_sense_are_refused(loss, settings, reason):
         check(losses.get(loss), Config().replace(settings))
 
 
-def test_pairs_that_make_sense_are_not():
+def test_pairs_that_make_sense_are_accepted():
     for loss in losses.REGISTRY.values():
         check(loss, Config())
     for sampler in ("uniform", "popularity"):
@@ -235,6 +237,44 @@ def test_a_loss_that_cannot_read_rows_is_told_so():
     config = Config().replace({"num_negatives": 2, "shared_negatives": False}).sampler
     with pytest.raises(InputError, match="train with --positives_per_row=1"):
         Objective.of(model(), loss, train(), config).example_losses(rows(), SEED)
+
+
+@pytest.mark.parametrize("in_rows", [False, True])
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_sampler_may_look_at_users_and_share_what_it_draws(monkeypatch, in_rows, shared):
+    # in place of a draw the user's number and the positive, or two items for all of the batch
+    def own_items(train):
+        def sample(seed, shape, user_ids, batch_items):
+            ids = tf.range(2) if shared else tf.stack([user_ids, batch_items], axis=1)
+            return samplers.Negatives(ids, tf.zeros(ids.shape))
+
+        return sample
+
+    monkeypatch.setitem(samplers.REGISTRY, "own", samplers.SamplerKind("own", own_items))
+    made, batch = model(), rows() if in_rows else examples()
+    _, negatives, _ = show(made, batch, negative_sampler="own", num_negatives=2)
+    users, items = batch.user_ids.numpy(), batch.item_ids.numpy().reshape(len(batch.user_ids), -1)
+    ids = [[0, 1]] * len(users) if shared else np.stack([users, items[:, 0]], axis=1)
+    expected = np.take_along_axis(scores_of(made)[users], np.array(ids), axis=1)
+    np.testing.assert_allclose(negatives.reshape(expected.shape), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda shape: (tf.zeros(shape, tf.int64), tf.zeros(shape)),
+        lambda shape: (tf.zeros(shape, tf.int32), tf.zeros(shape[0])),
+        lambda shape: (tf.zeros((3, 3), tf.int32), tf.zeros((3, 3))),
+        lambda shape: (tf.zeros((*shape, 1), tf.int32), tf.zeros((*shape, 1))),
+    ],
+)
+def test_a_sampler_that_returns_something_else_is_refused_in_a_line(monkeypatch, make):
+    def own(train):
+        return lambda seed, shape, user_ids, batch_items: samplers.Negatives(*make(shape))
+
+    monkeypatch.setitem(samplers.REGISTRY, "own", samplers.SamplerKind("own", own))
+    with pytest.raises(InputError, match="--negative_sampler=own returned .*; a sampler returns i"):
+        show(model(), examples(), negative_sampler="own")
 
 
 def test_padding_of_rows_repeats_what_is_there():

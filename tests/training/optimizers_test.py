@@ -5,10 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from mfrec.config.settings import OPTIMIZERS, OptimizerConfig
+from helpers import interactions
+from mfrec.config.settings import OptimizerConfig
 from mfrec.errors import InputError
 from mfrec.models.matrix_factorization import MatrixFactorization
+from mfrec.quiet_tensorflow import tf
 from mfrec.training import optimizers
+from mfrec.training.trainer import Trainer
 
 
 def rates(at_steps, **settings):
@@ -36,13 +39,164 @@ def test_cosine_schedule_ends_at_0_with_the_last_epoch():
     assert found == pytest.approx([0.2, 0.1 * (1 + math.sqrt(0.5)), 0.1, 0], abs=1e-7)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_name_builds_its_optimizer(name):
+def every_keras_optimizer():
+    classes = vars(tf.keras.optimizers).values()
+    kinds = [kind for kind in classes if isinstance(kind, type)]
+    kinds = [kind for kind in kinds if issubclass(kind, tf.keras.optimizers.Optimizer)]
+    # wrappers of optimizers, and the class that all have in common
+    return {kind.__name__ for kind in kinds} - {
+        "LossScaleOptimizer",
+        "MultiOptimizer",
+        "Optimizer",
+        "ScheduleFreeAdamW",
+    }
+
+
+def test_every_keras_optimizer_has_a_name():
+    assert every_keras_optimizer() == set(optimizers.CLASSES)
+
+
+@pytest.mark.parametrize("name", optimizers.NAMES)
+def test_every_name_builds_an_optimizer_that_steps(name):
     config = OptimizerConfig(name, learning_rate=0.5, clip_norm=2.0)
-    optimizer = optimizers.build(config, 1, 1)
+    optimizer = optimizers.build(config, 10, 4)
     assert type(optimizer).__name__.lower() == name
     assert optimizer.global_clipnorm == 2.0
     assert not optimizer.use_ema
+    variables = [tf.keras.Variable(np.ones(shape, np.float32)) for shape in ((4, 3), (4,))]
+    optimizer.build(variables)
+
+    @tf.function(jit_compile=True)
+    def step():
+        # down the slope of Σ x²
+        optimizer.apply([2 * variable.value for variable in variables], variables)
+
+    step()
+    assert optimizer.iterations.numpy() == 1
+    for variable in variables:
+        assert (variable.numpy() < 1).all() and np.isfinite(variable.numpy()).all()
+
+
+def test_names_in_any_case():
+    for name in ("Adam", "ADAM", "adam"):
+        optimizer = optimizers.build(OptimizerConfig(name, learning_rate=0.5), 1, 1)
+        assert type(optimizer) is tf.keras.optimizers.Adam
+    assert type(optimizers.build(OptimizerConfig("RMSprop", learning_rate=0.5), 1, 1)) is (
+        tf.keras.optimizers.RMSprop
+    )
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(InputError, match="=adamm: unknown; did you mean adam") as error:
+        optimizers.build(OptimizerConfig("adamm", learning_rate=0.1), 1, 1)
+    assert "FILE.py:Class" in str(error.value)
+
+
+MY_OPTIMIZERS = """
+import keras
+
+class Slow(keras.optimizers.SGD):
+    def __init__(self, learning_rate, slowness=2.0, **keywords):
+        super().__init__(learning_rate, **keywords)
+        self.slowness = slowness
+
+def halved(learning_rate, **keywords):
+    return keras.optimizers.SGD(learning_rate / 2, **keywords)
+
+ready = keras.optimizers.Adam(0.125, beta_1=0.5)
+number = 3
+
+def nothing(learning_rate):
+    return None
+"""
+
+
+def test_an_optimizer_from_a_file(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(MY_OPTIMIZERS)
+
+    def build(name, **settings):
+        return optimizers.build(
+            OptimizerConfig(
+                f"{file}:{name}", learning_rate=0.5, learning_rate_schedule="constant", **settings
+            ),
+            *(1, 1),
+        )
+
+    slow = build("Slow", optimizer_args="slowness=3", clip_norm=1.5)
+    assert type(slow).__name__ == "Slow"
+    assert (slow.slowness, float(slow.learning_rate), slow.global_clipnorm) == (3, 0.5, 1.5)
+    assert float(build("halved").learning_rate) == 0.25
+    # an object has its own settings
+    assert (float(build("ready").learning_rate), build("ready").beta_1) == (0.125, 0.5)
+    for name in ("number", "nothing"):
+        with pytest.raises(InputError, match=f"mine.py:{name}"):
+            build(name)
+    with pytest.raises(InputError, match="no 'Slower' there, only .*'Slow'"):
+        build("Slower")
+
+
+def test_an_object_is_made_anew_and_stays_as_it_was():
+    given = tf.keras.optimizers.Adam(0.25, beta_1=0.5, global_clipnorm=3.0)
+    first, second = (optimizers.build(OptimizerConfig(), 1, 1, own=given) for _ in range(2))
+    assert len({id(given), id(first), id(second)}) == 3
+    assert (float(first.learning_rate), first.beta_1, first.global_clipnorm) == (0.25, 0.5, 3.0)
+    variable = tf.keras.Variable([1.0])
+    first.build([variable])
+    first.apply([np.float32([1])], [variable])
+    assert int(first.iterations) == 1
+    assert int(given.iterations) == int(second.iterations) == 0 and not given.built
+
+
+def test_an_object_keeps_its_schedule():
+    schedule = tf.keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.25)
+    made = optimizers.build(OptimizerConfig(), 1, 1, own=tf.keras.optimizers.SGD(schedule))
+    made.iterations.assign(20)
+    assert float(made.learning_rate) == 0.5 / 16
+
+
+def test_a_class_takes_the_settings():
+    config = OptimizerConfig(learning_rate=0.5, learning_rate_schedule="constant")
+    made = optimizers.build(config, 1, 1, own=tf.keras.optimizers.Lion)
+    assert type(made) is tf.keras.optimizers.Lion and float(made.learning_rate) == 0.5
+
+
+def config_of(optimizer):
+    """All but the name, which Keras numbers."""
+    return {name: value for name, value in optimizer.get_config().items() if name != "name"}
+
+
+def test_settings_of_an_object_make_it_again():
+    given = tf.keras.optimizers.SGD(
+        0.25, momentum=0.5, nesterov=True, global_clipnorm=3.0, use_ema=True, ema_momentum=0.75
+    )
+    settings = optimizers.settings_of(given)
+    assert settings == OptimizerConfig(
+        "sgd",
+        optimizer_args="momentum=0.5,nesterov=true",
+        learning_rate=0.25,
+        learning_rate_schedule="constant",
+        clip_norm=3.0,
+        average_weights=0.75,
+    )
+    made = optimizers.build(settings, 1, 1)
+    assert config_of(made) == config_of(given)
+    assert optimizers.settings_of(tf.keras.optimizers.Adagrad) == OptimizerConfig("adagrad")
+    for name in optimizers.CLASSES:
+        given = getattr(tf.keras.optimizers, name)(0.25)
+        made = optimizers.build(optimizers.settings_of(given), 1, 1)
+        assert config_of(made) == config_of(given)
+
+
+def test_what_a_run_folder_cannot_keep_is_one_line():
+    class Own(tf.keras.optimizers.SGD):
+        pass
+
+    with pytest.raises(InputError, match="Own cannot be found again by a run folder"):
+        optimizers.settings_of(Own(0.1))
+    schedule = tf.keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.25)
+    with pytest.raises(InputError, match="a run folder cannot keep its learning_rate"):
+        optimizers.settings_of(tf.keras.optimizers.SGD(schedule))
 
 
 def test_own_arguments_reach_the_optimizer_or_are_refused():
@@ -104,3 +258,48 @@ def test_without_averaging_the_weights_stay():
         assert (model.user_embedding.numpy() == before).all()
     # what changes within is not undone, for there was nothing to swap
     assert model.user_bias.numpy().tolist() == [1, 2]
+
+
+def trained(optimizer, **settings):
+    """A model after two epochs, and its trainer."""
+    train = interactions([0, 1, 2, 0, 1], [0, 1, 2, 3, 0], [1, 2, 3, 4, 5])
+    trainer = Trainer(
+        MatrixFactorization(3, 4, 2), optimizer, "mse", batch_size=2, jit_compile=False, **settings
+    )
+    trainer.fit(train, epochs=2)
+    return trainer.model.user_embedding.numpy(), trainer
+
+
+def test_a_trainer_takes_names_objects_and_classes():
+    constant = {"learning_rate": 0.25, "learning_rate_schedule": "constant"}
+    sgd = tf.keras.optimizers.SGD
+    expected, _ = trained("sgd", optimizer_args="momentum=0.5", **constant)
+    given = sgd(0.25, momentum=0.5)
+    found, trainer = trained(given)
+    np.testing.assert_array_equal(found, expected)
+    assert not given.built and trainer.config.optimizer.optimizer_args == "momentum=0.5"
+
+    class Own(sgd):
+        pass
+
+    # one that no setting can name, and a schedule
+    for own in (Own(0.25, momentum=0.5), sgd(lambda: 0.25, momentum=0.5)):
+        np.testing.assert_array_equal(trained(own)[0], expected)
+    expected, _ = trained("SGD", **constant)
+    for own in (sgd, Own):
+        np.testing.assert_array_equal(trained(own, **constant)[0], expected)
+    for wrong in (3, sgd.build, dict):
+        with pytest.raises(InputError, match="is neither a name nor a Keras optimizer"):
+            trained(wrong)
+    with pytest.raises(InputError, match="did you mean sgd"):
+        trained("sgdd")
+
+
+def test_a_second_fit_starts_the_optimizer_anew():
+    train = interactions([0, 1, 2, 0, 1], [0, 1, 2, 3, 0], [1, 2, 3, 4, 5])
+    given = tf.keras.optimizers.Adam(0.1)
+    trainer = Trainer(None, given, "mse", batch_size=2, embedding_dim=2, jit_compile=False)
+    losses_of = [
+        [log.train["loss"] for log in trainer.fit(train, epochs=2).epochs] for _ in range(2)
+    ]
+    assert losses_of[0] == losses_of[1] and int(given.iterations) == 0
