@@ -200,8 +200,12 @@ class Trainer:
         Raises:
             NonFiniteLoss: the loss became NaN or infinite; the model then holds its best
                 weights of the epochs before.
-            InputError: XLA cannot compile the loss, or the loss is not per example.
+            InputError: ratings do not fit the model's tables, XLA cannot compile the loss, or the
+                loss is not per example.
         """
+        self.model.check(train, lowest=0)
+        if validation is not None:
+            self.model.check(validation)
         history = self.history = History(examples_per_epoch=len(train))
         config = self.config if epochs is None else self.config.replace({"epochs": epochs})
         self.resolved = config = self._adapt(config, train)
