@@ -42,7 +42,7 @@ with _standard_error_held_back():
 logging.set_verbosity(logging.WARNING)
 
 
-def graph_function(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+def graph_function(function: Callable[..., Any], **options: Any) -> Any:
     """Return `tf.function(function, **options)` as a function by itself.
 
     TensorFlow counts tracings by a function's code, so that several models in one process, each
