@@ -72,7 +72,7 @@ else:
     tf = _OnFirstUse("tensorflow")
 
 
-def graph_function(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+def graph_function(function: Callable[..., Any], **options: Any) -> Any:
     """Return `tf.function(function, **options)` as a function by itself.
 
     TensorFlow counts tracings by a function's code, so that several models in one process, each

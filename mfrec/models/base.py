@@ -19,7 +19,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class Table(NamedTuple):
     variable: tf.Variable
 
 
-class _Reproducible(type(tf.keras.Model)):
+class _Reproducible(type(tf.keras.Model)):  # type: ignore[misc]
     """Makes models, and the layers inside, of float32 and of the model's own seed.
 
     Global policies and generators neither change a model nor are changed by making one.
@@ -417,7 +417,7 @@ class Model(tf.keras.Model, metaclass=_Reproducible):
         cls = type(self)
         # a later class of the same name may have taken its place
         with tf.keras.utils.custom_object_scope({tf.keras.utils.get_registered_name(cls): cls}):
-            load, saved = self.__reduce__()
+            load, saved = cast(tuple, self.__reduce__())
             return load(*saved)
 
     def save_own_variables(self, store: Any) -> None:

@@ -144,7 +144,7 @@ class Recommender:
             users: raw ids or labels; all users of the run by default. Skipped users yield nothing.
         """
         k = _checked(k)
-        names = self.users.raw_ids
+        names: Sequence[str] = self.users.raw_ids
         if users is not None:
             names = [as_raw_id(user) for user in as_sequence(users)]
         ids = self.user_ids(names, on_unknown)

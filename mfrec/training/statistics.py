@@ -108,7 +108,7 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
 
 def _sizes(train: Interactions) -> tuple[int, int, int]:
     """Ratings, and the users and items that have any."""
-    users, items = (np.count_nonzero(np.bincount(i)) for i in (train.user_ids, train.item_ids))
+    users, items = (int(np.count_nonzero(np.bincount(i))) for i in (train.user_ids, train.item_ids))
     return len(train), users, items
 
 

@@ -281,7 +281,7 @@ class Trainer:
             )
 
         def evaluate() -> dict[str, float]:
-            metrics = {}
+            metrics: dict[str, float] = {}
             if self.loss.predicts_ratings:
                 predictions = self.model.predict_interactions(validation)
                 metrics |= rating_errors(validation.ratings, predictions)
