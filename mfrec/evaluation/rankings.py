@@ -15,7 +15,6 @@ Users are evaluated in blocks of some megabytes of scores, on the training devic
 Users are ordered by their number of held-out items, so that a block has little padding.
 """
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -187,7 +186,7 @@ class RankingEvaluator:
             listed = self._seen if self._masks else None
             num_candidates = self._num_candidates(user_ids)
         else:
-            self._check_negatives(user_ids)
+            self._check_negatives(self._negatives, user_ids)
             listed = ItemsByUser.from_pairs(
                 np.concatenate([self._negatives.pairs, positives.pairs]),
                 self._train.num_users,
@@ -215,7 +214,7 @@ class RankingEvaluator:
         )
         per_user = {name: value for name, value in values.items() if np.ndim(value)}
         means = {name: float(value.mean()) for name, value in per_user.items()}
-        of_all_lists = {name: float(value) for name, value in values.items() if not np.ndim(value)}
+        all_lists = {name: float(value) for name, value in values.items() if not np.ndim(value)}
         counts = {
             "users": len(user_ids),
             "held_out": int(num_positives.sum()),
@@ -226,7 +225,7 @@ class RankingEvaluator:
             "exhausted_users": int((num_candidates < self._cutoffs[-1]).sum()),
         }
         return RankingResult(
-            means | of_all_lists,
+            means | all_lists,
             per_user,
             user_ids,
             counts,
@@ -249,8 +248,8 @@ class RankingEvaluator:
             )
         return num_candidates
 
-    def _check_negatives(self, user_ids: np.ndarray) -> None:
-        lacking = user_ids[self._negatives.counts[user_ids] == 0]
+    def _check_negatives(self, negatives: ItemsByUser, user_ids: np.ndarray) -> None:
+        lacking = user_ids[negatives.counts[user_ids] == 0]
         if len(lacking):
             raise InputError(
                 f"{len(lacking):,} users with held-out items have no negatives, such as "
@@ -283,7 +282,7 @@ class RankingEvaluator:
             lists[rows] = best_items(scores, self._longest)[0].numpy()[: len(rows)]
             owners, item_ids = positives.select(block)
             parts.append((rows[owners], *ranks.exact_ranks(scores, owners, item_ids)))
-        return _Ranking(*map(np.concatenate, zip(*parts, strict=True)), lists)
+        return _Ranking(lists, *map(np.concatenate, zip(*parts, strict=True)))
 
     def _masked_scores(
         self, score: Score, user_ids: np.ndarray, listed: ItemsByUser | None
@@ -314,7 +313,7 @@ class RankingEvaluator:
         num_items = self._train.num_items
         filling = -num_items % CHUNK
 
-        @functools.partial(graph_function, jit_compile=self._jit_compile)
+        @partial(graph_function, jit_compile=self._jit_compile)
         def clean_scores(user_ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             scores = tf.cast(score(user_ids), tf.float32)
             scores.shape.assert_is_compatible_with((None, num_items))
@@ -325,7 +324,9 @@ class RankingEvaluator:
             return tf.pad(scores, [[0, 0], [0, filling]], constant_values=-np.inf), is_finite
 
         # XLA would compile anew for every number of pairs, so that the masks stay outside
-        @graph_function
+        signature = [tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, 2], tf.int32)]
+
+        @partial(graph_function, input_signature=signature)
         def masked_scores(user_ids: tf.Tensor, pairs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             scores, is_finite = clean_scores(user_ids)
             if self._negatives is None:
@@ -335,9 +336,7 @@ class RankingEvaluator:
                 scores = tf.fill(tf.shape(scores), -np.inf)
             return tf.tensor_scatter_nd_update(scores, pairs, values), is_finite
 
-        return masked_scores.get_concrete_function(
-            tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, 2], tf.int32)
-        )
+        return masked_scores
 
     def _share_of_equal_lists(self, score: Score, user_ids: np.ndarray) -> float:
         """Return the share of users, of a sample, that has the commonest list before masking."""
@@ -397,13 +396,13 @@ class _Ranking:
     """The ranks of the held-out items, and the lists.
 
     Attributes:
+        lists: each user's best items, int32 [num_users, k]; UNKNOWN where candidates end.
         owners: position of each held-out item's user, int [n].
         ranks: float64 [n], see `ranks.exact_ranks`.
         better: float64 [n], see `ranks.exact_ranks`.
-        lists: each user's best items, int32 [num_users, k]; UNKNOWN where candidates end.
     """
 
+    lists: np.ndarray
     owners: np.ndarray
     ranks: np.ndarray
     better: np.ndarray
-    lists: np.ndarray

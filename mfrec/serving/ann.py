@@ -10,6 +10,7 @@ half of a sample of users are good enough; the reported quality is measured on t
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def build(item_vectors: np.ndarray, user_vectors: np.ndarray) -> tuple[faiss.Ind
     """
     num_items, dim = item_vectors.shape
     num_cells = max(1, min(int(4 * num_items**0.5), num_items // _ITEMS_PER_CELL))
-    index = faiss.index_factory(dim, f"IVF{num_cells},Flat", faiss.METRIC_INNER_PRODUCT)
+    index: Any = faiss.index_factory(dim, f"IVF{num_cells},Flat", faiss.METRIC_INNER_PRODUCT)
     index.train(item_vectors)
     index.add(item_vectors)
 

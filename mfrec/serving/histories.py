@@ -123,7 +123,9 @@ def check_history(
     """
     if ratings is None and rating_range:
         raise InputError("the run predicts ratings: give one with every item of the history")
-    values = np.ones(len(item_ids), np.float32) if ratings is None else np.float32(ratings)
+    if ratings is None:
+        ratings, min_rating = [1.0] * len(item_ids), None
+    values = np.asarray(ratings, np.float32)
     if len(values) != len(item_ids):
         raise InputError(f"{len(values)} ratings for a history of {len(item_ids)} items")
     if rating_range:
@@ -133,7 +135,6 @@ def check_history(
                 f"rating {values[position]:g} of item '{items[position]}': the run's are from "
                 f"{low:g} to {high:g}"
             )
-    min_rating = None if ratings is None else min_rating
     counted = is_liked(item_ids, values, min_rating)
     if not counted.any():
         rated = "" if min_rating is None else f" rated {min_rating:g} or higher"

@@ -91,7 +91,7 @@ _INCLUDE = tf.TensorSpec([None, None], tf.string, "include")
 class _Served(tf.Module):
     """The tables and functions of every SavedModel; subclasses say how users and items score."""
 
-    signatures = ("recommend", "score")
+    signatures: tuple[str, ...] = ("recommend", "score")
 
     def __init__(self, recommender: Recommender) -> None:
         super().__init__()
@@ -191,8 +191,11 @@ class _ServedModel(_Served):
         super().__init__(recommender)
         for variable in recommender.model.trainable_variables:
             finite(variable)
-        self.catalogue_scores = recommender.model.score_catalogue
+        self._score_catalogue = recommender.model.score_catalogue
         self._call = recommender.model.call
+
+    def catalogue_scores(self, users: tf.Tensor) -> tf.Tensor:
+        return self._score_catalogue(users)
 
     def pair_scores(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         return self._call((users, items))

@@ -77,7 +77,7 @@ def faiss_index(recommender: Recommender, folder: str | Path, overwrite: bool = 
         users, items = _write_arrays(recommender, path)
         index, quality = ann.build(items, users)
         print(f"index.faiss: {quality}", file=sys.stderr)
-        (path / "index.faiss").write_bytes(ann.faiss.serialize_index(index))
+        ann.faiss.serialize_index(index).tofile(path / "index.faiss")
 
 
 def both_sides(recommender: Recommender) -> tuple[np.ndarray, np.ndarray]:
