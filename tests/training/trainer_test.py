@@ -312,7 +312,7 @@ def test_a_loss_that_xla_cannot_compile_is_told_and_works_without(loss):
     assert "--nojit_compile" in str(error.value) and "--run_eagerly" in str(error.value)
     # what XLA itself says, and where
     operation = {"printing": "PrintV2", "in_python": "EagerPyFunc"}[loss.__name__]
-    assert f"unsupported operations: {operation}, made at training_test.py:" in str(error.value)
+    assert f"unsupported operations: {operation}, made at trainer_test.py:" in str(error.value)
     assert "\n" not in str(error.value)
     expected = tables_of(train(epochs=1)[0])
     for way in ({"jit_compile": False}, {"run_eagerly": True}):
