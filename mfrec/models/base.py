@@ -154,7 +154,7 @@ class Model(tf.keras.Model, metaclass=_Reproducible):
         Raises:
             InputError: the ratings name more users or items than the model has.
         """
-        self.check(train, lowest=0)
+        checks.check_interactions(train, self.num_users, self.num_items)
         if self.link is None:
             self.global_bias.assign(0.0)
             return
@@ -296,21 +296,9 @@ class Model(tf.keras.Model, metaclass=_Reproducible):
         is_known = high < _LARGEST
         return tf.where(is_known, low, 0.0), tf.where(is_known, high, 1.0)
 
-    def check(self, interactions: Interactions, lowest: int = UNKNOWN) -> None:
-        """Refuse interactions that do not fit the model's tables.
-
-        Args:
-            interactions: what the model is trained on, or predicts.
-            lowest: the lowest id that is allowed: UNKNOWN, or 0 for training.
-
-        Raises:
-            InputError: they name more users or items than the model has, or hold wrong ids.
-        """
-        checks.check_interactions(interactions, self.num_users, self.num_items, lowest)
-
     def predict_interactions(self, interactions: Interactions) -> np.ndarray:
         """Expected ratings of all rows, float32 [n], in blocks of bounded memory."""
-        self.check(interactions)
+        checks.check_interactions(interactions, self.num_users, self.num_items, UNKNOWN)
         blocks = [
             self._predict_block(user_ids, item_ids)
             for user_ids, item_ids in pipelines.evaluation_blocks(interactions)

@@ -21,12 +21,13 @@ import numpy as np
 from mfrec import losses, models
 from mfrec.config.parsing import parse_cutoffs
 from mfrec.config.settings import Config, OptimizerConfig, TrainingConfig
-from mfrec.data.interactions import Interactions
+from mfrec.data.interactions import UNKNOWN, Interactions
 from mfrec.data.pipelines import EpochShape, Examples, Loop, training_examples, training_loops
 from mfrec.errors import InputError, first_line
 from mfrec.evaluation.metrics import rating_errors
 from mfrec.evaluation.rankings import RankingEvaluator
 from mfrec.models.base import Model
+from mfrec.models.checks import check_interactions
 from mfrec.quiet_tensorflow import graph_function, tf
 from mfrec.training import objective as objectives
 from mfrec.training import optimizers
@@ -203,9 +204,10 @@ class Trainer:
             InputError: ratings do not fit the model's tables, XLA cannot compile the loss, or the
                 loss is not per example.
         """
-        self.model.check(train, lowest=0)
+        tables = train if self._given_model is None else self._given_model
+        check_interactions(train, tables.num_users, tables.num_items)
         if validation is not None:
-            self.model.check(validation)
+            check_interactions(validation, tables.num_users, tables.num_items, UNKNOWN)
         history = self.history = History(examples_per_epoch=len(train))
         config = self.config if epochs is None else self.config.replace({"epochs": epochs})
         self.resolved = config = self._adapt(config, train)
