@@ -509,9 +509,14 @@ def test_ranks_whatever_the_number_of_items(num_items):
 def test_memory_bounds_the_block(monkeypatch):
     monkeypatch.setattr(top_items, "_BLOCK_BYTES", 4 * 37 * 5 + 1)
     train, _, held_out, scores = random_data(10)
-    evaluator = RankingEvaluator(train)
-    assert evaluator._block_users == 5
-    assert evaluator.evaluate(scoring(scores), held_out).counts["users"] > 5
+    largest = tf.Variable(0)
+
+    def measuring(user_ids):
+        largest.assign(tf.maximum(largest, tf.size(user_ids)))
+        return scoring(scores)(user_ids)
+
+    assert RankingEvaluator(train).evaluate(measuring, held_out).counts["users"] > 5
+    assert largest == 5
 
 
 @pytest.mark.real_data

@@ -274,7 +274,7 @@ def weights_after_a_step(name, weights):
     trainer = Trainer(model, optimizer, name, config)
     trainer.fit(train, epochs=1)
     columns = (train.user_ids, train.item_ids, train.ratings, np.float32(weights))
-    trainer._step(Examples(*map(tf.constant, columns)))
+    trainer.train_step(Examples(*map(tf.constant, columns)))
     return np.concatenate([v.numpy().ravel() for v in model.trainable_variables])
 
 

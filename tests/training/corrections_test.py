@@ -1,6 +1,7 @@
 """What happens to the scores of negatives, by hand."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -86,7 +87,8 @@ def test_known_pairs_are_told_from_all_others():
 def test_known_pairs_of_large_tables():
     # 3 million users times 2 million items passes 2^32 by far
     users, items = np.array([2_999_999, 5, 5]), np.array([1_999_999, 1_999_999, 0])
-    keys = users.astype(np.int64) * 2_000_000 + items
-    places = corrections._bucket(keys, 4)
-    assert ((places >= 0) & (places < 4)).all()
-    np.testing.assert_array_equal(corrections._bucket(tf.constant(keys), 4), places)
+    train = SimpleNamespace(user_ids=users, item_ids=items, num_items=2_000_000)
+    known = KnownPairs.of(train)
+    assert known.contain(tf.constant(users), tf.constant(items)).numpy().all()
+    others = [(2_999_999, 0), (2_999_999, 1_999_998), (5, 1), (0, 0), (4, 1_999_999)]
+    assert not known.contain(*map(tf.constant, zip(*others, strict=True))).numpy().any()
