@@ -116,7 +116,7 @@ def test_explanations_add_up_over_all_coordinates(name, monkeypatch):
     }
 
 
-@pytest.mark.parametrize("name", ["svdpp", "dense_inside", "neumf"])
+@pytest.mark.parametrize("name", CLASSES)
 def test_the_saved_model_answers_as_the_recommender(name, tmp_path, capsys):
     r = recommender(name)
     export.saved_model(r, tmp_path / "model")
