@@ -62,6 +62,19 @@ def address_of(code: Any) -> str | None:
     return f"{place}:{name}" if is_there else None
 
 
+def without_address(owner: str, flag: str) -> InputError:
+    """Return the error for code that a run folder cannot name: a lambda, what a notebook defines.
+
+    Args:
+        owner: such as "loss 'focal'".
+        flag: what would name it, without dashes.
+    """
+    return InputError(
+        f"{owner} has no name that a run folder could hold; write it into a file and train with "
+        f"{flag}='FILE.py:name'"
+    )
+
+
 def parameters(function: Callable) -> dict[str, Any]:
     """Return the keyword arguments of a function that have a default, with it."""
     return {

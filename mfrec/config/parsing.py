@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from mfrec.errors import InputError
@@ -25,6 +26,23 @@ def parse_arguments(text: str) -> dict[str, Any]:
         except ValueError:
             arguments[name] = value
     return arguments
+
+
+def format_arguments(arguments: Mapping[str, Any], owner: str) -> str:
+    """Return the text from which `parse_arguments` reads these arguments.
+
+    Args:
+        arguments: by name.
+        owner: what takes them, such as "loss 'huber'"; an error begins with it.
+
+    Raises:
+        InputError: a value is neither number nor truth value nor word.
+    """
+    for name, value in arguments.items():
+        if not isinstance(value, str | bool | int | float):
+            raise InputError(f"{owner}: a run folder cannot hold {name}={value!r}")
+    texts = {name: str(v).lower() if isinstance(v, bool) else v for name, v in arguments.items()}
+    return ",".join(f"{name}={value}" for name, value in texts.items())
 
 
 def parse_cutoffs(text: str) -> tuple[int, ...]:

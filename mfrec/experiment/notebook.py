@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from mfrec import losses, models
+from mfrec import losses, models, own_code
+from mfrec.config.parsing import format_arguments
 from mfrec.config.settings import Config
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions
@@ -22,7 +23,7 @@ from mfrec.experiment.run import versions
 from mfrec.runs.results import Results, Timing
 from mfrec.runs.run_folder import RunFolder
 from mfrec.serving.recommender import Recommender
-from mfrec.training import trainer
+from mfrec.training import optimizers, trainer
 
 
 class Trainer(trainer.Trainer):
@@ -61,8 +62,8 @@ class Trainer(trainer.Trainer):
             overwrite: whether an earlier run there is replaced.
 
         Raises:
-            InputError: nothing was trained yet, the folder exists, or the loss or the model has
-                no name that a run folder could hold.
+            InputError: nothing was trained yet, the folder exists, or loss, optimizer or model
+                has no name that a run folder could hold.
         """
         train, validation = self._trained_parts()
         config = self._named_config()
@@ -84,12 +85,15 @@ class Trainer(trainer.Trainer):
         return {role: features for role, features in of_model.items() if features is not None}
 
     def _named_config(self) -> Config:
-        """The settings with the loss and the model by name, so that a run folder brings them back.
+        """The settings that name loss, optimizer and model, so that a run folder brings them back.
 
         Raises:
             InputError: one of them has none.
         """
-        changes = _named_loss(self.loss, self.resolved)
+        changes = dict(vars(self.loss.settings()))
+        if self._own_optimizer is not None:
+            # what it is stands in the settings already, unless nothing names it
+            optimizers.settings_of(self._own_optimizer)
         if self._given_model is not None:
             changes |= _named_model(self.model)
         # the folder holds the features themselves
@@ -143,52 +147,11 @@ def train(
     return trainer
 
 
-def _named_loss(loss: losses.Loss, config: Config) -> dict[str, str]:
-    """The settings that name a loss."""
-    name = config.loss.loss
-    is_there = name in losses.REGISTRY and losses.REGISTRY[name].function is loss.function
-    if (is_there or ":" in name) and losses.configured(config.loss).name == loss.name:
-        return {}
-    registered = losses.REGISTRY.get(loss.name)
-    if registered is None or registered.function is not loss.function:
-        name = _address(loss.function, f"loss '{loss.name}'", "loss='FILE.py:function'")
-    else:
-        name = loss.name
-    return {"loss": name, "loss_args": _as_text(loss.arguments, f"loss '{loss.name}'")}
-
-
 def _named_model(model: models.Model) -> dict[str, str]:
     """The settings that name a model's class and its own arguments."""
     classes = {cls: name for name, cls in models.REGISTRY.items()}
-    name = classes.get(type(model)) or _address(
-        type(model), f"model '{model.name}'", "model='FILE.py:Class'"
-    )
-    return {"model": name, "model_args": _as_text(models.own_arguments(model), f"model '{name}'")}
-
-
-def _address(thing: Any, what: str, instead: str) -> str:
-    """FILE.py:name or package.module:name of a function or class.
-
-    Raises:
-        InputError: it has none, like a lambda or what a notebook's cell defines.
-    """
-    module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", "<")
-    if module in (None, "__main__") or not name.isidentifier():
-        raise InputError(
-            f"{what} has no name that a run folder could hold; write it into a file and train with "
-            f"{instead}"
-        )
-    return f"{module}:{name}"
-
-
-def _as_text(arguments: Any, what: str) -> str:
-    """name=value,name=value of numbers, truth values and words.
-
-    Raises:
-        InputError: a value is something else.
-    """
-    for name, value in arguments.items():
-        if not isinstance(value, str | bool | int | float):
-            raise InputError(f"{what}: a run folder cannot hold {name}={value!r}")
-    texts = {name: str(v).lower() if isinstance(v, bool) else v for name, v in arguments.items()}
-    return ",".join(f"{name}={value}" for name, value in texts.items())
+    owner = f"model '{model.name}'"
+    name = classes.get(type(model)) or own_code.address_of(type(model))
+    if name is None:
+        raise own_code.without_address(owner, "model")
+    return {"model": name, "model_args": format_arguments(models.own_arguments(model), owner)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 
 from mfrec import own_code
 from mfrec.config.defaults import Traits
-from mfrec.config.parsing import parse_arguments
+from mfrec.config.parsing import format_arguments, parse_arguments
 from mfrec.config.settings import LossConfig
 from mfrec.errors import InputError, did_you_mean
 from mfrec.losses import keras_losses
@@ -136,17 +135,10 @@ class Loss:
         Raises:
             InputError: nothing names it: it is a lambda, say, or stands in a notebook.
         """
-        words = {
-            name: value if isinstance(value, str) else json.dumps(value)
-            for name, value in self.arguments.items()
-            if isinstance(value, (str, int, float))
-        }
-        if self.address is None or len(words) < len(self.arguments):
-            raise InputError(
-                f"loss '{self.name}' cannot be found again by a run folder; put it into a file and "
-                "name it FILE.py:function"
-            )
-        return LossConfig(self.address, ",".join(f"{name}={word}" for name, word in words.items()))
+        owner = f"loss '{self.name}'"
+        if self.address is None:
+            raise own_code.without_address(owner, "loss")
+        return LossConfig(self.address, format_arguments(self.arguments, owner))
 
     def _defaults(self) -> dict[str, Any]:
         parameters = own_code.parameters(self.function)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from mfrec import own_code
-from mfrec.config.parsing import parse_arguments
+from mfrec.config.parsing import format_arguments, parse_arguments
 from mfrec.config.settings import Config, OptimizerConfig
 from mfrec.errors import InputError, did_you_mean
 from mfrec.quiet_tensorflow import tf
@@ -173,11 +173,9 @@ def settings_of(optimizer: tf.keras.optimizers.Optimizer | type) -> OptimizerCon
     address = f"keras.optimizers:{kind.__name__}" if is_keras else own_code.address_of(kind)
     if is_keras and kind.__name__ in CLASSES:
         address = kind.__name__.lower()
+    owner = f"optimizer {kind.__name__}"
     if address is None:
-        raise InputError(
-            f"optimizer {kind.__name__} cannot be found again by a run folder; put it into a file "
-            "and name it FILE.py:Class"
-        )
+        raise own_code.without_address(owner, "optimizer")
     if inspect.isclass(optimizer):
         return OptimizerConfig(address)
     config = optimizer.get_config()
@@ -193,15 +191,11 @@ def settings_of(optimizer: tf.keras.optimizers.Optimizer | type) -> OptimizerCon
     momentum = config.get("ema_momentum") if averages else 0.0
     changed.pop("ema_momentum", None)
     clip_norm = changed.pop("global_clipnorm", None)
-    for name, value in {"learning_rate": rate, **changed}.items():
-        if not isinstance(value, (bool, int, float)):
-            raise InputError(
-                f"optimizer {kind.__name__}: a run folder cannot keep its {name} {value!r}; give "
-                "numbers"
-            )
+    if not isinstance(rate, float | int):
+        raise InputError(f"{owner}: a run folder cannot hold its learning-rate schedule")
     return OptimizerConfig(
         address,
-        optimizer_args=",".join(f"{name}={str(value).lower()}" for name, value in changed.items()),
+        optimizer_args=format_arguments(changed, owner),
         learning_rate=float(rate),
         learning_rate_schedule="constant",
         clip_norm=clip_norm,

@@ -79,7 +79,7 @@ def test_validation_is_matched_by_raw_id(parts):
 
 def test_what_no_run_folder_can_name_is_refused(parts, tmp_path):
     trainer = mfrec.train(*parts, loss=lambda r, p: tf.square(r - p), **SETTINGS)
-    with pytest.raises(InputError, match="loss '<lambda>' has no name that a run folder could"):
+    with pytest.raises(InputError, match="loss 'lambda' has no name that a run folder could"):
         trainer.save(tmp_path / "run")
     assert not (tmp_path / "run").exists()
     # a recommender needs no name

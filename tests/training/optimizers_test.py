@@ -192,10 +192,10 @@ def test_what_a_run_folder_cannot_keep_is_one_line():
     class Own(tf.keras.optimizers.SGD):
         pass
 
-    with pytest.raises(InputError, match="Own cannot be found again by a run folder"):
+    with pytest.raises(InputError, match="optimizer Own has no name that a run folder could hold"):
         optimizers.settings_of(Own(0.1))
     schedule = tf.keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.25)
-    with pytest.raises(InputError, match="a run folder cannot keep its learning_rate"):
+    with pytest.raises(InputError, match="a run folder cannot hold its learning-rate schedule"):
         optimizers.settings_of(tf.keras.optimizers.SGD(schedule))
 
 
