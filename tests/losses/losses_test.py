@@ -418,7 +418,9 @@ GIVEN = [
 ]
 
 
-@pytest.mark.parametrize("given, name, expected", GIVEN, ids=[str(row[0])[:40] for row in GIVEN])
+@pytest.mark.parametrize(
+    "given, name, expected", GIVEN, ids=[f"{n}-{row[1]}" for n, row in enumerate(GIVEN)]
+)
 def test_whatever_maps_ratings_and_predictions_to_losses_is_a_loss(given, name, expected):
     loss = losses.get(given)
     assert loss.name == name and loss.predicts_ratings
