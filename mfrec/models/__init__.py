@@ -20,7 +20,8 @@ them and what follows. `@models.register("name")` gives a class a name for --mod
 """
 
 from mfrec.models.bag import Bag
-from mfrec.models.base import InnerProduct, Model, Table, rows
+from mfrec.models.base import Model, Table, rows
+from mfrec.models.inner_product import InnerProduct
 
 # isort: split
 # registers the built-in ones, in the order in which --help lists them

@@ -19,8 +19,9 @@ import numpy as np
 from mfrec.config.settings import ModelConfig
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions
-from mfrec.models.base import InnerProduct, Model, rows
+from mfrec.models.base import Model, rows
 from mfrec.models.feature_table import FeatureTable
+from mfrec.models.inner_product import InnerProduct
 from mfrec.models.registry import register
 from mfrec.quiet_tensorflow import tf
 

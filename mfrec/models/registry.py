@@ -9,7 +9,8 @@ from mfrec.config.settings import Config, ModelConfig
 from mfrec.data.features import Features
 from mfrec.errors import InputError, did_you_mean
 from mfrec.losses.registry import Loss
-from mfrec.models.base import SIZES, Model, arguments
+from mfrec.models.base import Model
+from mfrec.models.keras_model import SIZES, arguments
 
 REGISTRY: dict[str, type[Model]] = {}
 

@@ -18,7 +18,8 @@ from mfrec.data.interactions import Interactions
 from mfrec.data.pipelines import Examples
 from mfrec.errors import InputError
 from mfrec.losses import Loss
-from mfrec.models.base import Model, VectorScores
+from mfrec.models.base import Model
+from mfrec.models.inner_product import VectorScores
 from mfrec.quiet_tensorflow import tf
 from mfrec.training import corrections, samplers
 from mfrec.training.corrections import KnownPairs

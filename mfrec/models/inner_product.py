@@ -1,0 +1,164 @@
+"""Models that score by vectors: ŷ(u,i) = μ + b_u + b_i + <p_u, q_i>, whatever these are made of."""
+
+from functools import cached_property
+
+from mfrec.errors import InputError
+from mfrec.models import checks
+from mfrec.models.base import Model
+from mfrec.quiet_tensorflow import tf
+
+
+class VectorScores:
+    """Scores by inner products of vectors; needs `user_vectors`, `item_vectors`, `global_bias`."""
+
+    global_bias: tf.Tensor | tf.Variable
+
+    def user_vectors(self, user_ids: tf.Tensor | None = None) -> tf.Tensor:
+        """Vectors of users, float32 [..., dim] of int32 [...], or of all."""
+        raise InputError(f"{type(self).__name__} has to override user_vectors(user_ids)")
+
+    def item_vectors(self, item_ids: tf.Tensor | None = None) -> tf.Tensor:
+        """Vectors of items, float32 [..., dim] of int32 [...], or of all."""
+        raise InputError(f"{type(self).__name__} has to override item_vectors(item_ids)")
+
+    def scores(self, user_ids: tf.Tensor, item_ids: tf.Tensor) -> tf.Tensor:
+        """Scores ŷ(u,i), float32 of the shape that the ids broadcast to."""
+        products = self.user_vectors(user_ids) * self.item_vectors(item_ids)
+        return self.global_bias + tf.reduce_sum(products, axis=-1)
+
+    def score_catalogue(self, user_ids: tf.Tensor) -> tf.Tensor:
+        """Scores of every item for these users, int32 [B]: float32 [B, num_items]."""
+        scores = tf.matmul(self.user_vectors(user_ids), self.item_vectors(), transpose_b=True)
+        return self.global_bias + scores
+
+    def contrast(
+        self, user_ids: tf.Tensor, positives: tf.Tensor, negatives: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Scores of positives and of negatives, without μ, which is 0 for losses of rankings.
+
+        Args and shapes are those of `Model.contrast`.
+        """
+        score = self._contrast_shared if len(negatives.shape) == 1 else self._contrast_own
+        return score(user_ids, positives, negatives)
+
+    def _contrast_shared(
+        self, user_ids: tf.Tensor, positives: tf.Tensor, negatives: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        users, items = self.user_vectors(user_ids), self.item_vectors(positives)
+        # tf.matmul would multiply row by row where users are [B, 1, d]
+        scores = tf.tensordot(users, self.item_vectors(negatives), axes=(-1, -1))
+        return tf.reduce_sum(users * items, axis=-1), scores
+
+    def _contrast_own(
+        self, user_ids: tf.Tensor, positives: tf.Tensor, negatives: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Read together, positives and negatives cost one visit to the item table and one to its
+        gradient: a quarter of the step where there is one negative.
+        """
+        user_ids = tf.reshape(user_ids, [-1])
+        rows = tf.shape(user_ids)[0]
+        columns = [tf.reshape(ids, (rows, -1)) for ids in (positives, negatives)]
+        items = self.item_vectors(tf.concat(columns, axis=1))
+        users = self.user_vectors(user_ids)[:, tf.newaxis]
+        # summed by a product with ones, for which XLA uses vector registers
+        ones = tf.ones((users.shape[-1], 1))
+        scores = tf.matmul(tf.reshape(users * items, (-1, len(ones))), ones)
+        scores = tf.reshape(scores, (rows, -1))
+        width = tf.shape(columns[0])[1]
+        return (
+            tf.reshape(scores[:, :width], tf.shape(positives)),
+            tf.reshape(scores[:, width:], tf.shape(negatives)),
+        )
+
+
+class InnerProduct(VectorScores, Model):
+    """Scores ŷ(u,i) = μ + b_u + b_i + <p_u, q_i>, whatever p_u and q_i are made of.
+
+    A subclass overrides `user_rows` and `item_rows`. Biases fold into the vectors, so that a plain
+    inner product ranks as the score does: [p_u, b_u, 1] and [q_i, 1, b_i].
+    """
+
+    has_vectors = True
+
+    def user_rows(self, user_ids: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """p_u, float32 [..., width], and b_u, float32 [...] or None, of these users or of all.
+
+        Args:
+            user_ids: int32 [...], all known; None for all users.
+        """
+        raise InputError(f"{type(self).__name__} has to override user_rows(user_ids)")
+
+    def item_rows(self, item_ids: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """q_i and b_i, like `user_rows`; biases there and None here do not go together."""
+        raise InputError(f"{type(self).__name__} has to override item_rows(item_ids)")
+
+    @property
+    def width(self) -> int:
+        """Length of p_u and q_i, which need not be embedding_dim."""
+        return self._shape_of_rows[0]
+
+    @property
+    def has_biases(self) -> bool:
+        """Whether vectors hold biases."""
+        return self._shape_of_rows[1]
+
+    @cached_property
+    def _shape_of_rows(self) -> tuple[int, bool]:
+        self._build_layers()
+        with tf.Graph().as_default():
+            # traced, not computed: rows may cost a pass over the training part
+            vectors, biases = (
+                tf.function(self.item_rows)
+                .get_concrete_function(tf.TensorSpec([1], tf.int32))
+                .structured_outputs
+            )
+        return int(vectors.shape[-1]), biases is not None
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        """Scores ŷ(u,i) of pairs, float32 of the shape of the ids.
+
+        Args:
+            inputs: (user_ids, item_ids), int32 of one shape. UNKNOWN (−1) is a row of zeros, which
+                leaves μ + b_i for an unknown user, μ + b_u for an unknown item, and μ for both.
+        """
+        user_known, item_known = (tf.cast(ids >= 0, tf.float32) for ids in inputs)
+        user_ids, item_ids = (tf.maximum(ids, 0) for ids in inputs)
+        p_u, b_u = self.user_rows(user_ids)
+        q_i, b_i = self.item_rows(item_ids)
+        interaction = user_known * item_known * tf.reduce_sum(p_u * q_i, axis=-1)
+        if b_u is None:
+            return self.global_bias + interaction
+        return self.global_bias + user_known * b_u + item_known * b_i + interaction
+
+    def user_vectors(self, user_ids: tf.Tensor | None = None) -> tf.Tensor:
+        """[p_u, b_u, 1], or p_u without biases: float32 [..., dim] of int32 [...], or of all.
+
+        score − μ = <user_vectors(u), item_vectors(i)>.
+        """
+        if user_ids is not None:
+            user_ids = checks.checked_ids(user_ids, self.num_users, "user")
+        vectors, biases = self.user_rows(user_ids)
+        if biases is None:
+            return vectors
+        biases = biases[..., tf.newaxis]
+        return tf.concat([vectors, biases, tf.ones_like(biases)], axis=-1)
+
+    def item_vectors(self, item_ids: tf.Tensor | None = None) -> tf.Tensor:
+        """[q_i, 1, b_i], or q_i without biases: float32 [..., dim] of int32 [...], or of all."""
+        if item_ids is not None:
+            item_ids = checks.checked_ids(item_ids, self.num_items, "item")
+        vectors, biases = self.item_rows(item_ids)
+        if biases is None:
+            return vectors
+        biases = biases[..., tf.newaxis]
+        return tf.concat([vectors, tf.ones_like(biases), biases], axis=-1)
+
+    def split_user_vectors(self, vectors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """p_u and b_u (None without biases) of user vectors [..., dim]; arrays do as well."""
+        width = self.width
+        return vectors[..., :width], vectors[..., width] if self.has_biases else None
+
+    def split_item_vectors(self, vectors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """q_i and b_i (None without biases) of item vectors [..., dim]; arrays do as well."""
+        width = self.width
+        return vectors[..., :width], vectors[..., width + 1] if self.has_biases else None
