@@ -225,7 +225,7 @@ def config_of_fold_in(model):
 
 @pytest.mark.parametrize("name", WITH_VECTORS)
 def test_fold_in_of_a_history_predicts_the_ratings_in_it(name):
-    model, trainer = fit(name, "mse", epochs=60, steps_per_loop=8)
+    model, trainer = fit(name, "mse", epochs=150, steps_per_loop=8)
     trainer.fit(TRAIN)
     fold_in = FoldIn(model, get_loss("mse"), config_of_fold_in(model), TRAIN)
     folded = fold_in.model_of(TRAIN)
