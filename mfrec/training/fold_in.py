@@ -67,7 +67,7 @@ class FoldIn:
     ) -> None:
         if not model.has_vectors:
             raise InputError(
-                f"model '{config.model.model}' has no vectors, so nobody can be folded in from a "
+                f"model '{model.name}' has no vectors, so nobody can be folded in from a "
                 "history; take a model with vectors, such as --model=matrix_factorization"
             )
         self._model = model

@@ -49,7 +49,8 @@ def _report_differences(own: ModelConfig, usual: ModelConfig, loss: losses.Loss)
     differences = [
         f"{name}={getattr(own, name)} (default {getattr(usual, name)})"
         for name in names
-        if getattr(own, name) != getattr(usual, name)
+        # None: the model takes no such argument
+        if getattr(own, name) not in (None, getattr(usual, name))
     ]
     if differences:
         print(
