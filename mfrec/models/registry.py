@@ -49,6 +49,9 @@ def get(model: str) -> type[Model]:
     return found
 
 
+# Arguments that come from settings and from the data, not from --model_args.
+_NOT_OWN = {*SIZES, *vars(ModelConfig()), "link", "seed", "user_features", "item_features"}
+
 # The settings that only some models take, and what stands for their absence.
 _OPTIONAL = {"use_bias": False, "normalize": False, "user_ids": True, "item_ids": True}
 
@@ -63,8 +66,7 @@ def suit(config: Config) -> Config:
     model, name = get(config.model.model), config.model.model
     taken = arguments(model)
     for argument in parse_arguments(config.model.model_args):
-        own = [other for other in taken if other not in (*SIZES, *vars(config.model))]
-        own = [other for other in own if other not in ("link", "seed")]
+        own = [other for other in taken if other not in _NOT_OWN]
         if argument not in own:
             has = f"has {', '.join(own)}" if own else "has none"
             raise InputError(f"--model_args: model '{name}' {has}, not '{argument}'")
@@ -88,8 +90,8 @@ def suit(config: Config) -> Config:
 
 def own_arguments(model: Model) -> dict[str, Any]:
     """Return the arguments that a model was made with and no setting names: its --model_args."""
-    others = {*SIZES, *vars(ModelConfig()), "link", "seed", "user_features", "item_features"}
-    return {name: value for name, value in vars(model)["_arguments"].items() if name not in others}
+    made_with = vars(model)["_arguments"]
+    return {name: value for name, value in made_with.items() if name not in _NOT_OWN}
 
 
 def settings_of(model: Model) -> dict[str, Any]:
