@@ -91,7 +91,7 @@ def test_another_training_goes_on_from_it(trained):
     (place / "more.csv").write_text(ratings + "newcomer,item1,5\nnewcomer,new item,4\n")
     flags = ("--ratings=more.csv", "--init_from=mse", "--epochs=1", "--overwrite")
     run = place.train("grown", *flags)
-    assert "going on from" in run.err and run.results["epochs"] == 1
+    assert "continuing from" in run.err and run.results["epochs"] == 1
     shutil.rmtree(run.path)
 
 
