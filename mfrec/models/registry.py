@@ -10,6 +10,7 @@ from mfrec.data.features import Features
 from mfrec.errors import InputError, did_you_mean
 from mfrec.losses.registry import Loss
 from mfrec.models.base import Model
+from mfrec.models.inner_product import InnerProduct
 from mfrec.models.keras_model import SIZES, arguments
 
 REGISTRY: dict[str, type[Model]] = {}
@@ -46,6 +47,10 @@ def get(model: str) -> type[Model]:
         )
     if not (isinstance(found, type) and issubclass(found, Model)):
         raise InputError(f"--model={model}: no subclass of mfrec.models.Model")
+    asked = ("user_rows", "item_rows") if found.has_vectors else ("scores",)
+    for name in asked:
+        if getattr(found, name) is getattr(InnerProduct if found.has_vectors else Model, name):
+            raise InputError(f"--model={model}: the class has to override {name}")
     return found
 
 

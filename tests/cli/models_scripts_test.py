@@ -117,6 +117,6 @@ def test_wrong_models_are_answered_in_one_line(tmp_path):
         (("--model=mine.py:Mine", "--normalize"), "has no such argument"),
         (("--model=mine.py:Mine", "--loss=softmax"), "reads item vectors"),
         (("--model=mine.py:Mine", "--split=held_out_users"), "has no vectors"),
-        (("--model=mine.py:Mine",), "Mine has to override scores"),
+        (("--model=mine.py:Bare",), "the class has to override user_rows"),
     ):
         assert message in Place(tmp_path).refused("train.py", "--ratings=ratings.csv", *flags)
