@@ -433,6 +433,8 @@ class Model(tf.keras.Model, metaclass=_Reproducible):
 class VectorScores:
     """Scores by inner products of vectors; needs `user_vectors`, `item_vectors`, `global_bias`."""
 
+    num_users: int
+    num_items: int
     global_bias: tf.Tensor | tf.Variable
 
     def user_vectors(self, user_ids: tf.Tensor | None = None) -> tf.Tensor:

@@ -21,7 +21,7 @@ from mfrec.losses import Loss
 from mfrec.models.base import Model, VectorScores
 from mfrec.quiet_tensorflow import tf
 from mfrec.training import corrections, samplers
-from mfrec.training.corrections import KnownPairs
+from mfrec.training.corrections import KnownPairs, PairSet
 from mfrec.training.samplers import Sampler
 
 
@@ -45,7 +45,7 @@ class Objective:
     sampling: SamplerConfig
     sampler: Sampler | None
     takes_batch_items: bool
-    known: KnownPairs | None
+    known: PairSet | None
     tables: dict[str, tf.Tensor]
 
     @classmethod
@@ -106,10 +106,9 @@ class Objective:
         return values
 
     def _rating(self, batch: Examples) -> tf.Tensor:
-        scores = self.model((batch.user_ids, batch.item_ids))
-        return self.loss(
-            self.model.targets(batch.ratings), scores, batch=self._batch_arguments(batch)
-        )
+        model: Any = self.model
+        scores, targets = model((batch.user_ids, batch.item_ids)), model.targets(batch.ratings)
+        return self.loss(targets, scores, batch=self._batch_arguments(batch))
 
     def _catalogue(self, batch: Examples) -> tf.Tensor:
         users = self.model.user_vectors(_by_user(batch))
