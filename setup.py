@@ -28,6 +28,7 @@ setup(
         "dev": [
             "faiss-cpu>=1.9",
             "ir-measures>=0.4.3",
+            "mypy>=1.18",
             "pytest>=8",
             "pytest-xdist>=3.6",
             "ruff>=0.14",

@@ -273,7 +273,7 @@ def of_ranking(
     found = [metric for metric in REGISTRY.values() if not metric.of_ratings]
     lists = [metric for metric in found if metric.over_catalogue and over_catalogue]
     ranks = [metric for metric in found if not metric.over_catalogue]
-    values = {}
+    values: dict[str, np.ndarray | float] = {}
     for k in cutoffs:
         values |= {f"{m.name}@{k}": m.function(ranking, k=k) for m in ranks if m.has_cutoff}
     values |= {metric.name: metric.function(ranking) for metric in ranks if not metric.has_cutoff}

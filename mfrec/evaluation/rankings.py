@@ -212,7 +212,7 @@ class RankingEvaluator:
             self._cutoffs,
             over_catalogue=self._negatives is None,
         )
-        per_user = {name: value for name, value in values.items() if np.ndim(value)}
+        per_user = {name: np.asarray(value) for name, value in values.items() if np.ndim(value)}
         means = {name: float(value.mean()) for name, value in per_user.items()}
         all_lists = {name: float(value) for name, value in values.items() if not np.ndim(value)}
         counts = {

@@ -117,5 +117,5 @@ def _flat(
 
     named = [p.replace(kind=p.KEYWORD_ONLY) for p in parameters]
     inputs = list(inspect.signature(function).parameters.values())[:2]
-    function.__signature__ = inspect.Signature([*inputs, *named])
+    function.__signature__ = inspect.Signature([*inputs, *named])  # type: ignore[attr-defined]
     return function

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mfrec.losses.registry import ranking
 from mfrec.quiet_tensorflow import tf
 
 # For losses that want to see much of the catalogue.
-_MANY_SHARED = {"num_negatives": 1024, "shared_negatives": True, "positives_per_row": 16}
+_MANY_SHARED: dict[str, Any] = {
+    "num_negatives": 1024,
+    "shared_negatives": True,
+    "positives_per_row": 16,
+}
 
 
 @ranking("bpr")

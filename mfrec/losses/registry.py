@@ -181,8 +181,8 @@ def ranking(name: str, *, log_q: bool = False, **traits: Any) -> Callable[[Calla
     Raises:
         ValueError: another loss has this name.
     """
-    traits = Traits(predicts_ratings=False, draws_negatives=True, **traits)
-    return _registering(name, traits, log_q=log_q)
+    usual = Traits(predicts_ratings=False, draws_negatives=True, **traits)
+    return _registering(name, usual, log_q=log_q)
 
 
 def catalogue(
@@ -206,8 +206,8 @@ def catalogue(
     Raises:
         ValueError: another loss has this name.
     """
-    traits = Traits(predicts_ratings=False, reads_vectors=True, **traits)
-    return _registering(name, traits, frequency_weights=frequency_weights, quadratic=quadratic)
+    usual = Traits(predicts_ratings=False, reads_vectors=True, **traits)
+    return _registering(name, usual, frequency_weights=frequency_weights, quadratic=quadratic)
 
 
 def _registering(name: str, traits: Traits, **properties: Any) -> Callable[[Callable], Callable]:

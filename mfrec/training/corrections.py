@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -68,6 +69,13 @@ def hits_in_batch(positive_ids: tf.Tensor, negative_ids: tf.Tensor) -> tf.Tensor
     """
     is_hit = positive_ids[..., tf.newaxis] == negative_ids
     return tf.reduce_any(is_hit, axis=-2, keepdims=True) if len(is_hit.shape) > 2 else is_hit
+
+
+class PairSet(Protocol):
+    """Pairs of a user and an item, such as `KnownPairs`."""
+
+    def contain(self, user_ids: tf.Tensor, item_ids: tf.Tensor) -> tf.Tensor:
+        """Return which pairs are in the set, bool of the shape that the ids broadcast to."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from mfrec.models.base import Model
 from mfrec.models.inner_product import VectorScores
 from mfrec.quiet_tensorflow import tf
 from mfrec.training import corrections, samplers
-from mfrec.training.corrections import KnownPairs
+from mfrec.training.corrections import KnownPairs, PairSet
 from mfrec.training.samplers import Sampler
 
 
@@ -46,7 +46,7 @@ class Objective:
     sampling: SamplerConfig
     sampler: Sampler | None
     takes_batch_items: bool
-    known: KnownPairs | None
+    known: PairSet | None
     tables: dict[str, tf.Tensor]
 
     @classmethod
@@ -107,10 +107,9 @@ class Objective:
         return values
 
     def _rating(self, batch: Examples) -> tf.Tensor:
-        scores = self.model((batch.user_ids, batch.item_ids))
-        return self.loss(
-            self.model.targets(batch.ratings), scores, batch=self._batch_arguments(batch)
-        )
+        model: Any = self.model
+        scores, targets = model((batch.user_ids, batch.item_ids)), model.targets(batch.ratings)
+        return self.loss(targets, scores, batch=self._batch_arguments(batch))
 
     def _catalogue(self, batch: Examples) -> tf.Tensor:
         users = self.model.user_vectors(_by_user(batch))

@@ -168,7 +168,7 @@ def settings_of(optimizer: tf.keras.optimizers.Optimizer | type) -> OptimizerCon
     Raises:
         InputError: nothing names its class, or its config holds more than numbers.
     """
-    kind = optimizer if inspect.isclass(optimizer) else type(optimizer)
+    kind: Any = optimizer if isinstance(optimizer, type) else type(optimizer)
     is_keras = getattr(tf.keras.optimizers, kind.__name__, None) is kind
     address = f"keras.optimizers:{kind.__name__}" if is_keras else own_code.address_of(kind)
     if is_keras and kind.__name__ in CLASSES:
@@ -176,7 +176,7 @@ def settings_of(optimizer: tf.keras.optimizers.Optimizer | type) -> OptimizerCon
     owner = f"optimizer {kind.__name__}"
     if address is None:
         raise own_code.without_address(owner, "optimizer")
-    if inspect.isclass(optimizer):
+    if isinstance(optimizer, type):
         return OptimizerConfig(address)
     config = optimizer.get_config()
     rate = config.pop("learning_rate")

@@ -325,7 +325,7 @@ class Trainer:
         started = time.perf_counter()
         self._logged: tuple[str, ...] = ()
         if config.run_eagerly:
-            self._step = lambda batch: _checked_scalars(self.train_step(batch))
+            self._step: Any = lambda batch: _checked_scalars(self.train_step(batch))
             self._compiled_loop = self._loop
             return time.perf_counter() - started
         self._step = graph_function(self.train_step)

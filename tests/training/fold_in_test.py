@@ -58,7 +58,7 @@ def fold_in_of(name, use_bias=True, **changes):
         use_bias=use_bias,
         normalize=loss.traits.normalize,
         init_stddev=1.0,
-        link=loss.link,
+        link=loss.link if loss.predicts_ratings else None,
     )
     made.adapt(train())
     if use_bias:
