@@ -58,7 +58,9 @@ def address_of(code: Any) -> str | None:
     """Return the address at which `load` finds a function or class; None if it finds none."""
     place, name = getattr(code, "__module__", None), getattr(code, "__qualname__", None)
     module = sys.modules.get(place) if place and place != "__main__" else None
-    is_there = module is not None and getattr(module, str(name), None) is code
+    # by name: a file that was loaded again has another object there
+    found = getattr(module, name, None) if module and name else None
+    is_there = found is not None and getattr(found, "__qualname__", None) == name
     return f"{place}:{name}" if is_there else None
 
 

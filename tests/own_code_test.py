@@ -89,3 +89,36 @@ def test_a_module_that_lacks_is_one_line():
     with pytest.raises(InputError, match="math:sqroot: no 'sqroot' there, only") as error:
         own_code.load("math:sqroot", "loss")
     assert "sqrt" in str(error.value)
+
+
+def test_addresses_lead_back(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("def double(x):\n    return 2 * x\nfocal = lambda x: x\n")
+    double = own_code.load(f"{file}:double", "loss")
+    own_code.load(f"{file}:double", "loss")
+    assert own_code.address_of(double) == f"{file}:double"
+    assert own_code.address_of(dataclasses.dataclass) == "dataclasses:dataclass"
+    for nameless in (own_code.load(f"{file}:focal", "loss"), lambda x: x, double(2), file):
+        assert own_code.address_of(nameless) is None
+
+
+def test_absolute_addresses(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert own_code.absolute("mine.py:f") == f"{tmp_path}/mine.py:f"
+    for name in ("package.module:f", "mse", f"{tmp_path}/mine.py:f"):
+        assert own_code.absolute(name) == name
+
+
+def test_arguments_are_parameters_and_numbers_stay_numbers():
+    def f(x, *, power=2.0, word="a", flag=True):
+        pass
+
+    parameters = own_code.parameters(f)
+    assert parameters == {"power": 2.0, "word": "a", "flag": True}
+    own_code.check_arguments({"power": 3, "word": "b", "flag": False}, parameters, "a", "thing")
+    with pytest.raises(InputError, match="--a: thing has power, word, flag, not 'x'"):
+        own_code.check_arguments({"x": 3}, parameters, "a", "thing")
+    with pytest.raises(InputError, match="--a: thing has none, not 'x'"):
+        own_code.check_arguments({"x": 3}, {}, "a", "thing")
+    with pytest.raises(InputError, match="--a: power=high of thing is no number"):
+        own_code.check_arguments({"power": "high"}, parameters, "a", "thing")

@@ -51,6 +51,11 @@ def check_name(name: str) -> None:
         )
 
 
+def canonical(name: str) -> str:
+    """Return 'adam' for 'Adam'; an address as it is."""
+    return name if own_code.is_address(name) else name.lower()
+
+
 def build(
     config: OptimizerConfig,
     steps_per_epoch: int,

@@ -109,7 +109,7 @@ class Trainer:
         if isinstance(optimizer, OptimizerConfig):
             config = dataclasses.replace(config, optimizer=optimizer)
         elif isinstance(optimizer, str):
-            settings["optimizer"] = optimizer
+            settings["optimizer"] = optimizers.canonical(optimizer)
         elif optimizer is not None:
             config = optimizers.with_own(config, optimizer)
             self._own_optimizer = optimizer

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers import interactions
+from helpers import ROOT, interactions
 from mfrec.config.settings import Config
 from mfrec.data.interactions import UNKNOWN
 from mfrec.errors import InputError
@@ -202,3 +202,11 @@ def test_settings_name_the_sampler_and_its_arguments():
         "popularity",
         "exponent=0.5",
     )
+
+
+def test_the_example_draws_from_the_most_popular_items():
+    name = f"{ROOT}/examples/my_sampler.py:head"
+    ids, log_probabilities = draw(name, (4, 500), arguments="share=0.6")
+    # 3 of the 5 items, those with 9, 4 and 2 examples
+    assert set(ids.numpy().ravel()) == {0, 3, 4}
+    np.testing.assert_allclose(log_probabilities, -np.log(3), rtol=1e-6)

@@ -47,7 +47,7 @@ def by_script(place):
     def train(name):
         flags = ["--ratings=ratings.csv", "--embedding_dim=4", "--epochs=2", "--nojit_compile"]
         flags += ["--seed=7", "--tensorboard=off", f"--loss={name}"]
-        return helpers.train(place, f"run-{name}", *flags)[0]["metrics"]
+        return helpers.Place(place).train(f"run-{name}", *flags).results["metrics"]
 
     return train
 
