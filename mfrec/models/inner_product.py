@@ -11,6 +11,8 @@ from mfrec.quiet_tensorflow import tf
 class VectorScores:
     """Scores by inner products of vectors; needs `user_vectors`, `item_vectors`, `global_bias`."""
 
+    num_users: int
+    num_items: int
     global_bias: tf.Tensor | tf.Variable
 
     def user_vectors(self, user_ids: tf.Tensor | None = None) -> tf.Tensor:

@@ -106,7 +106,9 @@ def test_folds(trained):
 def test_wrong_models_are_answered_in_one_line(tmp_path):
     write_two_tastes(tmp_path)
     (tmp_path / "mine.py").write_text(
-        "from mfrec import models\nnumber = 3\nclass Mine(models.Model):\n    pass\n"
+        "from mfrec import models\nnumber = 3\n"
+        "class Mine(models.Model):\n    def scores(self, user_ids, item_ids):\n        return 0.0\n"
+        "class Bare(models.InnerProduct):\n    pass\n"
     )
     for flags, message in (
         (("--model=svdp",), "unknown model 'svdp'; did you mean svdpp?"),
