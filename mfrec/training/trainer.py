@@ -380,14 +380,15 @@ class Trainer:
         """Train an epoch, and return means over its examples of what `train_step` returns."""
         history = self.history
         sums: dict[str, float] = {}
+        total_weight = 0.0
         for number in range(1, shape.loops + 1):
             started = time.perf_counter()
-            of_loop = self._compiled_loop(next(loops))
-            for name, value in of_loop.items():
+            loop_sums, weight = self._compiled_loop(next(loops))
+            for name, value in loop_sums.items():
                 sums[name] = sums.get(name, 0.0) + float(value)
+            total_weight += float(weight)
             history.train_seconds += time.perf_counter() - started
-            means = {name: value / sums["weight"] for name, value in sums.items()}
-            del means["weight"]
+            means = {name: value / total_weight for name, value in sums.items()}
             objective = sums["loss"] + sums.get("regularization", 0.0)
             if not np.isfinite(objective):
                 raise NonFiniteLoss(
@@ -406,19 +407,20 @@ class Trainer:
                 on_loop(LoopLog(epoch, done, in_all, means["loss"], speed))
         return means
 
-    def _loop(self, loop: Loop) -> dict[str, tf.Tensor]:
-        """Run a loop's real steps; return the sums over its examples of what they return."""
+    def _loop(self, loop: Loop) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Run a loop's real steps; return weighted sums of what they return, and Σ weight."""
         # all steps' examples at once: fetched within a step, XLA would fetch them for every use
         blocks = self._examples.take(loop.positions)
-        sums, step = dict.fromkeys((*self._logged, "weight"), tf.constant(0.0)), tf.constant(0)
+        sums = dict.fromkeys(self._logged, tf.constant(0.0))
+        total_weight, step = tf.constant(0.0), tf.constant(0)
         # tf.range(num_steps) would compile anew for every number of steps
         while step < loop.num_steps:
             batch = Examples(*(block[step] for block in blocks))
-            means = self._step(batch) | {"weight": tf.constant(1.0)}
-            weight = tf.reduce_sum(batch.weights)
+            means, weight = self._step(batch), tf.reduce_sum(batch.weights)
             sums = {name: sums.get(name, 0.0) + weight * means[name] for name in means}
+            total_weight += weight
             step += 1
-        return sums
+        return sums, total_weight
 
     def _seed(self) -> tf.Tensor:
         """The seed of the next step's draws, int32 [2]."""
@@ -442,7 +444,8 @@ def _dense_gradients(
     tape: tf.GradientTape, objective: tf.Tensor, variables: list[tf.Variable]
 ) -> list[tf.Tensor]:
     """Dense gradients: Keras optimizers do not sum the repeated ids of `IndexedSlices`."""
-    gradients = tape.gradient(objective, [variable.value for variable in variables])
+    tensors = [variable.value for variable in variables]
+    gradients = tape.gradient(objective, tensors, unconnected_gradients="zero")
     return [tf.convert_to_tensor(gradient) for gradient in gradients]
 
 
