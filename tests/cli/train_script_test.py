@@ -218,7 +218,7 @@ REFUSED = [
     (["--ratings=ratings.csv", "--split=temporal"], "a temporal split needs timestamps"),
     (["--ratings=gone.csv"], "gone.csv: no such file"),
     (["--dataset=toy", "--loss=msee"], "unknown loss 'msee'; did you mean mse"),
-    (["--dataset=toy", "--loss=my_losses.py:pow"], "no function 'pow' there, only ['power']"),
+    (["--dataset=toy", "--loss=my_losses.py:pow"], "no 'pow' there, only ['power']"),
     (["--dataset=toy", "--loss=gone.py:power"], "/gone.py"),
     (["--dataset=toy", "--loss_args=delta=1"], "loss 'mse' has none, not 'delta'"),
     (["--dataset=toy", "--loss_args=delta"], "'delta' is not name=value"),
