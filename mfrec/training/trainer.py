@@ -280,6 +280,7 @@ class Trainer:
                 cutoffs=cutoffs,
                 mask_seen=config.evaluation.mask_seen,
                 seed=config.training.seed,
+                jit_compile=config.training.jit_compile,
             )
 
         def evaluate() -> dict[str, float]:
