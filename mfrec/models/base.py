@@ -242,6 +242,8 @@ class Model(KerasModel):
 
     def targets(self, ratings: tf.Tensor) -> tf.Tensor:
         """Ratings on the scale on which the loss compares them with scores, float32 [B]."""
+        if self.link is None:
+            return ratings
         return LINKS[self.link].to_target(ratings, *self._scale())
 
     def predict_ratings(self, user_ids: tf.Tensor, item_ids: tf.Tensor) -> tf.Tensor:
