@@ -75,7 +75,7 @@ def recommended(recommender: Recommender, found: UserList, explain: bool = False
         explain: whether the items of the user's history that speak for each are shown below it.
     """
     if found.user_id == UNKNOWN:
-        title = f"the items that most users have, for user {found.user}, whom the run does not know"
+        title = f"the items that most users have, for user {found.user}, unknown to the run"
         rows = _plain(found.items)
         return Answer({"user": found.user, "items": rows}, title, rows, heading="users")
     title = f"recommended to user {_shown(recommender.users, found.user_id)}"

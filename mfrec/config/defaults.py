@@ -171,9 +171,9 @@ def adapt_regularizer(
     Below a certain λ embeddings begin to fit noise. A matrix of nothing but noise has singular
     values that grow with its standard deviation times the square root of the ratings a row, and
     λ · row_ratings is the threshold that singular values must pass, hence the form of the rule;
-    constant and exponent, near that root, were chosen on validation parts. λ_b makes a bias count
-    from about so many ratings on, more where rows differ little beside their noise: in a model
-    of nothing but biases the best number would be the noise ratio itself.
+    constant and exponent, near that root, were chosen on validation parts. λ_b shrinks a bias
+    as that number of ratings at the mean would, more of them where rows differ little beside their
+    noise: in a model of biases alone the best number would be the noise ratio itself.
 
     With ranking losses λ is 0.003, or 0 where they compare cosines, which have no scale to charge.
 

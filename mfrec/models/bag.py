@@ -24,13 +24,13 @@ class Bag:
 
     @classmethod
     def of_pairs(cls, rows: np.ndarray, members: np.ndarray, num_rows: int) -> "Bag":
-        """The distinct members of every row, from pairs in any order, int32 [n] each."""
+        """Return the distinct members of every row, from pairs in any order, int32 [n] each."""
         pairs = np.unique(np.stack([rows, members], axis=1), axis=0)
         splits = np.searchsorted(pairs[:, 0], np.arange(num_rows + 1))
         return cls(splits, pairs[:, 1].astype(np.int32))
 
     def sum(self, table: tf.Tensor | tf.Variable, row_ids: tf.Tensor | None = None) -> tf.Tensor:
-        """n^(−1/2) times the sum of the table's rows over a row's n members.
+        """Return n^(−1/2) times the sum of the table's rows over a row's n members.
 
         0 where a row has none. A compiled function always sums all rows, as XLA knows no ragged
         tensors; outside of one only those that are asked for are summed.

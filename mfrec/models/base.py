@@ -108,7 +108,7 @@ class Model(KerasModel):
     # what a subclass says
 
     def scores(self, user_ids: tf.Tensor, item_ids: tf.Tensor) -> tf.Tensor:
-        """Scores ŷ(u,i), float32 of the shape that the two broadcast to.
+        """Return the scores ŷ(u,i), float32 of the shape that the two broadcast to.
 
         Args:
             user_ids: int32, all known.
@@ -180,13 +180,13 @@ class Model(KerasModel):
         return variable
 
     def tables(self) -> list[Table]:
-        """The tables in the order in which they were made."""
+        """Return the tables in the order in which they were made."""
         return list(self._tables)
 
     # what follows from it
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """Scores ŷ(u,i) of pairs, float32 of the shape of the ids.
+        """Return the scores ŷ(u,i) of pairs, float32 of the shape of the ids.
 
         Args:
             inputs: (user_ids, item_ids), int32 of one shape. Pairs with UNKNOWN (−1) score μ.
@@ -198,7 +198,7 @@ class Model(KerasModel):
     def contrast(
         self, user_ids: tf.Tensor, positives: tf.Tensor, negatives: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Scores of positives and of negatives, for losses of rankings.
+        """Return the scores of positives and of negatives, for ranking losses.
 
         Args:
             user_ids: int32 [B], or [B, 1] for rows of positives.
@@ -214,7 +214,7 @@ class Model(KerasModel):
         )
 
     def score_catalogue(self, user_ids: tf.Tensor) -> tf.Tensor:
-        """Scores of every item for these users, float32 [B, num_items].
+        """Return the scores of every item for these users, float32 [B, num_items].
 
         Args:
             user_ids: int32 [B], all known.
@@ -241,13 +241,13 @@ class Model(KerasModel):
         return graph_function(score_in_blocks, reduce_retracing=True)
 
     def targets(self, ratings: tf.Tensor) -> tf.Tensor:
-        """Ratings on the scale on which the loss compares them with scores, float32 [B]."""
+        """Return ratings on the scale on which a loss compares them with scores, float32 [B]."""
         if self.link is None:
             return ratings
         return LINKS[self.link].to_target(ratings, *self._scale())
 
     def predict_ratings(self, user_ids: tf.Tensor, item_ids: tf.Tensor) -> tf.Tensor:
-        """Expected ratings of pairs, float32 [...]: the score through the link, then clipped.
+        """Return expected ratings of pairs, float32 [...]: scores through the link, then clipped.
 
         Args:
             user_ids: int32 [...], UNKNOWN (−1) allowed.
@@ -256,7 +256,7 @@ class Model(KerasModel):
         return self.to_ratings(self((user_ids, item_ids)))
 
     def to_ratings(self, scores: tf.Tensor) -> tf.Tensor:
-        """Ratings that scores, float32 [B], stand for: through the link, then clipped."""
+        """Return the ratings that scores stand for, float32 [B]: through the link, then clipped."""
         if self.link is None:
             return scores
         ratings = LINKS[self.link].from_score(scores, *self._scale())
@@ -264,13 +264,13 @@ class Model(KerasModel):
         return tf.clip_by_value(ratings, low, high) if self.clip_predictions else ratings
 
     def _scale(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Lowest and highest rating; 0 and 1 as long as no training ratings were seen."""
+        """Return the lowest and highest rating; 0 and 1 until training ratings were seen."""
         low, high = self.rating_range[0], self.rating_range[1]
         is_known = high < _LARGEST
         return tf.where(is_known, low, 0.0), tf.where(is_known, high, 1.0)
 
     def predict_interactions(self, interactions: Interactions) -> np.ndarray:
-        """Expected ratings of all rows, float32 [n], in blocks of bounded memory."""
+        """Return expected ratings of all rows, float32 [n], in blocks of bounded memory."""
         checks.check_interactions(interactions, self.num_users, self.num_items, UNKNOWN)
         blocks = [
             self._predict_block(user_ids, item_ids)
@@ -296,12 +296,12 @@ class Model(KerasModel):
 
 
 def rows(table: tf.Tensor | tf.Variable, ids: tf.Tensor | None) -> tf.Tensor:
-    """These rows of a table, [..., width] of int32 [...], or all of them."""
+    """Return these rows of a table, [..., width] of int32 [...], or all of them."""
     return tf.convert_to_tensor(table) if ids is None else tf.gather(table, ids)
 
 
 def with_first_rows(variable: tf.Variable, earlier: tf.Variable) -> np.ndarray:
-    """The values of a variable, with those of an earlier one in place of its first rows."""
+    """Return the values of a variable, with those of an earlier one in its first rows."""
     values, before = variable.numpy(), earlier.numpy()
     if not values.shape:
         return before

@@ -62,7 +62,7 @@ class FeatureTable:
     def added_to(
         self, embeddings: tf.Tensor, biases: tf.Tensor, ids: tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Own embeddings [..., d] and biases [...] of rows, with those of their features."""
+        """Return own embeddings [..., d] and biases [...] of rows with those of their features."""
         is_trained = rows(self.is_trained, ids)
         embeddings, biases = is_trained[..., tf.newaxis] * embeddings, is_trained * biases
         # one place after the other: [rows, width, d] at once would take twice as long
@@ -73,11 +73,11 @@ class FeatureTable:
         return embeddings, biases
 
     def adapt(self, counts: np.ndarray) -> None:
-        """Rows without training examples, int [rows], have nothing but their features."""
+        """Leave rows without training examples, int [rows], nothing but their features."""
         self.is_trained.assign(counts > 0)
 
     def take_over(self, earlier: "FeatureTable") -> None:
-        """Rows that an earlier model was trained on keep their own embeddings."""
+        """Keep the own embeddings of rows that an earlier model was trained on."""
         is_trained, before = self.is_trained.numpy(), earlier.is_trained.numpy()
         is_trained[: len(before)] = np.maximum(is_trained[: len(before)], before)
         self.is_trained.assign(is_trained)

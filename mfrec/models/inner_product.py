@@ -16,27 +16,27 @@ class VectorScores:
     global_bias: tf.Tensor | tf.Variable
 
     def user_vectors(self, user_ids: tf.Tensor | None = None) -> tf.Tensor:
-        """Vectors of users, float32 [..., dim] of int32 [...], or of all."""
+        """Return vectors of users, float32 [..., dim] of int32 [...], or of all."""
         raise InputError(f"{type(self).__name__} has to override user_vectors(user_ids)")
 
     def item_vectors(self, item_ids: tf.Tensor | None = None) -> tf.Tensor:
-        """Vectors of items, float32 [..., dim] of int32 [...], or of all."""
+        """Return vectors of items, float32 [..., dim] of int32 [...], or of all."""
         raise InputError(f"{type(self).__name__} has to override item_vectors(item_ids)")
 
     def scores(self, user_ids: tf.Tensor, item_ids: tf.Tensor) -> tf.Tensor:
-        """Scores ŷ(u,i), float32 of the shape that the ids broadcast to."""
+        """Return the scores ŷ(u,i), float32 of the shape that the ids broadcast to."""
         products = self.user_vectors(user_ids) * self.item_vectors(item_ids)
         return self.global_bias + tf.reduce_sum(products, axis=-1)
 
     def score_catalogue(self, user_ids: tf.Tensor) -> tf.Tensor:
-        """Scores of every item for these users, int32 [B]: float32 [B, num_items]."""
+        """Return the scores of every item for these users, int32 [B]: float32 [B, num_items]."""
         scores = tf.matmul(self.user_vectors(user_ids), self.item_vectors(), transpose_b=True)
         return self.global_bias + scores
 
     def contrast(
         self, user_ids: tf.Tensor, positives: tf.Tensor, negatives: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Scores of positives and of negatives, without μ, which is 0 for losses of rankings.
+        """Return scores of positives and of negatives, without μ, which is 0 for ranking losses.
 
         Args and shapes are those of `Model.contrast`.
         """
@@ -54,8 +54,10 @@ class VectorScores:
     def _contrast_own(
         self, user_ids: tf.Tensor, positives: tf.Tensor, negatives: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Read together, positives and negatives cost one visit to the item table and one to its
-        gradient: a quarter of the step where there is one negative.
+        """Score positives and negatives in one go.
+
+        Read together they cost one visit to the item table and one to its gradient: that saves a
+        quarter of the step where there is one negative.
         """
         user_ids = tf.reshape(user_ids, [-1])
         rows = tf.shape(user_ids)[0]
@@ -83,7 +85,7 @@ class InnerProduct(VectorScores, Model):
     has_vectors = True
 
     def user_rows(self, user_ids: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """p_u, float32 [..., width], and b_u, float32 [...] or None, of these users or of all.
+        """Return p_u, float32 [..., width], and b_u, float32 [...] or None, of these users or all.
 
         Args:
             user_ids: int32 [...], all known; None for all users.
@@ -91,7 +93,7 @@ class InnerProduct(VectorScores, Model):
         raise InputError(f"{type(self).__name__} has to override user_rows(user_ids)")
 
     def item_rows(self, item_ids: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """q_i and b_i, like `user_rows`; biases there and None here do not go together."""
+        """Return q_i and b_i, like `user_rows`; both return biases, or neither does."""
         raise InputError(f"{type(self).__name__} has to override item_rows(item_ids)")
 
     @property
@@ -117,7 +119,7 @@ class InnerProduct(VectorScores, Model):
         return int(vectors.shape[-1]), biases is not None
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """Scores ŷ(u,i) of pairs, float32 of the shape of the ids.
+        """Return the scores ŷ(u,i) of pairs, float32 of the shape of the ids.
 
         Args:
             inputs: (user_ids, item_ids), int32 of one shape. UNKNOWN (−1) is a row of zeros, which
@@ -133,7 +135,7 @@ class InnerProduct(VectorScores, Model):
         return self.global_bias + user_known * b_u + item_known * b_i + interaction
 
     def user_vectors(self, user_ids: tf.Tensor | None = None) -> tf.Tensor:
-        """[p_u, b_u, 1], or p_u without biases: float32 [..., dim] of int32 [...], or of all.
+        """Return [p_u, b_u, 1], or p_u without biases: float32 [..., dim] of int32 [...], or all.
 
         score − μ = <user_vectors(u), item_vectors(i)>.
         """
@@ -146,7 +148,7 @@ class InnerProduct(VectorScores, Model):
         return tf.concat([vectors, biases, tf.ones_like(biases)], axis=-1)
 
     def item_vectors(self, item_ids: tf.Tensor | None = None) -> tf.Tensor:
-        """[q_i, 1, b_i], or q_i without biases: float32 [..., dim] of int32 [...], or of all."""
+        """Return [q_i, 1, b_i], or q_i without biases; shapes as for `user_vectors`."""
         if item_ids is not None:
             item_ids = checks.checked_ids(item_ids, self.num_items, "item")
         vectors, biases = self.item_rows(item_ids)
@@ -156,11 +158,11 @@ class InnerProduct(VectorScores, Model):
         return tf.concat([vectors, tf.ones_like(biases), biases], axis=-1)
 
     def split_user_vectors(self, vectors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """p_u and b_u (None without biases) of user vectors [..., dim]; arrays do as well."""
+        """Return p_u and b_u (None without biases) of user vectors [..., dim]; arrays do too."""
         width = self.width
         return vectors[..., :width], vectors[..., width] if self.has_biases else None
 
     def split_item_vectors(self, vectors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """q_i and b_i (None without biases) of item vectors [..., dim]; arrays do as well."""
+        """Return q_i and b_i (None without biases) of item vectors [..., dim]; arrays do too."""
         width = self.width
         return vectors[..., :width], vectors[..., width + 1] if self.has_biases else None

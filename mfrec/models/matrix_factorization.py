@@ -81,11 +81,11 @@ class MatrixFactorization(InnerProduct):
         )
 
     def user_rows(self, user_ids: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """p_u, float32 [..., d], and b_u, float32 [...] or None, of these users or of all."""
+        """Return p_u, float32 [..., d], and b_u, float32 [...] or None, of these users or all."""
         return self._rows(self.user_embedding, self.user_bias, self._user_feature_table, user_ids)
 
     def item_rows(self, item_ids: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """q_i, float32 [..., d], and b_i, float32 [...] or None, of these items or of all."""
+        """Return q_i, float32 [..., d], and b_i, float32 [...] or None, of these items or all."""
         return self._rows(self.item_embedding, self.item_bias, self._item_feature_table, item_ids)
 
     def adapt(self, train: Interactions) -> None:
@@ -115,7 +115,7 @@ class MatrixFactorization(InnerProduct):
         features: FeatureTable | None,
         ids: tf.Tensor | None,
     ) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Rows as they score: with their features, and of length 1 where scores are cosines."""
+        """Return rows as they score: with their features, of length 1 for cosine scores."""
         if features is not None and ids is not None:
             number = tf.TensorShape(ids.shape).num_elements()
             if number is not None and number >= embedding.shape[0]:

@@ -17,7 +17,7 @@ REGISTRY: dict[str, type[Model]] = {}
 
 
 def register(name: str) -> Callable[[type[Model]], type[Model]]:
-    """Registers a class of models under the name that --model takes; one name, one class."""
+    """Register a class of models under the name that --model takes; one name, one class."""
 
     def registered(model: type[Model]) -> type[Model]:
         taken = REGISTRY.get(name)
@@ -31,7 +31,7 @@ def register(name: str) -> Callable[[type[Model]], type[Model]]:
 
 
 def get(model: str) -> type[Model]:
-    """The class by that name, or in that file or module.
+    """Return the class by that name, or in that file or module.
 
     Args:
         model: 'svdpp', 'my_models.py:TwoTowers' or 'package.module:TwoTowers'.
@@ -62,7 +62,7 @@ _OPTIONAL = {"use_bias": False, "normalize": False, "user_ids": True, "item_ids"
 
 
 def suit(config: Config) -> Config:
-    """The settings with what follows from the model: what it does not take is turned off.
+    """Return the settings as far as the model takes them; the others are turned off.
 
     Raises:
         InputError: a setting that the model does not take was given, or --model_args names an
@@ -109,7 +109,7 @@ def settings_of(model: Model) -> dict[str, Any]:
 def build(
     config: Config, loss: Loss, rows: tuple[int, int], features: Mapping[str, Features] = {}
 ) -> Model:
-    """An untrained model of the configured class.
+    """Return an untrained model of the configured class.
 
     Args:
         config: the settings, resolved.

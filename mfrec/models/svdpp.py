@@ -35,7 +35,7 @@ class SVDpp(MatrixFactorization):
         self.rated = Bag.of_pairs(train.user_ids, train.item_ids, self.num_users)
 
     def user_rows(self, user_ids: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """p_u with the sum over the user's items, float32 [..., d], and b_u."""
+        """Return p_u with the sum over the user's items, float32 [..., d], and b_u."""
         vectors, biases = super().user_rows(user_ids)
         if self.rated is not None:
             vectors += self.rated.sum(self.implicit_embedding, user_ids)

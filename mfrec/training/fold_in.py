@@ -1,20 +1,20 @@
-"""Fold-in: a vector for a user whom training has never seen, from a history of that user.
+"""Fold-in: a vector for a user that training has not seen, from a history of that user.
 
-The items stay as they are, and the user's vector minimises the very objective of training,
-restricted to that user: with the history's examples e of weight w_e,
+The items stay fixed. The user's vector minimises the objective of training, restricted to that
+user: with the history's examples e of weight w_e,
 
     Σ w_e · loss_e / Σ w_e + c(λ‖p‖² + λ_b b²)
 
-where c is what R charges a user of so many examples, on the scale of the training counts. What
-the loss would be told of a training user (counts, weights) it is told of the history.
+where c is R's charge for a user with this number of examples, on the scale of the training
+counts. Counts and weights that a loss asks for are those of the history.
 
 Losses that are quadratic in the scores (`Loss.quadratic`) have their minimum in closed form: one
-system of linear equations a user, as in alternating least squares (Hu, Koren, Volinsky 2008,
-"Collaborative filtering for implicit feedback datasets"). All others, a user's own too, are
-minimised in a few steps down the gradient of the registered loss, through the `Objective` that
-training uses: every coordinate moves by the same amount against the sign of its gradient, and by
-less from step to step. Negatives come from seeds of their own and are the same for every user, so
-that nobody's vector depends on who else is folded in.
+system of linear equations for each user, as in alternating least squares (Hu, Koren, Volinsky
+2008, "Collaborative filtering for implicit feedback datasets"). All other losses, your own too, are
+minimised by a few gradient steps through the `Objective` that training uses: every coordinate moves
+by the same amount against the sign of its gradient, and by less from step to step. Negatives have
+seeds of their own and are the same for every user, so that a vector does not depend on who else is
+folded in.
 """
 
 import dataclasses
@@ -37,23 +37,23 @@ from mfrec.training.objective import Objective
 from mfrec.training.regularizer import Regularizer
 from mfrec.training.samplers import Negatives
 
-# How these were found stands in BUILD_NOTES.md. Steps are a multiple of the size of an item
+# BUILD_NOTES.md says how these were found. Steps are a multiple of the size of an item
 # vector's coordinates, which those of a user's vector resemble, and fall to 0 along a cosine.
 _STEPS = 40
 _RATE = 0.3
 _SMALL = 0.2
-# Where every example has negatives of its own: how many of a history's examples differ in them.
+# If every example has its own negatives: the number of different draws within a history.
 _DRAWS = 64
-# What keeps a system solvable that has no regularization, relative to its diagonal.
+# Keeps a system solvable without regularization; relative to its diagonal.
 _LEAST_RIDGE = 1e-6
-# Users are folded in together as long as their largest tensor has so many numbers.
+# The most numbers in the largest tensor of users that are folded in together.
 _BLOCK_SIZE = 1 << 22
-# Users whose histories are no longer than the same of these are padded to one length.
+# Histories are padded to the longest in their bucket; bucket limits are powers of 4.
 _LONGEST = [4**power for power in range(2, 16)]
 
 
 class FoldIn:
-    """Makes user vectors of histories, with the items as the model has them at the time.
+    """Makes user vectors from histories, with the items as the model has them at the time.
 
     Args:
         model: a trained model, or one that is being trained.
@@ -95,7 +95,7 @@ class FoldIn:
             self._one_shape = graph_function(self._fold, jit_compile=True)
 
     def __call__(self, item_ids: tf.Tensor, ratings: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        """User vectors of histories, float32 [B, dim], as `model.user_vectors` has them.
+        """Return user vectors of histories, float32 [B, dim], as `model.user_vectors` has them.
 
         A pure TensorFlow function of any B and H. Of an item that comes again in a history the
         last row counts. A history without items gives the vector of an unknown user, who is
@@ -109,7 +109,7 @@ class FoldIn:
         return self._any_shape(item_ids, ratings, weights)
 
     def of_interactions(self, interactions: Interactions) -> np.ndarray:
-        """Vectors of all users of a vocabulary, float32 [num_users, dim].
+        """Return vectors of all users of a vocabulary, float32 [num_users, dim].
 
         Args:
             interactions: the histories, in vocabularies of their own; items that training does
@@ -132,7 +132,7 @@ class FoldIn:
         return vectors
 
     def model_of(self, interactions: Interactions) -> MatrixFactorization:
-        """A model of the same items for users who are folded in, rows as in their vocabulary.
+        """Return a model of the same items for folded-in users, with rows as in their vocabulary.
 
         Always the same object for as many users, with what the items are now.
 
@@ -164,7 +164,7 @@ class FoldIn:
     def _blocks(
         self, rows: Interactions, lengths: np.ndarray
     ) -> Iterator[tuple[np.ndarray, list[tf.Tensor]]]:
-        """User ids [n], and histories [B, H] of n ≤ B of them, of few different shapes."""
+        """Yield user ids [n] and histories [B, H] of n ≤ B of them, in few different shapes."""
         rows = rows.take(np.argsort(rows.user_ids, kind="stable"))
         columns = ((rows.item_ids, UNKNOWN), (rows.ratings, 0), (rows.weights_or_ones(), 0))
         starts = np.cumsum(lengths) - lengths
@@ -187,7 +187,7 @@ class FoldIn:
                 yield user_ids, block
 
     def _size_of_user(self, width: int) -> int:
-        """About how many numbers the largest tensor holds for one history of this width."""
+        """Return about how many numbers the largest tensor holds for a history of this width."""
         dim = self._model.width
         if self._is_quadratic:
             return max(width, dim) * dim
@@ -212,7 +212,7 @@ class FoldIn:
         return tf.where(histories.counts[:, tf.newaxis] > 0, vectors, unknown)
 
     def _least_squares(self, histories: "_Histories") -> tf.Tensor:
-        """The minimum of Σ w(y − s)² + α Σ s² over all items + Σ w · c(λ‖p‖² + λ_b b²).
+        """Return the minimum of Σ w(y − s)² + α Σ s² over all items + Σ w · c(λ‖p‖² + λ_b b²).
 
         With item vectors [x_i, b_i] and user vectors [z, 1], s_i = <x_i, z> + b_i and
 
@@ -247,7 +247,7 @@ class FoldIn:
         return tf.concat([found, tf.ones_like(found[:, : vectors.shape[-1] - free])], axis=-1)
 
     def _descend(self, histories: "_Histories") -> tf.Tensor:
-        """Some steps from 0 or, where scores are cosines, from the mean of the history's items."""
+        """Take gradient steps from 0 or, for cosines, from the mean of the history's items."""
         model, ridge = self._model, self._ridge
         items = tf.convert_to_tensor(model.item_vectors())
         batch = histories.examples(self._is_flat)
@@ -261,7 +261,7 @@ class FoldIn:
                 "user_weights": histories.total_weights,
             },
             sampler=self._sampler(histories) if self._objective.sampler else None,
-            known=_HeldItems.of(histories, model.num_items) if self._rejects_positives else None,
+            known=_HistoryItems.of(histories, model.num_items) if self._rejects_positives else None,
         )
         dim = model.width
         q, biases = model.split_item_vectors(items)
@@ -299,7 +299,7 @@ class FoldIn:
         return user_vectors(z)
 
     def _sampler(self, histories: "_Histories"):
-        """Draws for histories as training's sampler does for examples, the same for every user.
+        """Return a sampler that draws as in training, the same negatives for every user.
 
         In place of the batch's own items, which a user alone does not have, come those of the
         training rows: by popularity.
@@ -346,7 +346,7 @@ class _Histories(NamedTuple):
 
     @classmethod
     def of(cls, item_ids: tf.Tensor, ratings: tf.Tensor, weights: tf.Tensor) -> "_Histories":
-        """Sorts; all but the last row of an item get weight 0 as well."""
+        """Sort by item; all but the last row of an item get weight 0."""
         keys = tf.where(item_ids == UNKNOWN, tf.int32.max, item_ids)
         order = tf.argsort(keys, axis=1, stable=True)
         item_ids, ratings, weights = (
@@ -365,7 +365,7 @@ class _Histories(NamedTuple):
         )
 
     def examples(self, is_flat: bool) -> Examples:
-        """As rows of positives [B, H], or one by one [B · H]; the user ids are 0 to B − 1."""
+        """Return rows of positives [B, H], or examples [B · H]; user ids are 0 to B − 1."""
         users = tf.range(tf.shape(self.item_ids)[0])
         columns = [self.item_ids, self.ratings, self.weights]
         if is_flat:
@@ -399,7 +399,7 @@ class _NewUsers(VectorScores):
         return rows(self._items, item_ids)
 
 
-class _HeldItems(NamedTuple):
+class _HistoryItems(NamedTuple):
     """The items of histories, for `Objective` in place of `samplers.KnownPairs`.
 
     Attributes:
@@ -409,8 +409,8 @@ class _HeldItems(NamedTuple):
     table: tf.Tensor
 
     @classmethod
-    def of(cls, histories: _Histories, num_items: int) -> "_HeldItems":
-        """The items of all histories; padding repeats one of them."""
+    def of(cls, histories: _Histories, num_items: int) -> "_HistoryItems":
+        """Return the items of all histories; padding repeats one of them."""
         shape = tf.shape(histories.item_ids)
         users = tf.repeat(tf.range(shape[0]), shape[1])
         pairs = tf.stack([users, tf.reshape(histories.item_ids, [-1])], axis=1)
@@ -418,7 +418,7 @@ class _HeldItems(NamedTuple):
         return cls(counts > 0)
 
     def contain(self, user_ids: tf.Tensor, item_ids: tf.Tensor) -> tf.Tensor:
-        """Tells which pairs are held, bool, of the shape that the two have together."""
+        """Return whether the pairs are in the histories, bool of the shape they broadcast to."""
         users = user_ids + tf.zeros_like(item_ids)
         items = item_ids + tf.zeros_like(user_ids)
         return tf.gather_nd(self.table, tf.stack([users, items], axis=-1))
