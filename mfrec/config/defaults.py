@@ -1,8 +1,7 @@
-"""What a setting becomes that nobody set: rules from statistics of the training data.
+"""Defaults of the settings that nobody gave: rules from statistics of the training data.
 
-The statistics measure the loss, not the ratings, so that the rules hold for ratings on any
-scale and for losses that mfrec has never seen. How their constants were found stands in
-BUILD_NOTES.md.
+The statistics measure the loss, not the ratings, so the rules hold for ratings on any scale and for
+losses that mfrec has never seen. BUILD_NOTES.md tells how their constants were found.
 """
 
 import dataclasses
@@ -28,18 +27,18 @@ _RATES = {"sgd": 10, "adagrad": 10, "ftrl": 10, "adadelta": 100, "lion": 0.1}
 
 @dataclass(frozen=True)
 class Traits:
-    """How a loss is usually trained: what it wants where nobody says otherwise.
+    """What a loss reads, and the settings it is trained with by default.
 
     Attributes:
         predicts_ratings: whether it compares predictions with ratings; else it ranks positives.
         draws_negatives: whether it compares positives with negatives that a sampler draws.
-        reads_vectors: whether it reads the vectors of users and of all items, beside scores.
+        reads_vectors: whether it reads the vectors of users and of all items besides scores.
         hard_negatives: whether its negatives may be the highest-scoring of several draws.
-        normalize: whether it is made for cosines.
-        num_negatives: negatives an example, or a batch where it shares them.
+        normalize: whether it is made for cosine scores.
+        num_negatives: negatives per example, or per batch if the batch shares them.
         shared_negatives: whether a batch shares its negatives.
-        positives_per_row: how many positives of one user share a row.
-        frequency_exponent: ν of its regularizer.
+        positives_per_row: number of positives of one user in a row of the batch.
+        frequency_exponent: ν of the regularizer.
     """
 
     predicts_ratings: bool = True
@@ -55,19 +54,19 @@ class Traits:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What the defaults are derived from: the size of the data and the scale of the loss.
+    """Size of the training data and scale of the loss, from which the defaults are derived.
 
     Attributes:
         num_ratings: training ratings.
-        num_users: users in them.
-        num_items: items in them.
-        gradient: standard deviation of the loss's gradient by the score, at the best constant
-            score; for mse that is twice the ratings' standard deviation.
-        spread: standard deviation of the Newton steps from there, gradient / curvature: how far
-            scores differ. For mse it is the ratings' standard deviation.
-        noise: how much gradients differ within a row as a multiple of how much the means of rows
-            differ, both as variances: the geometric mean of that of users and that of items.
-        traits: of the loss.
+        num_users: users with training ratings.
+        num_items: items with training ratings.
+        gradient: standard deviation of the loss's gradient with respect to the score, at the best
+            constant score; twice the ratings' standard deviation for mse.
+        spread: standard deviation of the Newton steps (gradient / curvature) from there, an
+            estimate of the scores' own; the ratings' standard deviation for mse.
+        noise: variance of gradients within a row / variance of the rows' means, the geometric mean
+            of the ratio for users and that for items.
+        traits: those of the loss.
     """
 
     num_ratings: int
@@ -80,38 +79,40 @@ class Statistics:
 
     @property
     def row_ratings(self) -> float:
-        """Ratings of a typical row: geometric mean of those a user and those an item."""
+        """Geometric mean of the ratings per user and the ratings per item."""
         return self.num_ratings / math.sqrt(self.num_users * self.num_items)
 
 
 def adapt(config: Config, data: Statistics, takes_batch_items: bool = False) -> Config:
-    """The settings with every None filled in.
+    """Return the settings with every None filled in.
 
     Args:
-        config: the settings.
-        data: what the rules start from.
+        config: the settings; None stands for what is to be derived.
+        data: statistics of the training part.
         takes_batch_items: whether the negative sampler takes the batch's own items.
     """
-    evaluation = adapt_evaluation(config.evaluation, data)
-    training = adapt_training(config.training, data, evaluation.cutoffs)
-    model = adapt_model(config.model, data)
+    evaluation = _adapt_evaluation(config.evaluation, data)
+    training = _adapt_training(config.training, data, evaluation.cutoffs)
+    model = _adapt_model(config.model, data)
     return dataclasses.replace(
         config,
         evaluation=evaluation,
         model=model,
-        regularizer=adapt_regularizer(config.regularizer, data, bool(model.normalize)),
-        sampler=adapt_sampler(config.sampler, data, takes_batch_items),
-        optimizer=adapt_optimizer(config.optimizer, data, training.batch_size),
+        regularizer=_adapt_regularizer(config.regularizer, data, bool(model.normalize)),
+        sampler=_adapt_sampler(config.sampler, data, takes_batch_items),
+        optimizer=_adapt_optimizer(config.optimizer, data, training.batch_size),
         training=training,
     )
 
 
-def adapt_evaluation(config: EvaluationConfig, data: Statistics) -> EvaluationConfig:
-    """Losses of rankings are measured by rankings, of 10 items; others by errors alone."""
+def _adapt_evaluation(config: EvaluationConfig, data: Statistics) -> EvaluationConfig:
+    """Ranking losses are evaluated at cutoff 10, rating losses by errors alone."""
     return _filled(config, {"cutoffs": "" if data.traits.predicts_ratings else "10"})
 
 
-def adapt_training(config: TrainingConfig, data: Statistics, cutoffs: str = "10") -> TrainingConfig:
+def _adapt_training(
+    config: TrainingConfig, data: Statistics, cutoffs: str = "10"
+) -> TrainingConfig:
     """Batches of about 1/160 of an epoch, a power of two from 32 to 65,536; 20 epochs.
 
     Data too small for 1,000 steps in 20 epochs get up to 100.
@@ -131,12 +132,12 @@ def adapt_training(config: TrainingConfig, data: Statistics, cutoffs: str = "10"
     return _filled(config, derived)
 
 
-def adapt_sampler(
+def _adapt_sampler(
     config: SamplerConfig, data: Statistics, takes_batch_items: bool = False
 ) -> SamplerConfig:
-    """As many negatives as a ranking loss usually has, each batch its own or each example.
+    """The loss's own number of negatives, for each example or shared by the batch.
 
-    A sampler that takes the batch's own items has as many as there are, shared by the batch.
+    A sampler that takes the batch's own items leaves nothing to choose.
     """
     if not data.traits.draws_negatives or takes_batch_items:
         return config
@@ -147,10 +148,9 @@ def adapt_sampler(
     return _filled(config, derived)
 
 
-def adapt_model(config: ModelConfig, data: Statistics) -> ModelConfig:
-    """Embeddings from 0.1 · √spread; biases and cosines as the loss wants them.
-
-    Ranking losses have no biases.
+def _adapt_model(config: ModelConfig, data: Statistics) -> ModelConfig:
+    """init_stddev = 0.1 · √spread; biases for rating losses only; cosine scores if the loss is made
+    for them.
     """
     traits = data.traits
     return _filled(
@@ -163,23 +163,24 @@ def adapt_model(config: ModelConfig, data: Statistics) -> ModelConfig:
     )
 
 
-def adapt_regularizer(
+def _adapt_regularizer(
     config: RegularizerConfig, data: Statistics, normalize: bool
 ) -> RegularizerConfig:
-    """λ = 0.57 · gradient / row_ratings^0.6, λ_b = noise^1.5 / 4 ratings' worth; ν by the loss.
+    """λ = 0.57 · gradient / row_ratings^0.6; λ_b as if every row had noise^1.5 / 4 ratings at the
+    mean; ν by the loss.
 
-    Below a certain λ embeddings begin to fit noise. A matrix of nothing but noise has singular
-    values that grow with its standard deviation times the square root of the ratings a row, and
-    λ · row_ratings is the threshold that singular values must pass, hence the form of the rule;
-    constant and exponent, near that root, were chosen on validation parts. λ_b shrinks a bias
-    as that number of ratings at the mean would, more of them where rows differ little beside their
-    noise: in a model of biases alone the best number would be the noise ratio itself.
+    Below a certain λ embeddings begin to fit noise. The singular values of a matrix of pure noise
+    grow with its standard deviation times the square root of the ratings per row, and λ ·
+    row_ratings is the threshold that singular values have to pass, hence the form of the rule; its
+    constant and its exponent, near that root, were chosen on validation parts. λ_b shrinks the bias
+    of a row with fewer ratings than that towards 0, the more the less rows differ beside their
+    noise: in a model of biases alone the best number is the noise ratio itself.
 
-    With ranking losses λ is 0.003, or 0 where they compare cosines, which have no scale to charge.
+    For ranking losses λ and λ_b are 0.003, or 0 for cosine scores, whose scale is fixed.
 
     Args:
         config: the settings.
-        data: what they follow from.
+        data: statistics of the training part.
         normalize: whether scores are cosines.
     """
     traits, curvature = data.traits, data.gradient / data.spread
@@ -194,14 +195,14 @@ def adapt_regularizer(
     return _filled(config, derived)
 
 
-def adapt_optimizer(config: OptimizerConfig, data: Statistics, batch_size: int) -> OptimizerConfig:
-    """Adam's learning rate 0.0045 · spread^0.75, and an ε of the size of a row's gradients.
+def _adapt_optimizer(config: OptimizerConfig, data: Statistics, batch_size: int) -> OptimizerConfig:
+    """Adam: learning rate 0.0045 · spread^0.75, ε near the root mean square of a row's gradient.
 
-    A row that few batches hold gets a small gradient, which Adam would blow up to a full step;
-    with ε at 0.09 · gradient · √spread / √(batch_size · √(users · items)), near the root mean
-    square of a row's gradient, it does not. β2 = 0.99 for the few hundred steps of an epoch.
+    A row that is in few batches gets a small gradient, which Adam would scale up to a full step;
+    ε = 0.09 · gradient · √spread / √(batch_size · √(users · items)) prevents that. β2 = 0.99, as an
+    epoch has only a few hundred steps.
 
-    Ranking losses: learning rate 0.01, Adam as Keras has it.
+    Ranking losses: learning rate 0.01, Keras's Adam. Other optimizers: a multiple of Adam's rate.
     """
     rows = math.sqrt(data.num_users * data.num_items)
     epsilon = 0.09 * data.gradient * math.sqrt(data.spread) / math.sqrt(batch_size * rows)
@@ -217,7 +218,7 @@ def adapt_optimizer(config: OptimizerConfig, data: Statistics, batch_size: int) 
 
 
 def _filled(config: Any, derived: Mapping[str, Any]) -> Any:
-    """The settings with these values where there is None."""
+    """Return the settings with these values in place of None, floats rounded to three digits."""
     missing = {
         name: float(f"{value:.3g}") if isinstance(value, float) else value
         for name, value in derived.items()
