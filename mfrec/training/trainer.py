@@ -115,6 +115,12 @@ class Trainer:
             self._own_optimizer = optimizer
         if isinstance(loss, str):
             settings["loss"], loss = loss, None
+        made_with = {} if model is None else models.settings_of(model)
+        for name in made_with.keys() & settings.keys():
+            if settings[name] != made_with[name]:
+                raise InputError(
+                    f"{name}={settings[name]}: the model was made with {name}={made_with[name]}"
+                )
         self.config = config.replace(settings)
         if self._own_optimizer is None:
             optimizers.check_name(self.config.optimizer.optimizer)

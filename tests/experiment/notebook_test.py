@@ -124,6 +124,13 @@ def test_settings_are_those_of_the_flags():
             mfrec.Trainer(**settings)
 
 
+def test_a_setting_that_the_model_was_not_made_with_is_refused():
+    model = mfrec.MatrixFactorization(3, 4, 2)
+    with pytest.raises(InputError, match="embedding_dim=8: the model was made with embedding_dim="):
+        mfrec.Trainer(model, embedding_dim=8)
+    mfrec.Trainer(model, embedding_dim=2, use_bias=True)
+
+
 def test_no_epochs_are_refused(parts):
     with pytest.raises(InputError, match="epochs=0"):
         mfrec.Trainer(**SETTINGS).fit(parts[0], epochs=0)
