@@ -12,8 +12,8 @@ from mfrec.errors import InputError
 from mfrec.runs.run_folder import RunFolder
 from mfrec.training import objective as objectives
 from mfrec.training import optimizers
+from mfrec.training.history import PreviousTraining
 from mfrec.training.statistics import resolve
-from mfrec.training.trainer import PreviousTraining
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,7 +34,7 @@ from mfrec.models.base import Model
 from mfrec.quiet_tensorflow import tf
 from mfrec.runs.results import Results
 from mfrec.training import optimizers
-from mfrec.training.trainer import PreviousTraining
+from mfrec.training.history import PreviousTraining
 
 _PARTS = ("train", "validation")
 _COLUMNS = ("user_ids", "item_ids", "ratings", "weights")

@@ -1,4 +1,4 @@
-"""What training reports while it runs and leaves behind: logs, the history, the best weights."""
+"""What training reports and leaves behind: logs, history, the best weights, its final state."""
 
 import math
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ import numpy as np
 
 from mfrec.errors import InputError, did_you_mean
 from mfrec.evaluation.metrics import better
+from mfrec.models.base import Model
 from mfrec.quiet_tensorflow import tf
 
 
@@ -100,6 +101,19 @@ class History:
         if log.is_best:
             self.best_epoch = log.epoch
             self.seconds_to_best = self.train_seconds
+
+
+@dataclass(frozen=True, eq=False)
+class PreviousTraining:
+    """Model and optimizer state to continue from.
+
+    Attributes:
+        model: its users, items and features are the first rows of the new model's.
+        optimizer: whose state of those rows is kept; None if it is unknown or of another kind.
+    """
+
+    model: Model
+    optimizer: tf.keras.optimizers.Optimizer | None = None
 
 
 class NonFiniteLoss(InputError):

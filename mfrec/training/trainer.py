@@ -10,27 +10,23 @@ progress, summaries, checkpoints and stopping consume.
 
 import contextlib
 import dataclasses
-import re
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mfrec import losses, models
-from mfrec.config.parsing import parse_cutoffs
 from mfrec.config.settings import Config, OptimizerConfig, TrainingConfig
 from mfrec.data.interactions import UNKNOWN, Interactions
 from mfrec.data.pipelines import EpochShape, Examples, Loop, training_examples, training_loops
-from mfrec.errors import InputError, first_line
-from mfrec.evaluation.metrics import rating_errors
-from mfrec.evaluation.rankings import RankingEvaluator
+from mfrec.errors import InputError
 from mfrec.models.base import Model
 from mfrec.models.checks import check_interactions
 from mfrec.quiet_tensorflow import graph_function, tf
 from mfrec.training import objective as objectives
 from mfrec.training import optimizers
+from mfrec.training.compiling import checked_scalars, not_compiled
 from mfrec.training.history import (
     BestWeights,
     EarlyStopping,
@@ -38,16 +34,24 @@ from mfrec.training.history import (
     History,
     LoopLog,
     NonFiniteLoss,
+    PreviousTraining,
 )
 from mfrec.training.objective import Objective
 from mfrec.training.regularizer import Regularizer
 from mfrec.training.statistics import resolve
+from mfrec.training.validation import validator
 
 Epochs = Generator[EpochLog, None, None]
 
 
 class Trainer:
-    """Trains a model on a loss."""
+    """Trains a model on a loss.
+
+    Attributes:
+        model: the model; after training with the weights of its best epoch.
+        config: the settings as given; `resolved` as the latest fit derived them.
+        history: what the latest fit did, up to date also while it runs.
+    """
 
     def train_step(self, batch: Examples) -> dict[str, tf.Tensor]:
         """Take one optimizer step on a batch and return the scalars to log.
@@ -220,7 +224,7 @@ class Trainer:
         loop = config.training
         history.last_epoch = min(stop_after or loop.epochs, loop.epochs)
         if validation is not None and evaluate is None:
-            evaluate = self._measure_on(train, validation)
+            evaluate = validator(self.model, self.loss, config, train, validation)
         num_rows = self._examples.user_ids.shape[0] - 1
         rows = max(loop.batch_size // loop.positives_per_row, 1)
         shape = EpochShape.fit(num_rows, rows, loop.steps_per_loop)
@@ -273,33 +277,6 @@ class Trainer:
         finally:
             best.restore()
 
-    def _measure_on(
-        self, train: Interactions, validation: Interactions
-    ) -> Callable[[], dict[str, float]]:
-        """What measures the model on a validation part in ids of its own."""
-        validation, config = validation.encode(train.users, train.items), self.resolved
-        cutoffs = parse_cutoffs(config.evaluation.cutoffs)
-        rankings = None
-        if cutoffs:
-            rankings = RankingEvaluator(
-                train,
-                cutoffs=cutoffs,
-                mask_seen=config.evaluation.mask_seen,
-                seed=config.training.seed,
-                jit_compile=config.training.jit_compile,
-            )
-
-        def evaluate() -> dict[str, float]:
-            metrics: dict[str, float] = {}
-            if self.loss.predicts_ratings:
-                predictions = self.model.predict_interactions(validation)
-                metrics |= rating_errors(validation.ratings, predictions)
-            if rankings:
-                metrics |= rankings.evaluate(self.model.score_catalogue, validation).metrics
-            return metrics
-
-        return evaluate
-
     def _adapt(self, config: Config, train: Interactions) -> Config:
         """Resolve the settings, and make or adapt all that depends on the training ratings."""
         config = resolve(config, self.loss, train, self._given_model)
@@ -332,7 +309,7 @@ class Trainer:
         started = time.perf_counter()
         self._logged: tuple[str, ...] = ()
         if config.run_eagerly:
-            self._step: Any = lambda batch: _checked_scalars(self.train_step(batch))
+            self._step: Any = lambda batch: checked_scalars(self.train_step(batch))
             self._compiled_loop = self._loop
             return time.perf_counter() - started
         self._step = graph_function(self.train_step)
@@ -341,17 +318,13 @@ class Trainer:
         try:
             # a compiled while loop has to know beforehand what a step returns
             scalars = self._step.get_concrete_function(first).structured_outputs
-            self._logged = tuple(_checked_scalars(scalars))
+            self._logged = tuple(checked_scalars(scalars))
             # a loop of no steps compiles everything and trains nothing
             self._compiled_loop(Loop(tf.zeros(block, tf.int32), tf.constant(0)))
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if not config.jit_compile or "XLA" not in str(error):
                 raise
-            raise InputError(
-                f"XLA cannot compile the training step of loss '{self.loss.name}' and model "
-                f"'{self.model.name}' ({_reason(error)}): train with --nojit_compile, or step "
-                "through it with --run_eagerly"
-            ) from None
+            raise not_compiled(error, self.loss.name, self.model.name) from None
         return time.perf_counter() - started
 
     def _prepare_gradient_norm(self, shape: EpochShape) -> float:
@@ -434,19 +407,6 @@ class Trainer:
         return tf.stack([self.resolved.training.seed, tf.cast(self.optimizer.iterations, tf.int32)])
 
 
-@dataclass(frozen=True, eq=False)
-class PreviousTraining:
-    """Model and optimizer state to continue from.
-
-    Attributes:
-        model: its users, items and features are the first rows of the new model's.
-        optimizer: whose state of those rows is kept; None if it is unknown or of another kind.
-    """
-
-    model: Model
-    optimizer: tf.keras.optimizers.Optimizer | None = None
-
-
 def _dense_gradients(
     tape: tf.GradientTape, objective: tf.Tensor, variables: list[tf.Variable]
 ) -> list[tf.Tensor]:
@@ -454,27 +414,3 @@ def _dense_gradients(
     tensors = [variable.value for variable in variables]
     gradients = tape.gradient(objective, tensors, unconnected_gradients="zero")
     return [tf.convert_to_tensor(gradient) for gradient in gradients]
-
-
-def _checked_scalars(means: Any) -> dict[str, tf.Tensor]:
-    """What a `train_step` returned.
-
-    Raises:
-        InputError: it is no dict of scalars with "loss" among them.
-    """
-    if not isinstance(means, dict) or "loss" not in means:
-        raise InputError('train_step returns a dict of the scalars to log, "loss" among them')
-    for name, value in means.items():
-        if np.shape(value) != ():
-            raise InputError(f"train_step: '{name}' has shape {np.shape(value)} and is no scalar")
-    return means
-
-
-def _reason(error: tf.errors.OpError) -> str:
-    """XLA's own first line, less the names of graphs and kernels, and where the op was made."""
-    reason = first_line(error).partition(" (No registered")[0]
-    reason = re.sub(r" when trying to compile graph \S+ on \w+", "", reason)
-    lines = re.search(r"The op is created at:(.*?)\n\t", str(error), re.DOTALL)
-    # TensorFlow cuts off what all paths have in common
-    places = re.findall(r'File ".*?([^/"]+)", line (\d+)', lines[1] if lines else "")
-    return f"{reason}, made at {':'.join(places[-1])}" if places else reason

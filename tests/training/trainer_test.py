@@ -19,9 +19,9 @@ from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
 from mfrec.training import optimizers
 from mfrec.training import trainer as training
-from mfrec.training.history import NonFiniteLoss
+from mfrec.training.history import NonFiniteLoss, PreviousTraining
 from mfrec.training.statistics import statistics
-from mfrec.training.trainer import PreviousTraining, Trainer
+from mfrec.training.trainer import Trainer
 
 # Eight ratings of three users and five items, the last of which nobody has rated: ids repeat in
 # every batch of three, and the third batch is two ratings and one padding. Three steps make two

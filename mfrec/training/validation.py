@@ -1,0 +1,46 @@
+"""Metrics on a validation part, by which a `Trainer` picks the best epoch."""
+
+from collections.abc import Callable
+
+from mfrec.config.parsing import parse_cutoffs
+from mfrec.config.settings import Config
+from mfrec.data.interactions import Interactions
+from mfrec.evaluation.metrics import rating_errors
+from mfrec.evaluation.rankings import RankingEvaluator
+from mfrec.losses import Loss
+from mfrec.models.base import Model
+
+
+def validator(
+    model: Model, loss: Loss, config: Config, train: Interactions, validation: Interactions
+) -> Callable[[], dict[str, float]]:
+    """Return a function that evaluates the model as it is at the time.
+
+    Args:
+        model: the model that is trained.
+        loss: what it is trained on; one that predicts ratings is measured by errors.
+        config: the settings, resolved; its cutoffs are those of the ranking metrics, if any.
+        train: the training part, whose items are masked.
+        validation: held-out rows, matched with the training part by raw id.
+    """
+    validation, rankings = validation.encode(train.users, train.items), None
+    cutoffs = parse_cutoffs(config.evaluation.cutoffs)
+    if cutoffs:
+        rankings = RankingEvaluator(
+            train,
+            cutoffs=cutoffs,
+            mask_seen=config.evaluation.mask_seen,
+            seed=config.training.seed,
+            jit_compile=config.training.jit_compile,
+        )
+
+    def evaluate() -> dict[str, float]:
+        metrics: dict[str, float] = {}
+        if loss.predicts_ratings:
+            predictions = model.predict_interactions(validation)
+            metrics |= rating_errors(validation.ratings, predictions)
+        if rankings:
+            metrics |= rankings.evaluate(model.score_catalogue, validation).metrics
+        return metrics
+
+    return evaluate
