@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 import helpers
-from mfrec.data import cache
+from mfrec import losses, models
+from mfrec.data import cache, splitters
+from mfrec.evaluation import metrics
+from mfrec.training import samplers
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +21,17 @@ def real_data_dir():
     if not Path(folder).is_dir():
         pytest.skip(f"no published data sets in {folder}; name their folder in $MFREC_TEST_DATA")
     return Path(folder)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registries():
+    """What a module registers, such as a metric of a user's own file, is gone after it."""
+    homes = (losses, models, samplers, splitters, metrics)
+    before = [(home.REGISTRY, dict(home.REGISTRY)) for home in homes]
+    yield
+    for registry, entries in before:
+        registry.clear()
+        registry.update(entries)
 
 
 @pytest.fixture(autouse=True)
