@@ -148,6 +148,7 @@ def test_every_variable_moves(name, loss):
             assert moved.max() > 1e-4, variable.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["mse", "bpr"])
 @pytest.mark.parametrize("name", NAMES)
 def test_compiled_and_eager_training_agree(name, loss):

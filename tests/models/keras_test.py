@@ -413,6 +413,7 @@ def policy(request):
 EXPECTED = {name: scores_of(made(name)) for name in ("svdpp", "dense_inside")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPECTED)
 def test_models_are_float32_under_every_policy(name, policy, tmp_path):
     keras.utils.set_random_seed(0)
