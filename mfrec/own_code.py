@@ -22,6 +22,16 @@ def is_address(name: str) -> bool:
     return ":" in name
 
 
+def is_same(taken: Any, other: Any) -> bool:
+    """Return whether code is what is registered already: a cell or a file that ran again.
+
+    A built-in function or class is never taken for one of the user's.
+    """
+    is_built_in = taken.__module__.startswith("mfrec.")
+    is_elsewhere = is_built_in and taken.__module__ != other.__module__
+    return taken.__qualname__ == other.__qualname__ and not is_elsewhere
+
+
 def load(address: str, flag: str) -> Any:
     """Return the object at an address.
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from mfrec.errors import InputError
 
+# As Python writes them, and as JSON does.
+_PYTHON_NAMES = {"True": "true", "False": "false", "None": "null"}
+
 
 def parse_arguments(text: str) -> dict[str, Any]:
     """Return 'margin=0.9,name=x' as a dict; numbers and true/false become Python values.
@@ -22,7 +25,7 @@ def parse_arguments(text: str) -> dict[str, Any]:
         if _is_infinite(value):
             raise InputError(f"'{entry}': must be a finite number")
         try:
-            arguments[name] = json.loads(value)
+            arguments[name] = json.loads(_PYTHON_NAMES.get(value, value))
         except ValueError:
             arguments[name] = value
     return arguments

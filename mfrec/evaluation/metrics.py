@@ -117,7 +117,7 @@ def _registering(
     def register(function: Callable) -> Callable:
         taken = REGISTRY.get(name)
         # the same function may come again: a notebook's cell run twice, a file loaded twice
-        if taken and taken.function.__qualname__ != function.__qualname__:
+        if taken and not own_code.is_same(taken.function, function):
             raise ValueError(f"there is a metric named '{name}' already")
         REGISTRY[name] = Metric(name, function, of_ratings, lower_is_better, **properties)
         return function

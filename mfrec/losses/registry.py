@@ -214,7 +214,7 @@ def _registering(name: str, traits: Traits, **properties: Any) -> Callable[[Call
     def register(function: Callable) -> Callable:
         taken = REGISTRY.get(name)
         # the same function may come again: a notebook's cell run twice, a file loaded twice
-        if taken and taken.function.__qualname__ != function.__qualname__:
+        if taken and not own_code.is_same(taken.function, function):
             raise ValueError(f"there is a loss named '{name}' already")
         is_ours = function.__module__.startswith(f"{__package__}.")
         address = name if is_ours else own_code.address_of(function)

@@ -224,7 +224,8 @@ class Model(KerasModel):
     @cached_property
     def _score_catalogue(self) -> Any:
         self._build_layers()
-        items = np.arange(self.num_items, dtype=np.int32)
+        # of the users' rank: TensorFlow's optimizer of graphs mixes up sums that broadcast ranks
+        items = np.arange(self.num_items, dtype=np.int32)[np.newaxis]
         users_at_once = max(_PAIRS_PER_BLOCK // self.num_items, 1)
 
         def score(user_ids: tf.Tensor) -> tf.Tensor:

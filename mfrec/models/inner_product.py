@@ -1,7 +1,9 @@
 """Models that score by vectors: ŷ(u,i) = μ + b_u + b_i + <p_u, q_i>, whatever these are made of."""
 
+from collections.abc import Callable
 from functools import cached_property
 
+from mfrec.data.interactions import Interactions
 from mfrec.errors import InputError
 from mfrec.models import checks
 from mfrec.models.base import Model
@@ -96,6 +98,21 @@ class InnerProduct(VectorScores, Model):
         """Return q_i and b_i, like `user_rows`; both return biases, or neither does."""
         raise InputError(f"{type(self).__name__} has to override item_rows(item_ids)")
 
+    def prepare(self, train: Interactions) -> None:
+        """Adapt and make the variables, as every model, and check what rows are made of.
+
+        Raises:
+            InputError: rows of users and of items do not go together.
+        """
+        super().prepare(train)
+        users, items = (_shape_of(rows) for rows in (self.user_rows, self.item_rows))
+        if users != items:
+            raise InputError(
+                f"model '{self.name}': user_rows returns vectors of width {users[0]} "
+                f"{_with_biases(users)}, item_rows of width {items[0]} {_with_biases(items)}; both "
+                "widths have to be equal, and both return biases or None"
+            )
+
     @property
     def width(self) -> int:
         """Length of p_u and q_i, which need not be embedding_dim."""
@@ -109,14 +126,7 @@ class InnerProduct(VectorScores, Model):
     @cached_property
     def _shape_of_rows(self) -> tuple[int, bool]:
         self._build_layers()
-        with tf.Graph().as_default():
-            # traced, not computed: rows may cost a pass over the training part
-            vectors, biases = (
-                tf.function(self.item_rows)
-                .get_concrete_function(tf.TensorSpec([1], tf.int32))
-                .structured_outputs
-            )
-        return int(vectors.shape[-1]), biases is not None
+        return _shape_of(self.item_rows)
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """Return the scores ŷ(u,i) of pairs, float32 of the shape of the ids.
@@ -166,3 +176,16 @@ class InnerProduct(VectorScores, Model):
         """Return q_i and b_i (None without biases) of item vectors [..., dim]; arrays do too."""
         width = self.width
         return vectors[..., :width], vectors[..., width + 1] if self.has_biases else None
+
+
+def _shape_of(rows: Callable[..., tuple[tf.Tensor, tf.Tensor | None]]) -> tuple[int, bool]:
+    """Return the width of vectors, and whether there are biases."""
+    with tf.Graph().as_default():
+        # traced, not computed: rows may cost a pass over the training part
+        traced = tf.function(rows).get_concrete_function(tf.TensorSpec([1], tf.int32))
+    vectors, biases = traced.structured_outputs
+    return int(vectors.shape[-1]), biases is not None
+
+
+def _with_biases(shape: tuple[int, bool]) -> str:
+    return "with biases" if shape[1] else "without biases"

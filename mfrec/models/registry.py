@@ -22,7 +22,7 @@ def register(name: str) -> Callable[[type[Model]], type[Model]]:
     def registered(model: type[Model]) -> type[Model]:
         taken = REGISTRY.get(name)
         # the same class may come again: a notebook's cell run twice, a file loaded twice
-        if taken and taken.__qualname__ != model.__qualname__:
+        if taken and not own_code.is_same(taken, model):
             raise ValueError(f"there is a model named '{name}' already")
         REGISTRY[name] = model
         return model

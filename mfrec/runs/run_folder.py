@@ -150,11 +150,11 @@ class RunFolder:
         path = self.path / "checkpoints"
         try:
             manager = tf.train.CheckpointManager(
-                tf.train.Checkpoint(model=model, **({"optimizer": optimizer} if optimizer else {})),
+                _checkpoint(model, optimizer),
                 str(path),
                 max_to_keep=1,
             )
-            _check_variables(manager.save(checkpoint_number=step), model)
+            manager.save(checkpoint_number=step)
         except (OSError, tf.errors.OpError) as error:
             # before it stands the name of a temporary file
             reason = first_line(error).rpartition("; ")[2]
@@ -238,7 +238,7 @@ class RunFolder:
             path = tf.train.latest_checkpoint(str(path))
             if path is None:
                 raise InputError(f"{self.path} holds no checkpoint; the run has saved none yet")
-            status = tf.train.Checkpoint(model=model).restore(path)
+            status = _checkpoint(model).restore(path)
             # the optimizer's state is not restored here
             status.assert_existing_objects_matched().expect_partial()
             _check_variables(path, model)
@@ -349,15 +349,28 @@ def _remove(entries: Iterable[Path]) -> None:
             entry.unlink(missing_ok=True)
 
 
+def _checkpoint(
+    model: Model, optimizer: tf.keras.optimizers.Optimizer | None = None
+) -> tf.train.Checkpoint:
+    """Return a checkpoint of every variable of a model, and of an optimizer.
+
+    TensorFlow finds variables through attributes; those that it does not find so, such as those of
+    a Keras Sequential inside the model, are listed as "layers".
+    """
+    parts: dict[str, Any] = {"model": model}
+    by_attribute = tf.train.Checkpoint(**parts)
+    found = set(map(id, tf.train.TrackableView(by_attribute).descendants()))
+    hidden = [v.value for v in model.variables if not {id(v), id(v.value)} & found]
+    if hidden:
+        parts["layers"] = hidden
+    if optimizer:
+        parts["optimizer"] = optimizer
+    return tf.train.Checkpoint(**parts)
+
+
 def _check_variables(path: str, model: Model) -> None:
-    """Refuses a checkpoint that kept other variables than a model has."""
-    kept = [name for name, _ in tf.train.list_variables(path) if name.startswith("model/")]
-    foreign = [name.split("/")[1] for name in kept if not hasattr(model, name.split("/")[1])]
+    """Refuse a checkpoint that kept variables which a model does not have."""
+    names = [name.split("/") for name, _ in tf.train.list_variables(path)]
+    foreign = [name[1] for name in names if name[0] == "model" and not hasattr(model, name[1])]
     if foreign:
         raise InputError(f"{path}: holds '{foreign[0]}', which the model does not have")
-    if len(kept) != len(model.variables):
-        raise InputError(
-            f"{path}: holds {len(kept)} variables of the model, which has {len(model.variables)}; "
-            "a variable has to be an attribute of the model, as self.table makes it, or belong to "
-            "a layer that is one"
-        )

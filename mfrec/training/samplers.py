@@ -113,7 +113,7 @@ def register(name: str, *, takes_batch_items: bool = False) -> Callable[[Callabl
     def decorate(factory: Callable[..., Sampler]) -> Callable[..., Sampler]:
         taken = REGISTRY.get(name)
         # the same function may come again: a notebook's cell run twice, a file loaded twice
-        if taken and taken.factory.__qualname__ != factory.__qualname__:
+        if taken and not own_code.is_same(taken.factory, factory):
             raise ValueError(f"there is a sampler named '{name}' already")
         REGISTRY[name] = SamplerKind(name, factory, takes_batch_items)
         return factory

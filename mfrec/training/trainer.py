@@ -81,7 +81,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: Model | None = None,
+        model: "Model | str | None" = None,
         optimizer: "str | OptimizerConfig | tf.keras.optimizers.Optimizer | type | None" = None,
         loss: "str | Callable | losses.Loss | None" = None,
         config: "Config | TrainingConfig | None" = None,
@@ -92,7 +92,8 @@ class Trainer:
         """Keep the settings; nothing is derived from data or compiled before `fit`.
 
         Args:
-            model: the model to train; None makes the one that train.py would make. `fit` adapts
+            model: the model to train, or the name or FILE.py:Class of the one to make; None makes
+                the one that train.py would make. `fit` adapts
                 it to the training ratings and gives it the loss's link.
             optimizer: a name ("adam"), the settings of one, or a Keras optimizer or class of
                 them, from which every fit makes its own; by default that of the config.
@@ -119,6 +120,10 @@ class Trainer:
             self._own_optimizer = optimizer
         if isinstance(loss, str):
             settings["loss"], loss = loss, None
+        if isinstance(model, str):
+            settings["model"], model = model, None
+        if model is not None and not isinstance(model, Model):
+            raise InputError(f"model={model!r}: give a model, or the name or address of its class")
         made_with = {} if model is None else models.settings_of(model)
         for name in made_with.keys() & settings.keys():
             if settings[name] != made_with[name]:
@@ -218,8 +223,8 @@ class Trainer:
         check_interactions(train, tables.num_users, tables.num_items)
         if validation is not None:
             check_interactions(validation, tables.num_users, tables.num_items, UNKNOWN)
-        history = self.history = History(examples_per_epoch=len(train))
         config = self.config if epochs is None else self.config.replace({"epochs": epochs})
+        history = self.history = History(examples_per_epoch=len(train))
         self.resolved = config = self._adapt(config, train)
         loop = config.training
         history.last_epoch = min(stop_after or loop.epochs, loop.epochs)

@@ -109,6 +109,8 @@ def test_wrong_models_are_answered_in_one_line(tmp_path):
         "from mfrec import models\nnumber = 3\n"
         "class Mine(models.Model):\n    def scores(self, user_ids, item_ids):\n        return 0.0\n"
         "class Bare(models.InnerProduct):\n    pass\n"
+        "class Odd(models.MatrixFactorization):\n    def user_rows(self, user_ids):\n"
+        "        return super().user_rows(user_ids)[0], None\n"
     )
     for flags, message in (
         (("--model=svdp",), "unknown model 'svdp'; did you mean svdpp?"),
@@ -120,5 +122,6 @@ def test_wrong_models_are_answered_in_one_line(tmp_path):
         (("--model=mine.py:Mine", "--loss=softmax"), "reads item vectors"),
         (("--model=mine.py:Mine", "--split=held_out_users"), "has no vectors"),
         (("--model=mine.py:Bare",), "the class has to override user_rows"),
+        (("--model=mine.py:Odd",), "both return biases or None"),
     ):
         assert message in Place(tmp_path).refused("train.py", "--ratings=ratings.csv", *flags)

@@ -207,6 +207,8 @@ def test_a_config_file_with_an_unknown_setting_is_refused(tmp_path):
 
 def test_parses_loss_arguments():
     assert parse_arguments("") == {}
+    # as Python writes them
+    assert parse_arguments("a=True,b=False,c=None") == {"a": True, "b": False, "c": None}
     parsed = parse_arguments("margin=0.9, steps=3,fast=true,name=x=y,")
     assert parsed == {"margin": 0.9, "steps": 3, "fast": True, "name": "x=y"}
     assert type(parsed["steps"]) is int

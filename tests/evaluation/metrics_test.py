@@ -225,3 +225,12 @@ def test_metrics_that_cannot_be_loaded_are_one_line(tmp_path, registry):
     registry["rmse"] = metrics.Metric("rmse", metrics.mae, True, True)
     with pytest.raises(InputError, match="there is a metric named 'rmse' already"):
         metrics.load(f"{tmp_path / 'taken.py'}:rmse")
+
+
+def test_a_metric_of_ones_own_does_not_replace_a_built_in_one():
+    def rmse(ratings, predictions):
+        return 42.0
+
+    rmse.__qualname__ = "rmse"
+    with pytest.raises(ValueError, match="there is a metric named 'rmse' already"):
+        metrics.rating("rmse")(rmse)

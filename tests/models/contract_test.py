@@ -25,6 +25,7 @@ VARIANTS = {
     "dense_inside": variants.DenseInside,
 }
 NAMES = [*models.REGISTRY, *VARIANTS]
+VARIANTS["hidden"] = variants.Hidden
 WITH_VECTORS = [name for name in NAMES if name != "neumf"]
 TRAIN = planted(NUM_USERS, NUM_ITEMS, 300)
 
@@ -187,16 +188,14 @@ def test_a_run_folder_brings_it_back_to_the_last_bit(name, tmp_path):
     np.testing.assert_array_equal(scores_of(loaded), scores_of(model))
 
 
-def test_a_variable_that_no_checkpoint_would_keep_is_refused(tmp_path):
-    class Forgetful(models.MatrixFactorization):
-        def __init__(self, *sizes, **settings):
-            super().__init__(*sizes, **settings)
-            self.kept_elsewhere = {"extra": [self.add_weight(name="extra", shape=(2,))]}
-            self.__dict__["kept_elsewhere"] = None
-
-    model = Forgetful(NUM_USERS, NUM_ITEMS, DIM)
-    with pytest.raises(InputError, match="holds 6 variables of the model, which has 7"):
-        save(tmp_path, "matrix_factorization", model)
+def test_variables_that_are_no_attributes_come_back_too(tmp_path):
+    model = make("hidden")
+    model.hidden[0].assign([0.5, 0.25])
+    run = save(tmp_path, "hidden", model)
+    config, _ = run.load_config()
+    loaded = run.load_model(config, get_loss("mse"), run.load_data()["train"])
+    assert loaded.hidden[0].numpy().tolist() == [0.5, 0.25]
+    np.testing.assert_array_equal(scores_of(loaded), scores_of(model))
 
 
 def test_a_checkpoint_of_another_class_is_refused(tmp_path):

@@ -57,3 +57,17 @@ class DenseInside(models.MatrixFactorization):
     def user_rows(self, user_ids):
         vectors, biases = super().user_rows(user_ids)
         return self.dense(vectors), biases
+
+
+class Hidden(models.MatrixFactorization):
+    """A variable that no attribute of the model holds, and layers inside of a layer."""
+
+    def __init__(self, *sizes, **settings):
+        super().__init__(*sizes, **settings)
+        # past Keras, which would find it as an attribute
+        self.__dict__["hidden"] = [self.add_weight(name="hidden", shape=(2,))]
+        self.tower = tf.keras.Sequential([tf.keras.layers.Dense(3), tf.keras.layers.Dense(4)])
+
+    def item_rows(self, item_ids):
+        vectors, biases = super().item_rows(item_ids)
+        return self.tower(vectors) + self.hidden[0][0], biases

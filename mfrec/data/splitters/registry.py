@@ -116,7 +116,7 @@ def register(
     def add(function: Callable[..., HeldOut]) -> Callable[..., HeldOut]:
         taken = REGISTRY.get(name)
         # The same function may come again: a notebook's cell run twice, a file loaded twice.
-        if taken and taken.function.__qualname__ != function.__qualname__:
+        if taken and not own_code.is_same(taken.function, function):
             raise ValueError(f"there is a splitter named '{name}' already")
         REGISTRY[name] = Splitter(name, function, needs, draws, in_words)
         return function
