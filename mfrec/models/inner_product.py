@@ -105,7 +105,7 @@ class InnerProduct(VectorScores, Model):
             InputError: rows of users and of items do not go together.
         """
         super().prepare(train)
-        users, items = (_shape_of(rows) for rows in (self.user_rows, self.item_rows))
+        users, items = _shape_of(self.user_rows), self._shape_of_rows
         if users != items:
             raise InputError(
                 f"model '{self.name}': user_rows returns vectors of width {users[0]} "
