@@ -25,13 +25,18 @@ setup(
     ],
     extras_require={
         "ann": ["faiss-cpu>=1.9"],
+        "arrow": ["pyarrow>=17"],
         "dev": [
             "faiss-cpu>=1.9",
+            "hypothesis>=6.100",
             "ir-measures>=0.4.3",
             "mypy>=1.18",
+            "pandas>=2.2",
+            "pyarrow>=17",
             "pytest>=8",
             "pytest-xdist>=3.6",
             "ruff>=0.14",
+            "scipy>=1.13",
         ],
         "benchmarks": ["cornac>=3.0", "implicit>=0.7.3", "libmf>=0.9.2", "scikit-surprise>=1.1.5"],
     },
