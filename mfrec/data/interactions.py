@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mfrec.data.times import as_timestamps
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary, factorize, named
 from mfrec.errors import InputError
 
@@ -20,7 +21,8 @@ class Interactions:
         user_ids: int32 [n], rows of `users`.
         item_ids: int32 [n], rows of `items`.
         ratings: float32 [n], finite.
-        timestamps: int64 [n], usually seconds since 1970; None if the data have none.
+        timestamps: int64 [n] if all are whole, else float64 [n]; usually seconds since 1970; None
+            if the data have none.
         users: raw ids of the users.
         items: raw ids of the items.
         expected_ratings: float32 [n], each rating's mean under the process that drew it;
@@ -55,7 +57,8 @@ class Interactions:
             user_ids: raw ids [n]: text, bytes, or anything that `str` turns into text.
             item_ids: raw ids [n].
             ratings: numbers [n]; 1 everywhere by default.
-            timestamps: integers or datetime64 [n]; the latter become seconds since 1970.
+            timestamps: numbers, dates or text [n], see `times.as_timestamps`; dates become seconds
+                since 1970.
             weights: numbers [n] above 0.
 
         Raises:
@@ -72,7 +75,7 @@ class Interactions:
         if ratings is not None:
             columns["ratings"] = _as_numbers(ratings, "rating")
         if timestamps is not None:
-            columns["timestamps"] = _as_timestamps(timestamps)
+            columns["timestamps"] = as_timestamps(timestamps)
         if weights is not None:
             columns["weights"] = _as_weights(weights)
         if len(set(map(len, columns.values()))) > 1:
@@ -348,21 +351,3 @@ def _as_weights(values: Any) -> np.ndarray:
             f"weight at position {bad[0]} is {weights[bad[0]]}, not above 0; drop such rows first"
         )
     return weights
-
-
-def _as_timestamps(values: Any) -> np.ndarray:
-    array = np.asarray(values)
-    if array.dtype.kind == "M":
-        missing = np.isnat(array)
-        array = array.astype("datetime64[s]").astype(np.int64)
-    else:
-        try:
-            missing = ~np.isfinite(array.astype(np.float64))
-        except (TypeError, ValueError) as error:
-            raise InputError(f"timestamps must be numbers or datetime64: {error}") from error
-    if missing.any():
-        raise InputError(
-            f"timestamp at position {np.flatnonzero(missing)[0]} is missing; drop such rows "
-            "first or leave timestamps out"
-        )
-    return array.astype(np.int64)

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +12,7 @@ import numpy as np
 from mfrec.data import arrays, tables
 from mfrec.data.interactions import Interactions
 from mfrec.data.tables import Lines, Table, short
+from mfrec.data.times import DayOrder, parse_time
 from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
 
@@ -74,8 +75,8 @@ def read_ratings(
         item_column: the same for items.
         rating_column: the same for ratings; "none" if there is none. A table of users and
             items, with or without timestamps and weights, has none either: all ratings are 1.
-        timestamp_column: the same for timestamps, if there are any: numbers, or dates in ISO
-            format, which become seconds since 1970 (UTC unless they name a zone).
+        timestamp_column: the same for timestamps, if there are any: numbers, or dates, which become
+            seconds since 1970 (see `mfrec.data.times`).
         weight_column: name or number of a column of numbers above 0, such as counts.
 
     Returns:
@@ -124,9 +125,7 @@ def read_ratings(
         ratings = table.values(columns["rating"], _as_rating).astype(np.float32)
     timestamps = weights = None
     if columns["timestamp"] is not None:
-        timestamps = table.integers(columns["timestamp"])
-        if timestamps is None:
-            timestamps = table.values(columns["timestamp"], _as_timestamp).astype(np.int64)
+        timestamps, note = _read_timestamps(table, columns["timestamp"])
     if columns["weight"] is not None:
         weights = table.values(columns["weight"], _as_weight).astype(np.float32)
     return Interactions(
@@ -266,23 +265,13 @@ def _as_weight(text: str) -> float:
     return value
 
 
-def _as_timestamp(text: str) -> int:
-    value: float = math.nan
-    try:
-        value = int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
-    except ValueError:
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            pass
-        else:
-            utc = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-            value = utc.timestamp()
-    if not abs(value) < 2**63:
-        raise ValueError(
-            f"the timestamp {short(text)} is neither a number nor a date; correct or drop the line"
-        )
-    return int(value)
+def _read_timestamps(table: Table, column: int) -> tuple[np.ndarray, str]:
+    """Return the times, and which order of day and month was found if it matters."""
+    integers = table.integers(column)
+    if integers is not None:
+        return integers, ""
+    order = DayOrder.of(table.texts(column)[1])
+    return table.values(column, partial(parse_time, order=order)), order.note()
 
 
 def _looks_like_adjacency(lines: Lines) -> bool:

@@ -63,7 +63,7 @@ def test_a_named_delimiter_wins_over_the_guess(write):
         b"user_id:token,item_id:token,rating:float,timestamp:float\nu1,7,4,100\nu2,007,2.5,90.0",
         b"timestamp,Rating,ISBN,User-ID\n100,4,7,u1\n90,2.5,007,u2\n",
         b"//userID,x,artistID,score,date\nu1,_,7,4,1970-01-01 00:01:40\nu2,_,007,2.5,90",
-        b"REVIEWER ID,asin,overall,unix_time\nu1,7,4,1e2\nu2,007,2.5,90.9\n",
+        b"REVIEWER ID,asin,overall,unix_time\nu1,7,4,1e2\nu2,007,2.5,90.0\n",
         b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
         b"u1\t7\t4\t100\nu2\t007\t2.5\t90\n",
         b"u1 7  4 100\n u2 007 2.5   90 \n",

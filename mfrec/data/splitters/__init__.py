@@ -9,7 +9,7 @@ held out; all other rows train:
 
     @splitters.register("newest_items", needs=("timestamps",), draws=False)
     def newest_items(interactions, random, *, test_fraction=0.1):
-        first_rated = np.full(interactions.num_items, np.iinfo(np.int64).max)
+        first_rated = np.full(interactions.num_items, np.inf)
         np.minimum.at(first_rated, interactions.item_ids, interactions.timestamps)
         newest = np.argsort(first_rated)[round(interactions.num_items * (1 - test_fraction)) :]
         return splitters.HeldOut(test=np.isin(interactions.item_ids, newest))
