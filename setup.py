@@ -32,6 +32,7 @@ setup(
             "ir-measures>=0.4.3",
             "mypy>=1.18",
             "pandas>=2.2",
+            "polars>=1.0",
             "pyarrow>=17",
             "pytest>=8",
             "pytest-xdist>=3.6",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mfrec.data.times import as_timestamps
+from mfrec.data.values import as_numbers, as_weights
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary, factorize, named
 from mfrec.errors import InputError
 
@@ -54,7 +55,7 @@ class Interactions:
         """Number raw ids in order of first appearance.
 
         Args:
-            user_ids: raw ids [n]: text, bytes, or anything that `str` turns into text.
+            user_ids: raw ids [n]: integers, text, bytes, whole floats or UUIDs; see `as_raw_ids`.
             item_ids: raw ids [n].
             ratings: numbers [n]; 1 everywhere by default.
             timestamps: numbers, dates or text [n], see `times.as_timestamps`; dates become seconds
@@ -73,11 +74,11 @@ class Interactions:
             "ratings": np.ones(len(user_rows), np.float32),
         }
         if ratings is not None:
-            columns["ratings"] = _as_numbers(ratings, "rating")
+            columns["ratings"] = as_numbers(ratings, "rating")
         if timestamps is not None:
             columns["timestamps"] = as_timestamps(timestamps)
         if weights is not None:
-            columns["weights"] = _as_weights(weights)
+            columns["weights"] = as_weights(weights)
         if len(set(map(len, columns.values()))) > 1:
             found = ", ".join(f"{len(column)} {name}" for name, column in columns.items())
             raise InputError(f"lengths differ: {found}; give one of each for every rating")
@@ -182,7 +183,7 @@ class Interactions:
         return cls(
             user_ids.astype(np.int32),
             item_ids.astype(np.int32),
-            _as_numbers(ratings, "rating"),
+            as_numbers(ratings, "rating"),
             None,
             named(users, shape[0], "row"),
             named(items, shape[1], "column"),
@@ -326,28 +327,3 @@ def _compact(
     new_ids = np.full(len(vocabulary) + 1, UNKNOWN, np.int32)
     new_ids[kept] = np.arange(len(kept))
     return new_ids[ids], vocabulary.take(kept)
-
-
-def _as_numbers(values: Any, what: str) -> np.ndarray:
-    try:
-        with np.errstate(over="ignore"):
-            numbers = np.asarray(values, np.float64).astype(np.float32)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{what}s must be numbers: {error}") from error
-    bad = np.flatnonzero(~np.isfinite(numbers))
-    if len(bad):
-        raise InputError(
-            f"{what} at position {bad[0]} is {numbers[bad[0]]}, no finite number; "
-            "drop such rows first"
-        )
-    return numbers
-
-
-def _as_weights(values: Any) -> np.ndarray:
-    weights = _as_numbers(values, "weight")
-    bad = np.flatnonzero(weights <= 0)
-    if len(bad):
-        raise InputError(
-            f"weight at position {bad[0]} is {weights[bad[0]]}, not above 0; drop such rows first"
-        )
-    return weights

@@ -5,7 +5,7 @@ from 0; `UNKNOWN` stands for a raw id that a vocabulary lacks.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mfrec.data.raw_ids import as_raw_id, as_raw_ids, factorized, is_missing
 from mfrec.errors import InputError, did_you_mean
 
 UNKNOWN = -1
@@ -21,8 +22,6 @@ _ESCAPES = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
 _ESCAPE = str.maketrans(_ESCAPES)
 _UNESCAPE = {escaped: character for character, escaped in _ESCAPES.items()}
 
-# What Python and the data frame libraries print for a missing value.
-_MISSING = ("", "None", "nan", "<NA>", "NaT")
 # Raw ids that a misspelt one is compared with: this many take about a second.
 _MOST_COMPARED = 50_000
 _MOST_SUGGESTED = 3
@@ -33,7 +32,7 @@ class Vocabulary:
     """Raw ids by row, and optionally a label of each, such as a title, and genres.
 
     Attributes:
-        raw_ids: distinct raw ids; their positions are the ids.
+        raw_ids: distinct raw ids, made text as by `as_raw_ids`; their positions are the ids.
         labels: one per row, "" for a row without; None if no row has one.
         genres: the genres of each row as the data have them, "|" between several, "" for a
             row without; None if no row has any.
@@ -43,17 +42,29 @@ class Vocabulary:
     labels: tuple[str, ...] | None = None
     genres: tuple[str, ...] | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.raw_ids, tuple) or set(map(type, self.raw_ids)) - {str}:
+            object.__setattr__(self, "raw_ids", tuple(as_raw_ids(self.raw_ids, "raw id")))
+
     def __len__(self) -> int:
         return len(self.raw_ids)
 
     @cached_property
     def _rows(self) -> dict[str, int]:
-        return {raw_id: row for row, raw_id in enumerate(self.raw_ids)}
+        rows = {raw_id: row for row, raw_id in enumerate(self.raw_ids)}
+        if len(rows) < len(self):
+            repeated = next(raw_id for row, raw_id in enumerate(self.raw_ids) if rows[raw_id] > row)
+            raise InputError(f"a vocabulary with two rows '{repeated}'; raw ids must differ")
+        return rows
 
-    def lookup(self, raw_ids: Iterable[Any]) -> np.ndarray:
-        """Return the ids of raw ids: int32 [n], UNKNOWN where the vocabulary lacks one."""
-        rows = self._rows
-        return np.fromiter((rows.get(as_raw_id(raw_id), UNKNOWN) for raw_id in raw_ids), np.int32)
+    def lookup(self, raw_ids: Any) -> np.ndarray:
+        """Return the ids of raw ids: int32 [n], UNKNOWN where the vocabulary lacks one.
+
+        Args:
+            raw_ids: as for `as_raw_ids`, which also says what is refused.
+        """
+        texts, rows = as_raw_ids(raw_ids), self._rows
+        return np.fromiter((rows.get(text, UNKNOWN) for text in texts), np.int32, len(texts))
 
     def label(self, row: int) -> str:
         """Return the label of a row, or its raw id if it has none."""
@@ -76,12 +87,13 @@ class Vocabulary:
         row, labelled = self._rows.get(name, UNKNOWN), self.labelled(name)
         return labelled[0] if row == UNKNOWN and len(labelled) == 1 else row
 
-    def resolve(self, names: Iterable[Any]) -> np.ndarray:
+    def resolve(self, names: Any) -> np.ndarray:
         """Return the ids of raw ids or labels: int32 [n], UNKNOWN for neither; see `row`.
 
-        A bare string is one name.
+        Args:
+            names: as for `as_raw_ids`; a bare string is one name.
         """
-        names = as_sequence(names)
+        names = as_raw_ids(names, "name")
         ids = self.lookup(names)
         for position in np.flatnonzero(ids == UNKNOWN).tolist():
             ids[position] = self.row(names[position])
@@ -116,11 +128,11 @@ class Vocabulary:
         return Vocabulary(raw_ids, taken(self.labels), taken(self.genres))
 
     def with_labels(
-        self, labels: Mapping[str, str], genres: Mapping[str, str] | None = None
+        self, labels: Mapping[Any, str], genres: Mapping[Any, str] | None = None
     ) -> "Vocabulary":
         """Return the same rows, labelled by mappings from raw id to label and to genres.
 
-        Rows that a mapping lacks keep what they have.
+        Rows that a mapping lacks keep what they have; None and NaN are no labels.
         """
         return Vocabulary(
             self.raw_ids,
@@ -183,69 +195,50 @@ class Vocabulary:
         return cls(raw_ids, labels if any(labels) else None, genres if any(genres) else None)
 
     def _updated(
-        self, texts: tuple[str, ...] | None, changes: Mapping[str, str]
+        self, texts: tuple[str, ...] | None, changes: Mapping[Any, str]
     ) -> tuple[str, ...] | None:
         old = texts or ("",) * len(self)
-        new = tuple(changes.get(raw, text) for raw, text in zip(self.raw_ids, old, strict=True))
+        # also a series of a data frame, whose index holds the raw ids
+        changes = dict(changes.items())
+        named = dict(zip(as_raw_ids(list(changes)), changes.values(), strict=True))
+        named = {raw: "" if is_missing(text) else str(text) for raw, text in named.items()}
+        new = tuple(named.get(raw, text) for raw, text in zip(self.raw_ids, old, strict=True))
         return new if any(new) else None
 
 
-def as_raw_id(value: Any) -> str:
-    """Return a raw id as text: bytes are decoded as UTF-8, all else is what `str` makes of it."""
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def as_sequence(values: Iterable[Any]) -> list[Any]:
-    """Return raw ids as a list of Python objects; a bare string is one raw id."""
-    if isinstance(values, (str, bytes)):
-        return [values]
-    return values.tolist() if isinstance(values, np.ndarray) else list(values)
-
-
-def factorize(raw_ids: Iterable[Any], what: str) -> tuple[np.ndarray, Vocabulary]:
+def factorize(raw_ids: Any, what: str) -> tuple[np.ndarray, Vocabulary]:
     """Number raw ids in order of first appearance.
 
     Args:
-        raw_ids: text, or anything that `as_raw_id` makes text of; a bare string is one.
+        raw_ids: as for `as_raw_ids`; a bare string is one.
         what: they are, for errors.
 
     Returns:
         int32 [n], and the vocabulary of the distinct ones.
 
     Raises:
-        InputError: one is missing or empty.
+        InputError: one is missing, empty or no raw id.
     """
-    values = as_sequence(raw_ids)
-    rows: dict[str, int] = {}
-    ids = np.fromiter((rows.setdefault(as_raw_id(v), len(rows)) for v in values), np.int32)
-    for text in _MISSING:
-        if text in rows:
-            _refuse_missing(values, text, what)
-    return ids, Vocabulary(tuple(rows))
+    ids, texts = factorized(raw_ids, what)
+    if "" in texts:
+        position = np.flatnonzero(ids == texts.index(""))[0]
+        raise InputError(f"{what} at position {position} is missing (''); drop such rows first")
+    return ids, Vocabulary(texts)
 
 
-def named(names: Sequence[Any] | None, length: int, what: str) -> Vocabulary:
+def named(names: Any, length: int, what: str) -> Vocabulary:
     """Return the vocabulary of the rows or columns of a matrix: "0", "1", ... by default.
 
     Raises:
         InputError: names that repeat, or more or fewer than `length`.
     """
-    raw_ids = tuple(map(as_raw_id, range(length) if names is None else names))
+    ids, raw_ids = factorized(range(length) if names is None else names, f"name of a {what}")
+    if len(ids) != length:
+        raise InputError(f"{len(ids)} names for {length} {what}s; give one a {what}")
     if len(raw_ids) != length:
-        raise InputError(f"{len(raw_ids)} names for {length} {what}s; give one a {what}")
-    if len(set(raw_ids)) != length:
-        repeated = next(name for name in raw_ids if raw_ids.count(name) > 1)
+        repeated = raw_ids[np.argmax(np.bincount(ids))]
         raise InputError(f"two {what}s are named {repeated!r}; names must differ")
     return Vocabulary(raw_ids)
-
-
-def _refuse_missing(values: list[Any], text: str, what: str) -> None:
-    # The text "nan" is a raw id like any other; the number NaN is a missing one.
-    for position, value in enumerate(values):
-        if as_raw_id(value) == text and not (text and isinstance(value, (str, bytes))):
-            raise InputError(
-                f"{what} at position {position} is missing ({value!r}); drop such rows first"
-            )
 
 
 def _unescape(text: str) -> str:

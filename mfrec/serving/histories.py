@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from mfrec.data.values import as_numbers
 from mfrec.data.vocabulary import UNKNOWN
 from mfrec.errors import InputError
 
@@ -102,7 +104,7 @@ def is_liked(item_ids: Any, ratings: Any, min_rating: float | None) -> Any:
 def check_history(
     items: Sequence[Any],
     item_ids: np.ndarray,
-    ratings: Sequence[float] | None,
+    ratings: ArrayLike | None,
     rating_range: tuple[float, float] | None,
     min_rating: float | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -111,7 +113,7 @@ def check_history(
     Args:
         items: as named in the request, for errors.
         item_ids: their ids, int32 [n], UNKNOWN for items that the run does not know.
-        ratings: of the items, [n]; None if there are none.
+        ratings: of the items, [n], or of the only one; None if there are none.
         rating_range: the lowest and the highest rating where the run predicts ratings, else None.
         min_rating: the lowest rating that counts; None if all do.
 
@@ -125,7 +127,7 @@ def check_history(
         raise InputError("the run predicts ratings: give one with every item of the history")
     if ratings is None:
         ratings, min_rating = [1.0] * len(item_ids), None
-    values = np.asarray(ratings, np.float32)
+    values = as_numbers([ratings] if np.ndim(ratings) == 0 else ratings, "rating")
     if len(values) != len(item_ids):
         raise InputError(f"{len(values)} ratings for a history of {len(item_ids)} items")
     if rating_range:

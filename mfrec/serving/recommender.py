@@ -8,7 +8,7 @@ Items are ranked by their scores, as evaluation ranks them, lower rows first amo
 Everything needed is in the run folder.
 
 Users and items are named by raw id or, where no raw id matches, by label, such as a title; case
-does not matter.
+does not matter. The integer 7 and the text "7" are the same raw id, and one name is a list of one.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mfrec import losses
 from mfrec.config.settings import Config
 from mfrec.data.interactions import Interactions
-from mfrec.data.vocabulary import UNKNOWN, Vocabulary, as_raw_id, as_sequence
+from mfrec.data.values import as_count
+from mfrec.data.vocabulary import UNKNOWN, Vocabulary, as_raw_ids
 from mfrec.errors import InputError, did_you_mean
 from mfrec.evaluation.top_items import ItemsByUser, users_per_block
 from mfrec.losses import Loss
@@ -146,7 +148,7 @@ class Recommender:
         k = _checked(k)
         names: Sequence[str] = self.users.raw_ids
         if users is not None:
-            names = [as_raw_id(user) for user in as_sequence(users)]
+            names = as_raw_ids(users, "user")
         ids = self.user_ids(names, on_unknown)
         if on_unknown == "skip":
             names = [name for name, row in zip(names, ids, strict=True) if row != UNKNOWN]
@@ -156,8 +158,8 @@ class Recommender:
 
     def recommend_from_history(
         self,
-        items: Sequence[Any],
-        ratings: Sequence[float] | None = None,
+        items: Iterable[Any],
+        ratings: ArrayLike | None = None,
         k: int = 10,
         exclude_seen: bool = True,
         candidates: Iterable[Any] | None = None,
@@ -182,6 +184,7 @@ class Recommender:
                 missing or outside the range of the run's.
         """
         k, allowed = _checked(k), self._allowed(candidates, exclude, on_unknown)
+        items = as_raw_ids(items, "item")
         ids = self.item_ids(items, on_unknown)
         rating_range = self.model.rating_range.numpy().tolist() if self.predicts_ratings else None
         min_rating = self.config.positives.min_rating
@@ -331,7 +334,7 @@ class Recommender:
 
     def _user_lists(
         self,
-        names: Sequence[Any],
+        names: Sequence[str],
         ids: np.ndarray,
         k: int,
         exclude_seen: bool,
@@ -344,19 +347,19 @@ class Recommender:
             if exclude_seen:
                 left_out = np.stack(self.seen.select(block), axis=1).astype(np.int32)
             found = self._ranked_items(lists.best(self._scores(block), k, allowed, left_out))
-            block_names = map(as_raw_id, names[start : start + size])
-            yield from map(UserList, block_names, block.tolist(), found)
+            yield from map(UserList, names[start : start + size], block.tolist(), found)
 
     def _allowed(
         self, candidates: Iterable[Any] | None, exclude: Iterable[Any] | None, on_unknown: str
     ) -> np.ndarray | None:
         """Return which items may be recommended, bool [num_items]; None for all."""
-        if candidates is None and not exclude:
+        if candidates is None and exclude is None:
             return None
         allowed = np.full(len(self.items), candidates is None)
-        for names, value in ((candidates or (), True), (exclude or (), False)):
-            ids = self.item_ids(names, on_unknown)
-            allowed[ids[ids != UNKNOWN]] = value
+        for names, value in ((candidates, True), (exclude, False)):
+            if names is not None:
+                ids = self.item_ids(names, on_unknown)
+                allowed[ids[ids != UNKNOWN]] = value
         if not allowed.any():
             raise InputError("no item is left to recommend; name candidates that the run knows")
         return allowed
@@ -369,9 +372,8 @@ class Recommender:
 
 
 def _checked(k: int) -> int:
-    if k < 1:
-        raise InputError(f"k={k}: ask for at least 1")
-    return k
+    # TensorFlow counts in int32; no list is longer than its catalogue anyway
+    return min(as_count(k, "k"), np.iinfo(np.int32).max)
 
 
 def finite(vectors: tf.Tensor) -> tf.Tensor:
@@ -398,9 +400,9 @@ def _resolve(
     """Return the ids of names, int32 [n]; see `Recommender.user_ids`."""
     if on_unknown not in ON_UNKNOWN:
         raise InputError(f"on_unknown={on_unknown}: unknown{did_you_mean(on_unknown, ON_UNKNOWN)}")
-    names = as_sequence(names)
+    names = as_raw_ids(names, what)
     ids = vocabulary.resolve(names)
     if on_unknown == "error" and UNKNOWN in ids:
-        name = as_raw_id(names[np.argmin(ids)])
+        name = names[np.argmin(ids)]
         raise InputError(f"the run knows no {what} '{name}'{vocabulary.suggestion(name)}")
     return ids

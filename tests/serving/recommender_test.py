@@ -110,13 +110,29 @@ def test_many_users_come_in_blocks_as_they_come_alone(monkeypatch):
         r.recommend_all(users)
 
 
-@pytest.mark.parametrize("k", [0, -3])
-def test_lists_have_at_least_one_row(k):
+def askers_for_lists():
     r = recommender()
     asked = [r.recommend, r.similar_users, lambda u, k: r.explain(u, "i3", k)]
-    for ask in (*asked, lambda _, k: r.similar_items("i3", k)):
+    return [*asked, lambda _, k: r.similar_items("i3", k)]
+
+
+@pytest.mark.parametrize("k", [0, -3])
+def test_lists_have_at_least_one_row(k):
+    for ask in askers_for_lists():
         with pytest.raises(InputError, match=f"k={k}: ask for at least 1"):
             ask("u0", k=k)
+
+
+@pytest.mark.parametrize("k", [2.5, "3", True, None])
+def test_lists_have_a_whole_number_of_rows(k):
+    for ask in askers_for_lists():
+        with pytest.raises(InputError, match=f"k={k!r}: give a whole number"):
+            ask("u0", k=k)
+
+
+def test_lists_are_no_longer_than_what_is_left_whatever_is_asked_for():
+    for ask in askers_for_lists():
+        assert ask("u0", k=10**30) == ask("u0", k=np.int8(100))
 
 
 def test_similar_items_by_the_cosine_of_embeddings_without_biases():
@@ -200,6 +216,53 @@ def test_a_bare_name_is_one_name_and_bytes_are_text():
     assert names(r.recommend("u0", candidates="i3")) == ["i3"]
 
 
+def test_integers_bytes_and_text_name_the_same_user_and_item():
+    r = recommender()
+    r.users = Vocabulary(("5", "7", "57"))
+    r.items = Vocabulary(("1", "2", "12", "3", "4"))
+    by_text = {
+        "recommend": r.recommend("57", candidates=["12", "4"], exclude=["4"]),
+        "history": r.recommend_from_history(["12", "1"], [5, 1], exclude=["4"]),
+        "one of a history": r.recommend_from_history(["12"], [5]),
+        "similar items": r.similar_items("12"),
+        "similar users": r.similar_users("57"),
+        "predict": r.predict("57", "12"),
+        "explain": r.explain("57", "12"),
+    }
+    for user, item in ((57, 12), (b"57", b"12"), (np.int64(57), np.uint8(12)), (57.0, 12.0)):
+        assert by_text == {
+            "recommend": r.recommend(user, candidates=[item, 4], exclude=4),
+            "history": r.recommend_from_history(np.array([item, 1]), [5, 1], exclude=[b"4"]),
+            "one of a history": r.recommend_from_history(item, 5),
+            "similar items": r.similar_items(item),
+            "similar users": r.similar_users(user),
+            "predict": r.predict(user, item),
+            "explain": r.explain(user, item),
+        }
+        assert [found.user for found in r.recommend_all(user)] == ["57"]
+        assert names(r.recommend(user, candidates=item)) == ["12"]
+    assert names(r.recommend_from_history("12", [5], exclude_seen=False, candidates="12")) == ["12"]
+
+
+@pytest.mark.parametrize("wrong", [None, True, float("nan"), 2.5, ("u0", "u1"), ["u0"]])
+def test_what_is_no_id_is_refused_everywhere(wrong):
+    r = recommender()
+    for ask in (
+        lambda: r.recommend(wrong, on_unknown="popular"),
+        lambda: r.recommend_all([wrong], on_unknown="skip"),
+        lambda: r.recommend("u0", candidates=[wrong], on_unknown="skip"),
+        lambda: r.recommend("u0", exclude=[wrong], on_unknown="skip"),
+        lambda: r.recommend_from_history([wrong], [5], on_unknown="skip"),
+        lambda: r.similar_items(wrong),
+        lambda: r.similar_users(wrong),
+        lambda: r.predict(wrong, "i0", fall_back=True),
+        lambda: r.predict("u0", wrong, fall_back=True),
+        lambda: r.explain("u0", wrong),
+    ):
+        with pytest.raises(InputError, match="(user|item) at position 0 is "):
+            ask()
+
+
 def test_raw_ids_come_before_labels():
     r = recommender()
     r.items = Vocabulary(("Beta", "b", "c", "d", "e"), LABELS)
@@ -257,6 +320,9 @@ def test_histories_that_cannot_be_used():
         (["i0"], [5, 4], "2 ratings for a history of 1 items"),
         (["i0"], [6], "rating 6 of item 'i0': the run's are from 1 to 5"),
         ([], [], "the history holds no item that the run knows"),
+        (["i0"], [float("nan")], "rating at position 0 is nan"),
+        (["i0"], ["good"], "ratings must be numbers"),
+        (["i0", "i1"], [[5], [4]], r"ratings of shape \(2, 1\); give one dimension"),
     ):
         with pytest.raises(InputError, match=message):
             r.recommend_from_history(items, ratings)

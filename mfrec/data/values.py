@@ -1,0 +1,72 @@
+"""Numbers that come in through Python: ratings, weights, and counts such as k."""
+
+import numbers
+from typing import Any
+
+import numpy as np
+
+from mfrec.errors import InputError
+
+
+def as_numbers(values: Any, what: str) -> np.ndarray:
+    """Return numbers as float32 [n].
+
+    Args:
+        values: a list, array or column of a frame: numbers, booleans (1 and 0) or texts of numbers.
+        what: they are, for errors.
+
+    Raises:
+        InputError: one is missing, not finite or no number, or there is more than one dimension.
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        position = np.flatnonzero(np.ma.getmaskarray(values))[0]
+        raise InputError(f"{what} at position {position} is missing (masked); drop such rows first")
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "iufbUSO":
+            raise TypeError(f"these are {array.dtype}")
+        with np.errstate(over="ignore"):
+            found = array.astype(np.float64).astype(np.float32)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{what}s must be numbers: {' '.join(str(error).split())}") from None
+    if found.ndim != 1:
+        raise InputError(f"{what}s of shape {found.shape}; give one dimension")
+    bad = np.flatnonzero(~np.isfinite(found))
+    if len(bad):
+        raise InputError(
+            f"{what} at position {bad[0]} is {found[bad[0]]}, no finite number; "
+            "drop such rows first"
+        )
+    return found
+
+
+def as_weights(values: Any) -> np.ndarray:
+    """Return weights as float32 [n]; refuses what `as_numbers` does and what is not above 0."""
+    weights = as_numbers(values, "weight")
+    bad = np.flatnonzero(weights <= 0)
+    if len(bad):
+        raise InputError(
+            f"weight at position {bad[0]} is {weights[bad[0]]}, not above 0; drop such rows first"
+        )
+    return weights
+
+
+def as_count(value: Any, name: str, most: int | None = None) -> int:
+    """Return a whole number of 1 or more, such as k or a cutoff.
+
+    Args:
+        value: an integer of Python's or numpy's.
+        name: of the argument, for errors.
+        most: the largest that makes sense; by default any.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise InputError(f"{name}={value!r}: give a whole number")
+    count = int(value)
+    if count < 1:
+        raise InputError(f"{name}={count}: ask for at least 1")
+    if most is not None and count > most:
+        raise InputError(f"{name}={count}: more than makes sense; give at most {most:,}")
+    return count
