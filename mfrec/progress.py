@@ -1,11 +1,18 @@
-"""Notes and a progress bar on standard error."""
+"""Notes and a progress bar on standard error.
+
+Where nobody reads them, work goes on without.
+"""
 
 import contextlib
+import os
 import shutil
 import sys
 import time
 from collections.abc import Iterator
 from types import TracebackType
+from typing import TextIO
+
+from mfrec.terminal import visible
 
 _SECONDS_BETWEEN_REDRAWS = 0.1
 _SECONDS_BEFORE_AN_ESTIMATE = 1
@@ -15,7 +22,34 @@ _CLEAR_LINE = "\r\x1b[K"
 
 def say(text: str) -> None:
     """Print a line on standard error."""
-    print(text, file=sys.stderr)
+    _write(visible(text) + "\n")
+
+
+def silence(stream: TextIO | None) -> None:
+    """Let a standard stream that can no longer be written to take everything and keep nothing.
+
+    What it could not take would be written again, and fail again, when Python exits.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())  # type: ignore[union-attr]
+        os.close(null)
+
+
+def is_terminal() -> bool:
+    """Return whether a person watches standard error."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _write(text: str) -> None:
+    try:
+        # None where it was closed before the program began
+        if sys.stderr is not None:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+    except OSError:
+        # a closed pipe or a full disk
+        silence(sys.stderr)
 
 
 class Progress:
@@ -46,8 +80,7 @@ class Progress:
         traceback: TracebackType | None,
     ) -> None:
         if self._drawn is not None:
-            sys.stderr.write(_CLEAR_LINE)
-            sys.stderr.flush()
+            _write(_CLEAR_LINE)
 
     def update(self, done: float, note: str = "") -> None:
         """Redraw the line, at most ten times a second.
@@ -58,14 +91,13 @@ class Progress:
         """
         now = time.monotonic()
         too_soon = self._drawn is not None and now - self._drawn < _SECONDS_BETWEEN_REDRAWS
-        if too_soon or not sys.stderr.isatty():
+        if too_soon or not is_terminal():
             return
         self._drawn = now
         # A line that wraps could not be redrawn in place.
         width = shutil.get_terminal_size().columns - 1
-        line = self._line(done, note, now - self._started, width)
-        sys.stderr.write(_CLEAR_LINE + line[:width])
-        sys.stderr.flush()
+        line = visible(self._line(done, note, now - self._started, width))
+        _write(_CLEAR_LINE + line[:width])
 
     def _line(self, done: float, note: str, seconds: float, width: int) -> str:
         if self._total <= 0:

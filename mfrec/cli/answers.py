@@ -1,21 +1,22 @@
 """Answers of a recommender, for people and for programs: tables, JSON, and files of many lists."""
 
-import csv
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mfrec import terminal
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError
 from mfrec.files import replacing
+from mfrec.lines import CsvWriter, as_no_formula
 from mfrec.progress import Progress
 from mfrec.serving.histories import parse_history
 from mfrec.serving.ranked import RankedItem, RankedUser, UserList
 from mfrec.serving.recommender import Recommender
+from mfrec.terminal import left, number, visible
 
-_COLUMNS = ("rank", "item", "label", "score")
 _REASONS_IN_A_LIST = 3
 
 
@@ -47,20 +48,24 @@ class Answer:
 
     def as_table(self) -> str:
         """Return the table; items of the history are indented below the item they speak for."""
+        title = visible(self.title)
         if not self.rows:
-            return f"{self.title}\n  nothing"
+            return f"{title}\n  nothing"
         what = "user" if "user" in self.rows[0] else "item"
-        width = max(len(what), *(len(row[what]) for row in self.rows))
+        names = [visible(row[what]) for row in self.rows]
+        width = max(map(terminal.width, [what, *names]))
         # the score of popular items is a number of users
-        digits = 0 if self.heading == "users" else 4
-        values = [f"{row[self.column]:.{digits}f}" for row in self.rows]
+        spec = ".0f" if self.heading == "users" else _spec(self.rows, self.column)
+        values = [number(row[self.column], spec) for row in self.rows]
         wide = max(len(self.heading), *map(len, values))
-        lines = [self.title, f"rank  {self.heading:>{wide}}  {what}"]
-        for row, value in zip(self.rows, values, strict=True):
-            label = "" if row["label"] == row[what] else f"  {row['label']}"
-            lines.append(f"{row['rank']:>4}  {value:>{wide}}  {row[what]:<{width}}{label}".rstrip())
+        reasons = _spec([reason for row in self.rows for reason in row.get("because", ())], "score")
+        lines = [title, f"rank  {self.heading:>{wide}}  {what}"]
+        for row, name, value in zip(self.rows, names, values, strict=True):
+            label = "" if row["label"] == row[what] else f"  {visible(row['label'])}"
+            line = f"{row['rank']:>4}  {value:>{wide}}  {left(name, width)}{label}"
+            lines.append(line.rstrip())
             lines += [
-                f"{'':{wide + width + 8}}  {reason['score']:+.4f} {reason['label']}"
+                f"{'':{wide + width + 8}}  {reason['score']:+{reasons}} {visible(reason['label'])}"
                 for reason in row.get("because", ())
             ]
         return "\n".join(lines)
@@ -167,7 +172,7 @@ def predicted(
     rows = _plain(recommender.explain(user, item, k)) if is_explained else []
     user_shown = user if user_id == UNKNOWN else _shown(recommender.users, user_id)
     item_shown = item if item_id == UNKNOWN else _shown(recommender.items, item_id)
-    title = f"user {user_shown}, item {item_shown}: {what} {value:.4f}"
+    title = f"user {user_shown}, item {item_shown}: {what} {number(value)}"
     if not is_known:
         title += ", without what the run does not know of them"
     content = {"user": user, "item": item, what: value, "because": rows}
@@ -178,7 +183,8 @@ def write(path: str | Path, lists: Iterable[UserList], num_users: int) -> None:
     """Write lists to a file as they come; the file appears when it is complete.
 
     `.csv` has a line `user,rank,item,label,score` for each row, `.jsonl` an object
-    `{"user", "items": [{"rank", "item", "label", "score"}, …]}` for each user.
+    `{"user", "items": [{"rank", "item", "label", "score"}, …]}` for each user. Labels that a
+    spreadsheet would take for formulas begin with an apostrophe in `.csv`; ids never do.
 
     Args:
         path: the file, with one of these endings.
@@ -188,22 +194,27 @@ def write(path: str | Path, lists: Iterable[UserList], num_users: int) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    is_csv = Path(path).suffix == ".csv"
+    is_csv = Path(path).suffix.lower() == ".csv"
     with (
         replacing(path) as target,
         target.open("w", encoding="utf-8", newline="") as file,
         Progress("recommending", num_users, "users") as progress,
     ):
-        table = csv.writer(file, lineterminator="\n")
+        table = CsvWriter(file)
         if is_csv:
-            table.writerow(("user", *_COLUMNS))
+            table.row("user", "rank", "item", "label", "score")
         for done, found in enumerate(lists):
             progress.update(done)
             if is_csv:
-                rows = ([getattr(item, column) for column in _COLUMNS] for item in found.items)
-                table.writerows((found.user, *row) for row in rows)
+                for item in found.items:
+                    label = item.label if item.label == item.item else as_no_formula(item.label)
+                    table.row(found.user, item.rank, item.item, label, item.score)
             else:
                 file.write(_json({"user": found.user, "items": _plain(found.items)}) + "\n")
+
+
+def _spec(rows: Sequence[dict[str, Any]], column: str) -> str:
+    return terminal.spec(*(row[column] for row in rows))
 
 
 def _plain(rows: Sequence[RankedItem | RankedUser]) -> list[dict[str, Any]]:
@@ -211,7 +222,8 @@ def _plain(rows: Sequence[RankedItem | RankedUser]) -> list[dict[str, Any]]:
 
 
 def _json(content: dict[str, Any]) -> str:
-    return json.dumps(content, ensure_ascii=False)
+    # as readable as its text is, and nothing in it acts on a terminal
+    return visible(json.dumps(content, ensure_ascii=False))
 
 
 def _shown(vocabulary: Vocabulary, row: int) -> str:

@@ -120,12 +120,13 @@ class CommandLine:
         names = [setting.name for _, setting in settings()]
         return {name: self._values[name].value for name in names if self._values[name].present}
 
-    def run(self, argv: Sequence[str], work: Callable[[], None]) -> int:
+    def run(self, argv: Sequence[str], work: Callable[[], None], unread: int = 141) -> int:
         """Parse the flags, do the command's work and return its exit code (see exit_codes.py).
 
         Args:
             argv: the command's name and its arguments.
             work: what the command does; called once the flags have values.
+            unread: the code where nobody reads the output.
         """
         program = os.path.basename(argv[0])
 
@@ -137,7 +138,7 @@ class CommandLine:
             self._parse(program, argv[1:])
             work()
 
-        return exit_code(program, help_or_work)
+        return exit_code(program, help_or_work, unread)
 
     def help(self, width: int) -> str:
         """What --help prints, in lines of at most `width` characters."""

@@ -54,7 +54,8 @@ PREDICTIONS = COMMAND.define(
     "predictions",
     str,
     None,
-    "write user, item, rating, prediction and error of every row to this file",
+    "write user, item, rating, prediction and error of every row to this file: .csv, .jsonl, else "
+    "tabs",
 )
 
 

@@ -1,8 +1,9 @@
 """What a command's exit code says, and what signals do to it.
 
-0: done. 2: an `InputError`, or no space left to write to. 130: stopped by Ctrl-C. 143: stopped by
-SIGTERM. 141: nobody reads the output, as behind `| head`. All but 0 and 141 print one line on
-standard error. Everything else is a fault of mfrec and ends in a traceback (code 1).
+0: done. 2: an `InputError`, or a file, disk or memory that the work needs and cannot have. 130:
+stopped by Ctrl-C. 143: stopped by SIGTERM. 141: nobody reads the output, as behind `| head`. All
+but 0 and 141 print one line on standard error. Everything else is a fault of mfrec and ends in a
+traceback (code 1).
 """
 
 import errno
@@ -13,35 +14,51 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from mfrec.errors import InputError
+from mfrec.errors import InputError, first_line
+from mfrec.progress import say, silence
+from mfrec.terminal import ESCAPE
+
+# What the user can mend: where a file is, who may use it, how long its name is, how much space
+# is left.
+_OF_FILES = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
+    *(errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENXIO),
+}
+_OF_STANDARD_OUTPUT = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPIPE}
 
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM: ends the work as Ctrl-C does."""
 
 
-def exit_code(program: str, work: Callable[[], None]) -> int:
+def exit_code(program: str, work: Callable[[], None], unread: int = 141) -> int:
     """Do a command's work and return its exit code.
 
     Args:
         program: the command's name, which begins the printed line.
         work: what to do; a KeyboardInterrupt with a message says what was kept.
+        unread: the code where nobody reads the output.
     """
+    _open_closed_streams()
+    _escape_unencodable()
     previous = {number: signal.signal(number, _stop_once) for number in _stopping_signals()}
     try:
+        _check_working_folder()
         work()
         sys.stdout.flush()
     except InputError as error:
         return _report(program, error, 2)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EPIPE):
+        if error.filename is None and error.errno in _OF_STANDARD_OUTPUT:
+            silence(sys.stdout)
+            if error.errno == errno.EPIPE:
+                return unread
+            return _report(program, f"standard output: {error.strerror}", 2)
+        if error.filename is None or error.errno not in _OF_FILES:
             raise
-        if error.filename is None:
-            # what standard output could not take would be written again, and fail, at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if error.errno == errno.EPIPE:
-            return 141
-        return _report(program, f"{error.filename or 'standard output'}: {error.strerror}", 2)
+        return _report(program, f"{os.fsdecode(error.filename)}: {error.strerror}", 2)
+    except MemoryError as error:
+        return _report(program, f"not enough memory: {first_line(error)}", 2)
     except KeyboardInterrupt as stop:
         message = str(stop) or "stopped; nothing was written"
         return _report(program, message, 143 if isinstance(stop, Terminated) else 130)
@@ -49,6 +66,36 @@ def exit_code(program: str, work: Callable[[], None]) -> int:
         for number, handler in previous.items():
             signal.signal(number, handler)
     return 0
+
+
+def _open_closed_streams() -> None:
+    """Open /dev/null in place of standard streams that were closed before the program began.
+
+    Otherwise the next file that is opened would get their number, and what libraries print.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+
+
+def _escape_unencodable() -> None:
+    """Let the standard streams escape characters that their encoding lacks, as ASCII does."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=ESCAPE)
+
+
+def _check_working_folder() -> None:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise InputError("the working folder was deleted; change into another one") from None
 
 
 def as_typed(text: str, program: str) -> str:
@@ -69,5 +116,5 @@ def _stop_once(number: int, _: object) -> NoReturn:
 
 
 def _report(program: str, message: object, code: int) -> int:
-    print(f"{program}: {as_typed(str(message), program)}", file=sys.stderr)
+    say(f"{program}: {as_typed(str(message), program)}")
     return code

@@ -12,6 +12,7 @@ from mfrec import files
 from mfrec.cli.command_line import CommandLine
 from mfrec.errors import InputError
 from mfrec.progress import waiting
+from mfrec.terminal import visible
 
 COMMAND = CommandLine(__doc__)
 _WHAT = "What is exported."
@@ -65,4 +66,5 @@ def export() -> None:
 
     recommender = Recommender.load(run_dir)
     FORMATS[FORMAT.value](recommender, OUTPUT_DIR.value, OVERWRITE.value)
-    print(f"{OUTPUT_DIR.value}: {len(recommender.users):,} users, {len(recommender.items):,} items")
+    users, items = len(recommender.users), len(recommender.items)
+    print(visible(f"{OUTPUT_DIR.value}: {users:,} users, {items:,} items"))

@@ -4,7 +4,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from mfrec.errors import did_you_mean
+from mfrec.cli.exit_codes import exit_code
+from mfrec.errors import InputError, did_you_mean
 
 # name -> module of mfrec.cli, and what the command does
 COMMANDS = {
@@ -22,16 +23,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the program's name, the command and its flags; by default those of this process.
     """
     given = list(sys.argv if argv is None else argv)[1:]
-    if given and given[0] in ("--help", "-help", "-h", "help"):
-        print(_help())
-        return 0
     if not given or given[0] not in COMMANDS:
-        wrong = f"unknown command '{given[0]}'" if given else "no command given"
-        print(f"mfrec: {wrong}{did_you_mean(' '.join(given[:1]), COMMANDS)}", file=sys.stderr)
-        return 2
+        return exit_code("mfrec", lambda: _help_or_refuse(given))
     module, _ = COMMANDS[given[0]]
     command = importlib.import_module(f"mfrec.cli.{module}")
     return command.main([f"mfrec {given[0]}", *given[1:]])
+
+
+def _help_or_refuse(given: list[str]) -> None:
+    if given and given[0] in ("--help", "-help", "-h", "help"):
+        print(_help())
+        return
+    wrong = f"unknown command '{given[0]}'" if given else "no command given"
+    raise InputError(f"{wrong}{did_you_mean(' '.join(given[:1]), COMMANDS)}")
 
 
 def _help() -> str:

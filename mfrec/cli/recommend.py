@@ -162,7 +162,7 @@ def _check() -> None:
         "lists of many users go to a file: add --output_file=FILE.csv or FILE.jsonl",
     )
     refuse_if(
-        file and not file.endswith((".csv", ".jsonl")),
+        file and not file.lower().endswith((".csv", ".jsonl")),
         f"--output_file={file}: end it in .csv or .jsonl",
     )
     refuse_if(

@@ -8,6 +8,7 @@ from mfrec.evaluation.metrics import find, lower_is_better
 from mfrec.evaluation.significance import Comparison
 from mfrec.progress import speed
 from mfrec.runs.results import Results
+from mfrec.terminal import left, number, right, spec, visible, width
 
 _NAMES = {"biases": "damped biases", "global_mean": "global mean"}
 
@@ -24,17 +25,17 @@ def table(results: Results, part: str = "test") -> str:
         notes.append(f"training was stopped {results.stopped}")
     if part == "test_best_epoch":
         notes.append(f"optimistic: of epoch {metrics['epoch']:g}, the best on this very test part")
-    lines = [_table({f"mfrec {results.model}": results}, part, notes)]
+    lines = [_table({f"mfrec {visible(results.model)}": results}, part, notes)]
     intervals = results.intervals.get(part, {})
     ranges = [
-        "{} {:.4f}–{:.4f}".format(name.upper(), *intervals[name])
-        for name in _columns(metrics)
-        if name in intervals
+        f"{visible(name.upper())} {'–'.join(number(end, spec(*ends)) for end in ends)}"
+        for name, ends in ((name, intervals.get(name)) for name in _columns(metrics))
+        if ends
     ]
     if ranges:
         lines.append(f"95 % intervals over users: {', '.join(ranges)}")
     if part == "test":
-        lines += [f"warning: {warning}" for warning in results.warnings]
+        lines += [f"warning: {visible(warning)}" for warning in results.warnings]
     return "\n".join(lines)
 
 
@@ -57,20 +58,24 @@ def comparison(
     blocks: list[str] = []
     headings: set[str] = set()
     for (heading, *_), group in groups.items():
-        width = max(map(len, group))
+        shown = {name: visible(name) for name in group}
+        wide = max(map(width, shown.values()))
         notes = [
-            f"{name}: training was stopped {results.stopped}"
+            f"{shown[name]}: training was stopped {results.stopped}"
             for name, results in group.items()
             if results.stopped
         ]
         if heading in headings:
             notes.insert(0, "on other ratings than the table of this heading above")
         headings.add(heading)
-        rows = {f"{name:<{width}}  {results.model}": results for name, results in group.items()}
+        rows = {f"{left(shown[n], wide)}  {visible(r.model)}": r for n, r in group.items()}
         blocks.append(_table(rows, part, notes))
         differences = _differences({name: configs[name] for name in group})
         if differences:
-            lines = (f"{name:<{width}}  {settings}" for name, settings in differences.items())
+            lines = (
+                f"{left(shown[name], wide)}  {visible(settings)}"
+                for name, settings in differences.items()
+            )
             blocks.append("\n".join(["settings that differ:", *lines]))
     return "\n\n".join(blocks)
 
@@ -88,27 +93,45 @@ def _table(runs: Mapping[str, Results], part: str, notes: list[str]) -> str:
     rows = [(label, results.metrics[part]) for label, results in runs.items()]
     if part != "validation":
         rows += [(_NAMES.get(name, name), values) for name, values in first.baselines.items()]
-    # from worst to best in the first column
+    # from worst to best in the first column; what is no number comes first
     falls = lower_is_better(names[0])
-    worst = math.inf if falls else -math.inf
-    rows.sort(key=lambda row: row[1].get(names[0], worst), reverse=falls)
+    rows.sort(key=lambda row: _badness(row[1].get(names[0]), falls), reverse=True)
 
-    width = max(len(label) for label, _ in rows)
-    widths = {name: max(10, len(name) + 2) for name in names}
-    lines = [_heading(first, part), *notes, ""]
-    lines.append(" " * width + "".join(f"{name.upper():>{widths[name]}}" for name in names))
-    for label, values in rows:
-        cells = {name: f"{values[name]:.4f}" if name in values else "-" for name in names}
-        line = f"{label:<{width}}" + "".join(f"{cells[name]:>{widths[name]}}" for name in names)
-        lines.append(line + _deviations(runs.get(label), part, names))
-    return "\n".join(lines)
+    specs = {name: spec(*(values.get(name) for _, values in rows)) for name in names}
+    cells = [["", *(visible(name.upper()) for name in names)]]
+    cells += [
+        [label, *(number(values.get(name), specs[name]) for name in names)]
+        for label, values in rows
+    ]
+    deviations = ["", *(_deviations(runs.get(label), part, specs) for label, _ in rows)]
+    table = [a + b for a, b in zip(aligned(cells, [10] * len(names)), deviations, strict=True)]
+    return "\n".join([_heading(first, part), *notes, "", *table])
 
 
-def _deviations(results: Results | None, part: str, names: Sequence[str]) -> str:
+def _badness(value: float | None, lower_is_better: bool) -> float:
+    if value is None or math.isnan(value):
+        return math.inf
+    return value if lower_is_better else -value
+
+
+def aligned(rows: Sequence[Sequence[str]], narrowest: Sequence[int]) -> list[str]:
+    """Return the lines of a table: the first column to the left, the others to the right.
+
+    Args:
+        rows: cells by row.
+        narrowest: the least width of each column but the first; two spaces stand between columns.
+    """
+    first, *others = ([width(cell) for cell in column] for column in zip(*rows, strict=True))
+    wide = [max(least, max(column) + 2) for least, column in zip(narrowest, others, strict=True)]
+    return [left(label, max(first)) + "".join(map(right, cells, wide)) for label, *cells in rows]
+
+
+def _deviations(results: Results | None, part: str, specs: Mapping[str, str]) -> str:
     """Return the standard deviations over folds; empty unless this is a cross-validation."""
     if results is None or results.std is None or results.folds is None:
         return ""
-    deviations = "".join(f" ± {results.std[part][name]:.4f}" for name in names)
+    std = results.std[part]
+    deviations = "".join(f" ± {number(std[name], of_name)}" for name, of_name in specs.items())
     return f"  {deviations} over {len(results.folds)} folds"
 
 
@@ -116,10 +139,8 @@ def _heading(results: Results, part: str) -> str:
     """Return in two lines what was measured, on what and how."""
     part = "test" if part == "test_best_epoch" else part
     rows = "ratings" if "rmse" in results.metrics[part] else "interactions"
-    return (
-        f"{results.dataset} · {results.split} · {part}: {results.counts[part]:,.0f} {rows}"
-        f"\n{results.protocol[part]}"
-    )
+    what = f"{results.dataset} · {results.split} · {part}: {results.counts[part]:,.0f} {rows}"
+    return "\n".join(map(visible, [what, *results.protocol[part].split("\n")]))
 
 
 def _columns(metrics: Mapping[str, float]) -> list[str]:
@@ -167,28 +188,36 @@ def significance_table(comparison: Comparison, first: str, second: str) -> str:
         first: the first run's name.
         second: the second run's name.
     """
-    width = max(map(len, comparison.differences))
-    columns = [max(10, len(name) + 2) for name in (first, second)]
+    first, second = visible(first), visible(second)
     alone = [
         f"{count:,} users only in {name}"
         for name, count in ((first, comparison.only_first), (second, comparison.only_second))
         if count
     ]
-    lines = [
-        f"{comparison.num_users:,} users in both" + "".join(f" · {part}" for part in alone),
-        "means over these users; 95 % bootstrap interval of the difference; p of the two-sided "
-        "paired randomization test",
-        "",
-        f"{'':<{width}}{first:>{columns[0]}}{second:>{columns[1]}}"
-        f"{'difference':>12}{'95 % interval':>20}{'p':>9}",
-    ]
+    cells = [["", first, second, "difference", "95 % interval", "p"]]
     for name, row in comparison.differences.items():
-        low, high = row.interval
-        lines.append(
-            f"{name:<{width}}{row.first:>{columns[0]}.4f}{row.second:>{columns[1]}.4f}"
-            f"{row.difference:>+12.4f}{f'{low:+.4f} {high:+.4f}':>20}{row.p_value:>9.4f}"
+        of_means = spec(row.first, row.second)
+        of_difference = f"+{spec(row.difference, *row.interval) if 'e' in of_means else of_means}"
+        low, high = (number(end, of_difference) for end in row.interval)
+        cells.append(
+            [
+                visible(name),
+                number(row.first, of_means),
+                number(row.second, of_means),
+                number(row.difference, of_difference),
+                f"{low} {high}",
+                f"{row.p_value:.4f}",
+            ]
         )
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            f"{comparison.num_users:,} users in both" + "".join(f" · {part}" for part in alone),
+            "means over these users; 95 % bootstrap interval of the difference; p of the "
+            "two-sided paired randomization test",
+            "",
+            *aligned(cells, [10, 10, 12, 20, 9]),
+        ]
+    )
 
 
 def timing(results: Results) -> str:

@@ -17,6 +17,7 @@ from mfrec.config.presets import PRESETS
 from mfrec.config.resolution import resolve
 from mfrec.data import datasets, loading, splitters, splitting
 from mfrec.progress import waiting
+from mfrec.terminal import visible
 from mfrec.training import optimizers, samplers
 
 COMMAND = CommandLine(__doc__)
@@ -52,7 +53,8 @@ def main(argv: Sequence[str]) -> int:
         argv: the program's name and its flags.
     """
     started = time.perf_counter()
-    return COMMAND.run(argv, lambda: train(started))
+    # the run folder is complete before the first table is printed, whether anybody reads it or not
+    return COMMAND.run(argv, lambda: train(started), unread=0)
 
 
 def train(started: float) -> None:
@@ -82,4 +84,4 @@ def train(started: float) -> None:
         print(reporting.table(results, part), end="\n\n")
     print(reporting.timing(results))
     hint = "" if config.training.tensorboard == "off" else f"   (tensorboard --logdir={run_dir})"
-    print(f"run folder: {run_dir}{hint}")
+    print(visible(f"run folder: {run_dir}{hint}"))

@@ -6,7 +6,6 @@ can also be rebuilt, see `recbole_copy`. `toy` and `planted-100k` need no files.
 
 import functools
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from mfrec.data.interactions import Interactions
 from mfrec.data.planted import planted_100k
 from mfrec.data.published_parts import read_both_parts, read_parts
 from mfrec.errors import InputError, did_you_mean
-from mfrec.progress import waiting
+from mfrec.progress import say, waiting
 
 # The split that a set was published with, if it came as parts.
 PUBLISHED = "published"
@@ -66,8 +65,15 @@ class Dataset:
 
 
 def default_data_dir() -> Path:
-    """Return the data folder: $MFREC_DATA_DIR, or else ~/.cache/mfrec."""
-    return Path(os.environ.get("MFREC_DATA_DIR") or Path.home() / ".cache" / "mfrec")
+    """Return the data folder: $MFREC_DATA_DIR, or else ~/.cache/mfrec.
+
+    Raises:
+        InputError: there is no home folder.
+    """
+    try:
+        return Path(os.environ.get("MFREC_DATA_DIR") or Path.home() / ".cache" / "mfrec")
+    except RuntimeError:
+        raise InputError("no home folder to keep data in; give --data_dir=FOLDER") from None
 
 
 def load(name: str, data_dir: str | Path, download: bool = True) -> Interactions:
@@ -183,14 +189,14 @@ def fetch(dataset: Dataset, data_dir: str | Path) -> None:
         sources += [(f"the Python package {recbole_copy.REQUIREMENT}", _rebuild)]
     reasons = []
     for source, get in sources:
-        print(f"{dataset.name}: fetching it from {source}", file=sys.stderr)
+        say(f"{dataset.name}: fetching it from {source}")
         try:
             data_dir.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=data_dir, prefix=".fetching-") as temporary:
                 _move_into_place(get(dataset, Path(temporary)), dataset, data_dir)
         except downloads.FAILURES as error:
             reasons.append(f"{source}: {_one_line(error)}")
-            print(f"{dataset.name}: {reasons[-1]}", file=sys.stderr)
+            say(f"{dataset.name}: {reasons[-1]}")
         else:
             return
     raise InputError(_unavailable(dataset, data_dir, "; ".join(reasons)))

@@ -1,7 +1,6 @@
 """Settings into ratings: which flags name data sets and files, and how these are read."""
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from mfrec.data.features import FeatureFile, Features, read_features
 from mfrec.data.interactions import Interactions
 from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
-from mfrec.progress import waiting
+from mfrec.progress import say, waiting
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +98,7 @@ def complete(config: Config) -> Config:
             )
     if not given:
         name, reason = datasets.choose_default(data_dir)
-        print(f"no --dataset or --ratings given: taking {name} ({reason})", file=sys.stderr)
+        say(f"no --dataset or --ratings given: taking {name} ({reason})")
         config = config.replace({"dataset": name})
     return config
 

@@ -167,10 +167,7 @@ class Vocabulary:
         columns = [self.raw_ids, self.labels or ("",) * len(self)]
         if self.genres is not None:
             columns.append(self.genres)
-        lines = (
-            "\t".join(field.translate(_ESCAPE) for field in fields) + "\n"
-            for fields in zip(*columns, strict=True)
-        )
+        lines = ("\t".join(map(escaped, fields)) + "\n" for fields in zip(*columns, strict=True))
         with open(path, "w", encoding="utf-8", newline="\n") as file:
             file.writelines(lines)
 
@@ -239,6 +236,11 @@ def named(names: Any, length: int, what: str) -> Vocabulary:
         repeated = raw_ids[np.argmax(np.bincount(ids))]
         raise InputError(f"two {what}s are named {repeated!r}; names must differ")
     return Vocabulary(raw_ids)
+
+
+def escaped(text: str) -> str:
+    """Return text as a field of a line: tabs, line ends and backslashes as \\t, \\n, \\r, \\\\."""
+    return text.translate(_ESCAPE)
 
 
 def _unescape(text: str) -> str:

@@ -14,6 +14,7 @@ from mfrec.experiment.preparation import Setup
 from mfrec.experiment.training_report import TrainingReport
 from mfrec.runs.run_folder import RunFolder
 from mfrec.tensorboard.summaries import Summaries
+from mfrec.terminal import number
 from mfrec.training.history import EpochLog, History
 from mfrec.training.trainer import Trainer
 
@@ -118,7 +119,7 @@ class Fit:
         best, validation = self.history.best_epoch, self.history.best_validation
         if validation:
             name = self.history.epochs[-1].metric
-            value = f"validation {name.upper()} {validation[name]:.4f}"
+            value = f"validation {name.upper()} {number(validation[name])}"
             return f"the best so far (epoch {best}, {value}) is kept"
         if best:
             return f"the weights of epoch {best} are kept"

@@ -17,7 +17,7 @@ from mfrec.evaluation import significance
 from mfrec.evaluation.rankings import RankingResult
 from mfrec.experiment.folds import mean_results
 from mfrec.experiment.part_evaluator import PartEvaluator
-from mfrec.files import replacing
+from mfrec.experiment.predictions import write as write_predictions
 from mfrec.runs.results import Results
 from mfrec.runs.run_folder import RunFolder
 
@@ -52,7 +52,7 @@ def evaluate_run(
         run_dir: the run folder, of one training or of a cross-validation.
         what: the part, and what is different from training.
         predictions: file to write raw user, raw item, rating, prediction and error of every
-            row to, separated by tabs.
+            row to; see mfrec/experiment/predictions.py.
 
     Returns:
         The run's results with this part's metrics and baselines measured anew.
@@ -144,7 +144,7 @@ def _remeasure(folder: RunFolder, what: Remeasuring, predictions: str | None = N
     )
     if predictions:
         predicted = evaluator.model_for_part(model).predict_interactions(held_out)
-        _write_predictions(predictions, split, part, predicted)
+        write_predictions(predictions, *split.raw_pairs(part), split.raw[part].ratings, predicted)
     return _Remeasured(results, measured.ranking, split.histories.get(part, train).users)
 
 
@@ -183,14 +183,3 @@ def _same_split(config: Config, saved: dict[str, Interactions], folder: RunFolde
             "made again; restore them, or give --ratings=FILE"
         )
     return split
-
-
-def _write_predictions(path: str, split: Split, part: str, predictions: np.ndarray) -> None:
-    users, items = split.raw_pairs(part)
-    ratings = split.raw[part].ratings
-    rows = zip(users, items, ratings.tolist(), predictions.tolist(), strict=True)
-    with replacing(path) as target, target.open("w", encoding="utf-8", newline="\n") as file:
-        file.write("user\titem\trating\tprediction\terror\n")
-        for user, item, rating, prediction in rows:
-            error = prediction - rating
-            file.write(f"{user}\t{item}\t{rating:g}\t{prediction:.6g}\t{error:.6g}\n")

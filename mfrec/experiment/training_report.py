@@ -1,9 +1,9 @@
 """What a person sees of a training while it runs."""
 
-import sys
 from typing import Any
 
-from mfrec.progress import Progress, speed
+from mfrec.progress import Progress, is_terminal, say, speed
+from mfrec.terminal import number
 from mfrec.training.history import EpochLog, LoopLog
 
 
@@ -27,22 +27,21 @@ class TrainingReport:
         if not self._is_training:
             self._progress = Progress("training", log.loops_in_all)
             self._is_training = True
-        parts = [f"epoch {log.epoch}", f"loss {log.loss:.4f}", self._measured]
+        parts = [f"epoch {log.epoch}", f"loss {number(log.loss)}", self._measured]
         parts.append(f"{speed(log.examples_per_second)}/s")
         self._progress.update(log.loops_done, "  ".join(filter(None, parts)))
 
     def epoch(self, log: EpochLog) -> None:
         """Print the epoch's line if standard error is no terminal."""
         if log.validation:
-            self._measured = f"{log.metric.upper()} {log.validation[log.metric]:.4f}"
-        if sys.stderr.isatty():
+            self._measured = f"{log.metric.upper()} {number(log.validation[log.metric])}"
+        if is_terminal():
             return
         measured = f"  validation {self._measured}" if log.validation else ""
         best = " *" if log.validation and log.is_best else ""
-        print(
+        say(
             f"epoch {log.epoch:>{len(str(log.epochs))}}/{log.epochs}"
-            f"  loss {log.train['loss']:.4f}{measured}"
+            f"  loss {number(log.train['loss'])}{measured}"
             f"  {speed(log.train['examples_per_second'])} examples/s"
-            f"  {log.seconds:.1f} s{best}",
-            file=sys.stderr,
+            f"  {log.seconds:.1f} s{best}"
         )

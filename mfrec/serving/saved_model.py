@@ -26,7 +26,6 @@ Of a model without vectors there are `recommend` and `score` alone.
 """
 
 import itertools
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +33,7 @@ import numpy as np
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError, first_line
 from mfrec.files import new_folder
+from mfrec.progress import say
 from mfrec.quiet_tensorflow import tf
 from mfrec.serving import histories, lists
 from mfrec.serving.recommender import Recommender, finite
@@ -72,10 +72,9 @@ def saved_model(recommender: Recommender, folder: str | Path, overwrite: bool = 
             # the name of a temporary file comes before
             raise InputError(f"{folder}: {first_line(error).rpartition('; ')[2]}") from None
     if not has_vectors:
-        print(
+        say(
             f"{served.model_name} has no vectors: the SavedModel answers {' and '.join(signatures)}"
-            " alone",
-            file=sys.stderr,
+            " alone"
         )
 
 

@@ -4,7 +4,6 @@ The vectors have the biases folded in: μ + <user_vector, item_vector> is the sc
 """
 
 import re
-import sys
 import urllib.parse
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
 from mfrec.files import new_folder
+from mfrec.progress import say
 from mfrec.serving.recommender import Recommender, finite
 
 # Everything that an export may consist of; a folder with anything else in it is never replaced.
@@ -76,7 +76,7 @@ def faiss_index(recommender: Recommender, folder: str | Path, overwrite: bool = 
     with new_folder(folder, overwrite, FILES) as path:
         users, items = _write_arrays(recommender, path)
         index, quality = ann.build(items, users)
-        print(f"index.faiss: {quality}", file=sys.stderr)
+        say(f"index.faiss: {quality}")
         ann.faiss.serialize_index(index).tofile(path / "index.faiss")
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.files import replacing
+from mfrec.terminal import visible
 
 # A browser still turns this many points smoothly.
 MAX_ITEMS = 10_000
@@ -66,5 +67,5 @@ def _metadata(items: Vocabulary, counts: np.ndarray, means: np.ndarray) -> list[
     columns["log10_ratings"] = map("{:.3f}".format, np.log10(counts).tolist())
     columns["mean_rating"] = map("{:.4f}".format, means.tolist())
     # a tab or line break inside a cell would shift all that follow
-    cells = [[" ".join(cell.split()) for cell in column] for column in columns.values()]
+    cells = [[visible(" ".join(cell.split())) for cell in column] for column in columns.values()]
     return ["\t".join(columns), *map("\t".join, zip(*cells, strict=True))]

@@ -30,7 +30,7 @@ from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.util.tensor_util import make_tensor_proto
 
-from mfrec.config.settings import Config
+from mfrec.config.settings import Config, python_type, settings
 from mfrec.data.interactions import Interactions
 from mfrec.data.splits import Split
 from mfrec.errors import InputError, first_line
@@ -38,6 +38,7 @@ from mfrec.models.base import Model
 from mfrec.quiet_tensorflow import tf
 from mfrec.tensorboard import projector
 from mfrec.tensorboard.calibration import Calibration
+from mfrec.terminal import visible
 from mfrec.training.history import EpochLog
 
 _BINS = 30
@@ -108,18 +109,16 @@ class Summaries:
             config: the settings, resolved.
             chosen: the settings that were chosen from the data.
         """
-        # a setting without a value still has to differ from one with a value
-        values = {name: "none" if v is None else v for name, v in config.flat().items()}
         defaults = Config().flat()
         table = ["| setting | value | from |", "|---|---|---|"]
         for name, value in config.flat().items():
             origin = "default" if value == defaults[name] else "given"
             if name in chosen:
                 origin = "the data"
-            text = str(values[name]).replace("|", "\\|")
+            text = visible("none" if value is None else str(value)).replace("|", "\\|")
             table.append(f"| {name} | {text} | {origin} |")
         # with a trial id of their settings, runs that repeat one another would share a row
-        row = hparams_pb(values, trial_id="")
+        row = hparams_pb(_hparams(config), trial_id="")
         self._write("summary", 0, [text_pb("settings", "\n".join(table)), row])
 
     @_unless_off
@@ -213,6 +212,17 @@ class Summaries:
         with self._writers[part].as_default(step=step):
             tf.summary.experimental.write_raw_pb(packed)
         self._writers[part].flush()
+
+
+def _hparams(config: Config) -> dict[str, Any]:
+    """Return settings by name, each of one type in every run: TensorBoard filters no others.
+
+    A number or truth value that a run does not have is left out; a text is "none".
+    """
+    absent = {setting.name: "none" for _, setting in settings() if python_type(setting) is str}
+    values = {n: absent.get(n) if value is None else value for n, value in config.flat().items()}
+    texts = {name: visible(value) for name, value in values.items() if isinstance(value, str)}
+    return {name: value for name, value in (values | texts).items() if value is not None}
 
 
 def _by_name(variables: list[tf.Variable]) -> dict[str, np.ndarray]:

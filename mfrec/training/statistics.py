@@ -1,7 +1,6 @@
 """Settings that nobody gave, derived from statistics of the training ratings under the loss."""
 
 import math
-import sys
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from mfrec.config.defaults import Statistics, adapt
 from mfrec.config.settings import Config, ModelConfig
 from mfrec.data.interactions import Interactions
 from mfrec.errors import InputError
+from mfrec.progress import say
 from mfrec.quiet_tensorflow import tf
 from mfrec.training import samplers
 
@@ -53,10 +53,9 @@ def _report_differences(own: ModelConfig, usual: ModelConfig, loss: losses.Loss)
         if getattr(own, name) not in (None, getattr(usual, name))
     ]
     if differences:
-        print(
+        say(
             f"loss '{loss.name}' trains a model with {', '.join(differences)}; a Trainer without "
-            "a model makes the default one",
-            file=sys.stderr,
+            "a model makes the default one"
         )
 
 

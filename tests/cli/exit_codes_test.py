@@ -12,6 +12,7 @@ from helpers import ROOT
 from mfrec.cli.exit_codes import exit_code
 from mfrec.errors import InputError
 
+# argument 2 of exit_code may follow print(1)
 PRINT = """
 import sys
 from mfrec.cli.exit_codes import exit_code
@@ -74,12 +75,93 @@ def test_standard_output_on_a_full_disk():
     assert done.stderr == b"x.py: standard output: No space left on device\n"
 
 
-def test_nobody_reads_what_is_written():
+@pytest.fixture
+def unread():
+    """A pipe whose reader is gone."""
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run([sys.executable, "-c", PRINT], stdout=writer, stderr=-1, cwd=ROOT)
+    yield writer
     os.close(writer)
-    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def python(code, **streams):
+    """The return code and what a program wrote to standard error."""
+    streams = {"stderr": subprocess.PIPE} | streams
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, **streams)
+    return done.returncode, done.stderr
+
+
+def test_nobody_reads_what_is_written(unread):
+    assert python(PRINT, stdout=unread) == (141, b"")
+    # a training is over by then, and kept
+    assert python(PRINT.replace("print(1)", "print(1), 0"), stdout=unread) == (0, b"")
+
+
+def test_nobody_reads_the_notes(unread):
+    code = PRINT.replace("print(1)", "[say('a note') for _ in range(9)]")
+    code = f"from mfrec.progress import say{code}"
+    assert python(code, stdout=subprocess.DEVNULL, stderr=unread)[0] == 0
+    # and of two streams into one pipe, the results are missed
+    code = code.replace("]))", "] and print(1)))")
+    assert python(code, stdout=unread, stderr=unread)[0] == 141
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
+def test_streams_that_were_closed_before(closed, tmp_path):
+    # without a stream the first file that is opened would get its number
+    work = f"print(1) or say('note') or open({str(tmp_path / 'file')!r}, 'w').fileno()"
+    code = f"from mfrec.progress import say{PRINT}".replace("print(1)", work)
+    program = tmp_path / "program.py"
+    program.write_text(code)
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} {program} {closed}"],
+        capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0 and b"Traceback" not in done.stderr
+    assert (tmp_path / "file").read_text() == ""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_characters_that_the_terminal_lacks(encoding):
+    code = PRINT.replace("print(1)", "print('MAP · 千')")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+    )
+    expected = {"ascii": rb"MAP \u00b7 \u5343", "latin-1": b"MAP \xb7 \\u5343"}[encoding]
+    assert (done.returncode, done.stdout, done.stderr) == (0, expected + b"\n", b"")
+
+
+def test_a_working_folder_that_is_gone(tmp_path, monkeypatch, capsys):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert exit_code("x.py", lambda: pytest.fail("worked all the same")) == 2
+    assert capsys.readouterr().err == (
+        "x.py: the working folder was deleted; change into another one\n"
+    )
+
+
+def test_names_in_an_error_do_not_act(capsys):
+    exit_code("x.py", raising(InputError("no file \x1b[2J\u202e\n")))
+    assert capsys.readouterr().err == "x.py: no file \\u001b[2J\\u202e\\n\n"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENAMETOOLONG, errno.EISDIR, errno.EROFS])
+def test_files_that_cannot_be_used_are_2_and_one_line(capsys, number):
+    assert exit_code("x.py", raising(OSError(number, os.strerror(number), "a/file"))) == 2
+    assert capsys.readouterr().err == f"x.py: a/file: {os.strerror(number)}\n"
+
+
+def test_no_memory_is_2_and_one_line(capsys):
+    error = MemoryError("Unable to allocate 7.45 GiB for an array")
+    assert exit_code("x.py", raising(error)) == 2
+    expected = "x.py: not enough memory: Unable to allocate 7.45 GiB for an array\n"
+    assert capsys.readouterr().err == expected
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

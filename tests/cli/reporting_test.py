@@ -1,12 +1,14 @@
 """Results as text."""
 
 import dataclasses
+import math
 
 from mfrec.cli import reporting
 from mfrec.config.settings import Config
 from mfrec.evaluation.significance import Comparison, Difference
 from mfrec.runs.results import Results
 
+SAME = Difference(0.5, 0.5, 0.0, (0.0, 0.0), 1.0)
 RESULTS = Results.from_dict(
     {
         "dataset": "toy",
@@ -157,3 +159,63 @@ def test_significance_of_a_difference():
         "ndcg@10    0.2500        0.2100     +0.0400     +0.0310 +0.0490   0.0001",
         "mrr        0.5000        0.5062     -0.0063     -0.0200 +0.0075   0.4321",
     ]
+
+
+def test_large_small_and_missing_numbers_keep_their_columns():
+    results = dataclasses.replace(
+        RESULTS,
+        metrics={"test": {"rmse": 1234567.891, "mae": 2.5e-6, "within": math.nan}},
+        baselines={"biases": {"rmse": 23456789.5, "mae": 7.25e-6}},
+    )
+    assert reporting.table(results).splitlines()[3:] == [
+        "                        RMSE         MAE    WITHIN",
+        "damped biases  23456789.5000  7.2500e-06         -",
+        "mfrec mse d=2   1234567.8910  2.5000e-06       nan",
+    ]
+
+
+def test_a_row_without_a_number_is_the_worst():
+    results = dataclasses.replace(RESULTS, metrics={"test": {"rmse": math.nan}})
+    labels = [line.split("  ")[0] for line in reporting.table(results).splitlines()[4:]]
+    assert labels == ["mfrec mse d=2", "global mean", "damped biases", "oracle"]
+
+
+def test_significance_of_large_and_small_numbers():
+    comparison = Comparison(
+        9,
+        0,
+        0,
+        {
+            "gain": Difference(1234567.5, 1.0, 1234566.5, (1234000.0, 1235000.0), 0.0001),
+            "loss": Difference(2.5e-6, 2e-6, 5e-7, (1e-7, 9e-7), 0.5),
+        },
+    )
+    name = "runs/" + 30 * "long"
+    rows = reporting.significance_table(comparison, name, "b").splitlines()[3:]
+    assert len({len(row) for row in rows}) == 1
+    assert [row.split() for row in rows[1:]] == [
+        ["gain", "1234567.5000", "1.0000", "+1234566.5000", "+1234000.0000", "+1235000.0000"]
+        + ["0.0001"],
+        ["loss", "2.5000e-06", "2.0000e-06", "+5.0000e-07", "+1.0000e-07", "+9.0000e-07", "0.5000"],
+    ]
+
+
+def test_names_in_tables_do_not_act():
+    evil = "\x1b[2J\u202e\n"
+    shown = r"\u001b[2J\u202e\n"
+    results = dataclasses.replace(
+        RESULTS, dataset=evil, split=evil, model=evil, warnings=[f"unknown {evil}"]
+    )
+    for text in (
+        reporting.table(results),
+        reporting.comparison({evil: results, "b": results}, {evil: Config(), "b": Config()}),
+        reporting.significance_table(Comparison(1, 1, 0, {evil: SAME}), evil, "b"),
+    ):
+        assert shown in text and all(line.isprintable() for line in text.split("\n"))
+
+
+def test_wide_characters_keep_columns_aligned():
+    runs = {"千と": RESULTS, "b": RESULTS}
+    lines = reporting.comparison(runs, dict.fromkeys(runs, Config())).splitlines()
+    assert "千と  mse d=2    0.9123    0.7100" in lines
+    assert "b     mse d=2    0.9123    0.7100" in lines

@@ -1,5 +1,7 @@
 """train.py from flags to files, on a small file of ratings."""
 
+import errno
+import io
 import json
 import os
 import subprocess
@@ -10,6 +12,7 @@ import pytest
 
 import helpers
 from helpers import PARTS, QUICK, ROOT, Place, read_scalars
+from mfrec.cli import train
 from mfrec.data.interactions import UNKNOWN
 from mfrec.runs.run_folder import RunFolder
 
@@ -289,3 +292,15 @@ def test_movielens_100k_beats_the_biases(real_data_dir, tmp_path):
     assert 0.85 < rmse < 0.95
     moved = f"--data_dir={real_data_dir}/../{real_data_dir.name}"
     assert place.evaluate("--run_dir=run", moved)["metrics"]["test"] == results["metrics"]["test"]
+
+
+def test_a_training_is_done_whether_its_table_is_read_or_not(files, tmp_path, monkeypatch):
+    class Unread(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdout", Unread())
+    flags = [f"--ratings={files}/ratings.csv", *QUICK, "--epochs=1", "--run_dir=run"]
+    assert train.main(["train.py", *flags]) == 0
+    assert (tmp_path / "run" / "results.json").is_file()

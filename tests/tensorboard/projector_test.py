@@ -40,6 +40,13 @@ def test_items_by_number_of_ratings_with_what_is_known_of_them(tmp_path, train):
     np.testing.assert_allclose(vectors, EMBEDDING[[1, 3, 0]], rtol=1e-5)
 
 
+def test_titles_do_not_act(tmp_path, train):
+    items = dataclasses.replace(train.items, labels=("\x1b[2J", "\u202ea", "", ""))
+    projector.write(tmp_path, EMBEDDING, dataclasses.replace(train, items=items))
+    (_, *rows), _ = written(tmp_path)
+    assert [row[0] for row in rows] == [r"\u202ea", "007", r"\u001b[2J"]
+
+
 def test_genres_to_colour_by_and_to_search(tmp_path, train):
     genres = ("Sci-Fi|Drama", "Comedy", "Drama", "")
     items = dataclasses.replace(train.items, genres=genres)

@@ -14,7 +14,7 @@ from werkzeug.test import Client
 
 import helpers
 from helpers import read_scalars, read_summaries
-from mfrec.config.settings import Config, settings
+from mfrec.config.settings import Config, python_type, settings
 from mfrec.data.splits import Split
 from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.tensorboard.summaries import Summaries
@@ -210,20 +210,38 @@ def test_a_run_is_one_row_of_hparams_with_its_own_metrics(tmp_path, model):
     rows = hparams_rows(tmp_path)
     assert set(rows) == {"a/summary", "b/summary", "c/summary"}
     for name, dim, clip, rmse in (
-        ("a/summary", 10, "1.0", 0.75),
-        ("b/summary", 20, "none", 0.5),
-        ("c/summary", 20, "none", 0.625),
+        ("a/summary", 10, 1.0, 0.75),
+        ("b/summary", 20, None, 0.5),
+        ("c/summary", 20, None, 0.625),
     ):
         hparams, metrics, status = rows[name]
         assert hparams["embedding_dim"].number_value == dim
-        found = hparams["clip_norm"]
-        assert (found.string_value or str(found.number_value)) == clip
-        assert set(hparams) == {setting.name for _, setting in settings()}
+        # a number that is not set is no text in a column of numbers
+        assert (hparams["clip_norm"].number_value if "clip_norm" in hparams else None) == clip
+        assert hparams["dataset"].string_value == "none"
         # the best validation error, not the last
         assert metrics == {"test/rmse": rmse, "validation/rmse": rmse / 2}
         assert status == api_pb2.STATUS_SUCCESS
     # and the same from the folder of a single run
     assert hparams_rows(tmp_path / "b")["summary"][1] == rows["b/summary"][1]
+
+
+def test_a_column_of_hparams_has_one_type_in_all_runs(tmp_path):
+    changed = {"clip_norm": 1.0, "fold": 2, "use_bias": True, "dataset": "x\u202e", "cutoffs": "5"}
+    for name, config in (("a", Config()), ("b", Config().replace(changed))):
+        with Summaries(tmp_path / name) as summaries:
+            summaries.settings(config, {})
+    kinds = {}
+    for hparams, _, _ in hparams_rows(tmp_path).values():
+        for name, value in hparams.items():
+            kinds.setdefault(name, set()).add(value.WhichOneof("kind"))
+    of_type = {str: "string_value", int: "number_value", float: "number_value", bool: "bool_value"}
+    for _, setting in settings():
+        assert kinds.get(setting.name, set()) <= {of_type[python_type(setting)]}
+    assert {"clip_norm", "fold", "use_bias", "learning_rate", "cutoffs"} - set(kinds) == {
+        "learning_rate"
+    }
+    assert hparams_rows(tmp_path)["b/summary"][0]["dataset"].string_value == r"x\u202e"
 
 
 def test_a_run_that_failed_says_so(tmp_path, model):

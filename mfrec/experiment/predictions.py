@@ -1,0 +1,84 @@
+"""The file of --predictions: user, item, rating, prediction and error of every row."""
+
+import functools
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from mfrec.data.vocabulary import escaped
+from mfrec.files import replacing
+from mfrec.lines import CsvWriter
+
+_COLUMNS = ("user", "item", "rating", "prediction", "error")
+
+
+def write(
+    path: str | Path,
+    users: Iterable[str],
+    items: Iterable[str],
+    ratings: np.ndarray,
+    predictions: np.ndarray,
+) -> None:
+    """Write a file, in the format that its ending names; it appears when it is complete.
+
+    `.csv` has commas and quotes as spreadsheets do, `.jsonl` an object a line, every other file
+    tabs, with ids as in users.tsv: a tab, line end or backslash in one as \\t, \\n, \\r, \\\\.
+
+    Args:
+        path: the file.
+        users: raw ids [n].
+        items: raw ids [n].
+        ratings: float32 [n].
+        predictions: float [n].
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    rows = zip(users, items, ratings.tolist(), predictions.tolist(), strict=True)
+    write_row_to = {".csv": _csv, ".jsonl": _jsonl}.get(Path(path).suffix.lower(), _tabs)
+    with replacing(path) as target, target.open("w", encoding="utf-8", newline="") as file:
+        write_row = write_row_to(file)
+        for user, item, rating, prediction in rows:
+            write_row(user, item, rating, prediction, prediction - rating)
+
+
+def _csv(file: TextIO) -> Callable[..., None]:
+    table = CsvWriter(file)
+    table.row(*_COLUMNS)
+    return lambda user, item, *values: table.row(user, item, *_texts(*values))
+
+
+def _tabs(file: TextIO) -> Callable[..., None]:
+    file.write("\t".join(_COLUMNS) + "\n")
+
+    def write_row(user: str, item: str, *values: float) -> None:
+        file.write("\t".join((escaped(user), escaped(item), *_texts(*values))) + "\n")
+
+    return write_row
+
+
+def _jsonl(file: TextIO) -> Callable[..., None]:
+    def write_row(*fields: Any) -> None:
+        row = dict(zip(_COLUMNS, fields, strict=True))
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    return write_row
+
+
+def _texts(rating: float, prediction: float, error: float) -> tuple[str, str, str]:
+    return _rating(rating), _six_digits(prediction), _six_digits(error)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _rating(value: float) -> str:
+    """A short text that float32 reads as this rating: 4, 3.7, 1234567."""
+    text = f"{value:g}"
+    return text if np.float32(text) == np.float32(value) else f"{value:.9g}"
+
+
+def _six_digits(value: float) -> str:
+    # of large numbers those before the point, all of which may matter
+    return f"{value:.6g}" if abs(value) < 1e5 else f"{value:.9g}"
