@@ -20,6 +20,11 @@ def first_line(error: Exception) -> str:
     return (text or type(error).__name__).splitlines()[0]
 
 
+def short(text: str) -> str:
+    """Return a text as messages quote it."""
+    return repr(text if len(text) <= 40 else text[:37] + "...")
+
+
 def did_you_mean(name: str, names: Iterable[str], otherwise: str | None = None) -> str:
     """Return '; did you mean …?' for a misspelt name.
 

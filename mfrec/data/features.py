@@ -161,7 +161,7 @@ def read_features(
         InputError: the file is missing or empty, a line cannot be read or repeats an id, no
             column is a feature, or no id occurs in the ratings.
     """
-    table = tables.read(path, delimiter, latin1=True)
+    table = tables.read(path, delimiter, fallback="latin-1")
     if table.num_fields < 2:
         table.refuse(0, f"1 field, 2 expected ({role} id, feature); check the delimiter")
     names = [f"column {number}" for number in range(table.num_fields)]

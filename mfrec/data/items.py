@@ -48,7 +48,7 @@ def read_items(path: str | Path, delimiter: str | None = None) -> ItemDescriptio
     Raises:
         InputError: the file is missing or empty, or a line cannot be read.
     """
-    table = tables.read(path, delimiter, latin1=True)
+    table = tables.read(path, delimiter, fallback="latin-1")
     if table.num_fields < 2:
         table.refuse(0, "1 field, 2 expected (item id, label); check the delimiter")
     names = table.row(0)

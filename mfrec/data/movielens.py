@@ -26,7 +26,7 @@ def read_100k(folder: Path) -> Interactions:
     path = folder / "u.item"
     if not path.is_file():
         return ratings
-    table = tables.read(path, "|", latin1=True)
+    table = tables.read(path, "|", fallback="latin-1")
     if table.num_fields != 5 + len(GENRES):
         table.refuse(0, f"{table.num_fields} fields, {5 + len(GENRES)} expected; restore the file")
     labels, genres = {}, {}

@@ -103,13 +103,15 @@ def read_ratings(
         ratings_format == "auto" and none_wanted and _looks_like_adjacency(lines)
     ):
         return _read_adjacency(lines)
+    if ratings_format != "matrix":
+        lines = lines.without_empty_end()
     table = lines.table()
     del lines  # ten million rows: 80 MB
     if ratings_format == "matrix":
         return _read_matrix(table)
     if header is None:
-        header = _has_header(table.row(0), wanted)
-    names = table.row(0) if header else None
+        header = table.names is None and _has_header(table.row(0), wanted)
+    names = table.row(0) if header else table.names
     columns = _choose_columns(table, names, wanted)
     if header:
         table = table.take(slice(1, None))
@@ -166,7 +168,7 @@ def _column_number(column: str | int) -> int | None:
 
 
 def _choose_columns(
-    table: Table, names: list[str] | None, wanted: dict[str, str | int | None]
+    table: Table, names: Sequence[str] | None, wanted: dict[str, str | int | None]
 ) -> dict[str, int | None]:
     """The number of each role's column, None for a role that the file lacks."""
     none_given = all(column is None for column in wanted.values())
@@ -193,7 +195,7 @@ def _choose_columns(
 
 
 def _find_column(
-    table: Table, names: list[str] | None, role: str, wanted: str | int | None
+    table: Table, names: Sequence[str] | None, role: str, wanted: str | int | None
 ) -> int | None:
     """Return the number of one role's column, None if the file lacks it and may."""
     if role == "rating" and wanted == NO_COLUMN and wanted not in (names or ()):
@@ -220,7 +222,7 @@ def _find_column(
 
 
 def _refuse_column(
-    table: Table, names: list[str] | None, role: str, wanted: str | int | None
+    table: Table, names: Sequence[str] | None, role: str, wanted: str | int | None
 ) -> NoReturn:
     found = f"{table.num_fields} fields per line, no header" if names is None else ", ".join(names)
     missing = f"cannot tell the {role} column" if wanted is None else f"no column {wanted!r}"

@@ -1,79 +1,44 @@
-"""Delimited text, read at once and split by numpy.
+"""Files of rows and fields, in every format that holds them.
 
 A file becomes one array of bytes. The positions of its delimiters and line ends give the start
 and end of every field; the fields of a column are then numbered by comparing them as machine
 words. Only distinct values become Python objects, so that ten million rows load in seconds, and
 every text is kept exactly as it was written ("007" is not "7").
+
+    opening         a path becomes bytes: plain, compressed, from a pipe
+    encodings       these become UTF-8
+    beginnings      comments and Excel's first line
+    delimiters      what separates the fields
+    fields          where the fields are; quotes
+    json_lines      one object a line
+    listings        Netflix's and MatrixMarket's files
+    columnar        Parquet and Feather
+    numbering       texts as numbers
 """
 
-import csv
-import io
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 
-from mfrec.errors import InputError
-
-_DELIMITERS = ("::", "\t", ",", ";", "|", " ")
-# With these delimiters quotes always mean what they mean in CSV.
-_CSV_DELIMITERS = (",", ";")
-# Names for delimiters that are hard to type in a shell.
-_DELIMITER_NAMES = {
-    "tab": "\t",
-    r"\t": "\t",
-    "space": " ",
-    "comma": ",",
-    "semicolon": ";",
-    "pipe": "|",
-    "colons": "::",
-}
-
-# The first bytes of files that are not text, what these are, and what to do about it.
-_UNPACK = "unpack it and give the file inside"
-_EXPORT = "export the ratings as CSV or npz"
-_FOREIGN = (
-    (b"PK\x03\x04", "a zip archive or an Excel workbook", f"{_UNPACK}, or save the sheet as CSV"),
-    (b"\x1f\x8b", "a gzip file", f"gunzip it or otherwise {_UNPACK}"),
-    (b"BZh", "a bzip2 file", _UNPACK),
-    (b"\xfd7zXZ\0", "an xz file", _UNPACK),
-    (b"\x28\xb5\x2f\xfd", "a zstd file", _UNPACK),
-    (b"7z\xbc\xaf", "a 7z archive", _UNPACK),
-    (b"Rar!", "a rar archive", _UNPACK),
-    (b"PAR1", "a Parquet file", "export it as CSV, such as by pandas: read_parquet, to_csv"),
-    (b"\x93NUMPY", "a numpy array", "give the file an .npy ending"),
-    (b"\x89HDF", "an HDF5 file", _EXPORT),
-    (b"SQLite format 3", "an SQLite database", _EXPORT),
-    (b"\xd0\xcf\x11\xe0", "an Excel workbook", "save the sheet as CSV"),
-    *(
-        (bytes([0x80, protocol]), "a pickle", f"pickles can run code and are not read; {_EXPORT}")
-        for protocol in range(2, 6)
-    ),
-    (b"\xff\xfe", "UTF-16 text", "save it as UTF-8"),
-    (b"\xfe\xff", "UTF-16 text", "save it as UTF-8"),
-    (b"%PDF", "a PDF", _EXPORT),
-    (b"<", "HTML or XML", f"perhaps a page saved instead of a file; {_EXPORT}"),
-    (b"{", "JSON", _EXPORT),
-    (b"[", "JSON", _EXPORT),
+from mfrec.data import (
+    beginnings,
+    columnar,
+    delimiters,
+    encodings,
+    fields,
+    json_lines,
+    listings,
+    numbering,
+    opening,
 )
+from mfrec.data.fields import Fields
+from mfrec.data.named_columns import NamedColumns
+from mfrec.errors import InputError, short
 
-_NEWLINE = ord("\n")
-_WORD = 8
-_ALL_BYTES = 0x0101010101010101
-_SAMPLE_BYTES = 1 << 16
-_SAMPLE_LINES = 100
-_CHUNK_BYTES = 1 << 20
-# Slots of the hash table for texts, as powers of two: what fits into the processor's cache, and
-# what is enough for any file.
-_FEWEST_BITS = 20
-_MOST_BITS = 24
-
-
-# Starts and ends of all fields, number of fields and line number of each row, and bytes.
-_Fields = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, bytes]
+__all__ = ["Lines", "Table", "read", "read_lines", "short"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +52,11 @@ class Lines:
         ends: integers [fields], where each field ends.
         counts: integers [rows], how many fields each row has.
         numbers: integers [rows], line numbers from 1.
-        delimiter: between fields.
-        encoding: how the file was read, "utf-8" or "latin-1".
+        delimiter: between fields; empty in formats without one.
+        encoding: how the file was read, such as "utf-8".
+        names: of the columns, in formats that name every column; None if a header may do so.
+        notes: what was assumed about the file, one line each, for people.
+        unusable: what is wrong with the columns that are no text or numbers, and in which line.
     """
 
     path: str
@@ -99,6 +67,9 @@ class Lines:
     numbers: np.ndarray
     delimiter: str
     encoding: str = "utf-8"
+    names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+    unusable: Mapping[int, tuple[int, str]] = field(default_factory=dict)
 
     def table(self) -> "Table":
         """Return the fields as a table; raises InputError if lines differ in length."""
@@ -111,6 +82,32 @@ class Lines:
                 f"line {numbers[0]} (delimiter {self.delimiter!r}); correct or drop the line"
             )
         return self._table(self.starts, self.ends, numbers, int(counts[0]))
+
+    def without_empty_end(self) -> "Lines":
+        """Return the same lines without the delimiter that every one of them ends with.
+
+        A header may lack it: `user,item,rating` above `1,2,3,`.
+        """
+        stops = np.cumsum(self.counts)
+        lasts = stops - 1
+        is_empty = self.starts[lasts] == self.ends[lasts]
+        width = int(self.counts[-1])
+        header_lacks_it = len(stops) > 1 and self.counts[0] == width - 1 and not is_empty[0]
+        rows = slice(1, None) if header_lacks_it else slice(None)
+        if width < 3 or not is_empty[rows].all() or (self.counts[rows] != width).any():
+            return self
+        is_kept = np.ones(len(self.starts), bool)
+        is_kept[lasts[rows]] = False
+        counts = self.counts.copy()
+        counts[rows] -= 1
+        note = f"the {self.delimiter!r} at the end of every line left out"
+        return replace(
+            self,
+            starts=self.starts[is_kept],
+            ends=self.ends[is_kept],
+            counts=counts,
+            notes=(*self.notes, note),
+        )
 
     def heads_and_others(self) -> tuple["Table", "Table"]:
         """Return the first field of every line, and all other fields: two tables of one column."""
@@ -128,13 +125,23 @@ class Lines:
 
     def hold_only(self, characters: bytes) -> bool:
         """Return whether all fields consist of these ASCII characters."""
-        return not self.data[:-_WORD].translate(None, characters + self.delimiter.encode() + b"\n")
+        text = self.data[: -numbering.WORD]
+        return not text.translate(None, characters + self.delimiter.encode() + b"\n")
 
     def _table(
         self, starts: np.ndarray, ends: np.ndarray, lines: np.ndarray, num_fields: int
     ) -> "Table":
-        starts, ends = starts.reshape(-1, num_fields), ends.reshape(-1, num_fields)
-        return Table(self.path, self.data, starts, ends, lines, self.encoding)
+        return Table(
+            self.path,
+            self.data,
+            starts.reshape(-1, num_fields),
+            ends.reshape(-1, num_fields),
+            lines,
+            self.encoding,
+            self.names,
+            self.notes,
+            self.unusable,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +154,11 @@ class Table:
         starts: integers [rows, fields], where each field begins in `data`.
         ends: integers [rows, fields], where each field ends.
         lines: integers [rows], line numbers from 1.
-        encoding: how the file was read, "utf-8" or "latin-1".
+        encoding: how the file was read, such as "utf-8".
+        names: of the columns, in formats that name every column; None if a header may do so.
+        notes: what was assumed about the file, one line each, for people.
+        unusable: what is wrong with the columns that are no text or numbers, and in which line.
+        decimal_commas: the columns of numbers with a comma where others have a point.
     """
 
     path: str
@@ -156,6 +167,10 @@ class Table:
     ends: np.ndarray
     lines: np.ndarray
     encoding: str = "utf-8"
+    names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+    unusable: Mapping[int, tuple[int, str]] = field(default_factory=dict)
+    decimal_commas: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -214,296 +229,102 @@ class Table:
         codes, first_rows = self._factorize(column)
         values = []
         for row in first_rows.tolist():
+            text = self.text(row, column)
+            if column in self.decimal_commas:
+                text = text.replace(",", ".")
             try:
-                values.append(convert(self.text(row, column)))
+                values.append(convert(text))
             except ValueError as error:
                 self.refuse(row, str(error))
         return np.array(values)[codes]
 
     def integers(self, column: int) -> np.ndarray | None:
         """Return a column of 1 to 16 digits as int64 [rows]; None if it holds anything else."""
-        starts, lengths = self.starts[:, column], self.lengths(column)
-        if lengths.min() < 1 or lengths.max() > 2 * _WORD:
-            return None
-        high = np.maximum(lengths - _WORD, 0)
-        low = _parse_digits(self._words(starts + high, lengths - high), lengths - high)
-        if low is None or not high.any():
-            return low
-        rows = np.flatnonzero(high)
-        upper = _parse_digits(self._words(starts[rows], high[rows]), high[rows])
-        if upper is not None:
-            low[rows] += 10**_WORD * upper
-            return low
-        return None
-
-    def _words(self, starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-        """Return `sizes` bytes from each start, filled up with zeros: uint64."""
-        words = np.ndarray(len(self.data) - _WORD + 1, "<u8", self.data, strides=(1,))[starts]
-        masks = np.array([256**size - 1 for size in range(_WORD + 1)], np.uint64)
-        words &= masks[np.minimum(sizes, _WORD)]
-        return words
+        self._check_usable(column)
+        return numbering.parse_integers(self.data, self.starts[:, column], self.lengths(column))
 
     def _factorize(self, column: int) -> tuple[np.ndarray, np.ndarray]:
         """Number a column's distinct texts in order of first appearance.
 
-        Eight bytes at a time are read as one number; rows that agree so far and are longer are
-        compared by their next eight. Text contains no NUL, so padding with zeros is unambiguous.
-
         Returns:
             int32 [rows], each row's code, and int64 [distinct], where each code appears first.
         """
-        starts, lengths = self.starts[:, column], self.lengths(column)
-        keys = [self._words(starts, lengths)]
-        longest = int(lengths.max(initial=0))
-        if longest > _WORD:
-            # Rows that agree in this as well have the same length, and end together.
-            keys.append(lengths.astype(np.uint64))
-        first = _first_equal_row(keys)
-        rows = np.arange(len(starts))
-        for offset in range(_WORD, longest, _WORD):
-            rows = rows[lengths[rows] > offset]
-            words = self._words(starts[rows] + offset, lengths[rows] - offset)
-            first[rows] = rows[_first_equal_row([words, first[rows].astype(np.uint64)])]
-        is_first = first == np.arange(len(first))
-        ranks = np.cumsum(is_first, dtype=np.int32) - np.int32(1)
-        return ranks[first], np.flatnonzero(is_first)
+        self._check_usable(column)
+        return numbering.number_texts(self.data, self.starts[:, column], self.lengths(column))
+
+    def _check_usable(self, column: int) -> None:
+        if column in self.unusable:
+            line, what = self.unusable[column]
+            raise InputError(f"{self.path}:{line}: {what}")
 
 
-def read(path: str | Path, delimiter: str | None = None, latin1: bool = False) -> Table:
-    """Read a delimited text file.
-
-    Args:
-        path: a UTF-8 file. Blank lines and a byte order mark are skipped, and so is a "#" or
-            "//" before the first line if the delimiter is a space; double quotes mean what they
-            mean in CSV, except with "::", and with a tab or bar in files that would not be valid
-            CSV.
-        delimiter: between fields, or a name such as "tab"; guessed from the first lines by
-            default. Several spaces in a row count as one.
-        latin1: whether a file that is not UTF-8 is read as Latin-1.
+def read(
+    path: str | Path,
+    delimiter: str | None = None,
+    encoding: str = encodings.AUTO,
+    fallback: str | None = None,
+) -> Table:
+    """Read a file of rows of one length; see `read_lines`.
 
     Raises:
-        InputError: the file is missing, empty or not text, or its rows differ in length.
+        InputError: the file is missing, empty or no table, or its rows differ in length.
     """
-    return read_lines(path, delimiter, latin1).table()
+    return read_lines(path, delimiter, encoding, fallback).table()
 
 
-def read_lines(path: str | Path, delimiter: str | None = None, latin1: bool = False) -> Lines:
-    """Read a delimited text file whose lines may differ in length; otherwise like `read`."""
-    data, encoding = _read(path), "utf-8"
-    if not data.isascii():
-        try:
-            data.decode()
-        except UnicodeDecodeError as error:
-            if not latin1:
-                line = data.count(b"\n", 0, error.start) + 1
-                raise InputError(
-                    f"{path}:{line}: not UTF-8 text; convert the file, such as by iconv"
-                ) from None
-            encoding = "latin-1"
-            data = data.decode(encoding).encode()
-    if delimiter is None:
-        delimiter = _guess_delimiter(path, data)
-    delimiter = _DELIMITER_NAMES.get(delimiter.lower(), delimiter)
-    if not delimiter or re.search(r'[\r\n"]', delimiter):
-        raise InputError(f"{path}: {delimiter!r} cannot separate fields; give another --delimiter")
-    return replace(_split(path, data, delimiter), encoding=encoding)
-
-
-def _read(path: str | Path) -> bytes:
-    """Return a file's bytes, with "\\n" for every kind of line end and no byte order mark."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(32).removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
-            for magic, what, remedy in _FOREIGN:
-                if head.startswith(magic):
-                    raise InputError(f"{path}: looks like {what}; {remedy}")
-            file.seek(0)
-            data = file.read()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; check the path") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder; name a file inside it") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check it") from None
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    if b"\r" in data:
-        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if not data or data.isspace():
-        raise InputError(f"{path}: is empty; give a file with one row per line")
-    if b"\0" in data:
-        line = data.count(b"\n", 0, data.index(b"\0")) + 1
-        raise InputError(f"{path}:{line}: not text (NUL bytes); unpack or convert the file")
-    return data
-
-
-def _guess_delimiter(path: str | Path, data: bytes) -> str:
-    """The first delimiter that splits the first lines evenly, else the first that occurs."""
-    sample, _, cut_off = data[:_SAMPLE_BYTES].rpartition(b"\n")
-    lines = [
-        line for line in (sample or cut_off).decode(errors="replace").split("\n") if line.strip()
-    ]
-    lines = lines or [data.lstrip(b"\n").split(b"\n", 1)[0].decode()]
-    candidates = [delimiter for delimiter in _DELIMITERS if delimiter in lines[0]]
-    # The first line of an adjacency file may be a user without items.
-    candidates = candidates or [
-        delimiter for delimiter in _DELIMITERS if any(delimiter in line for line in lines)
-    ]
-    if not candidates:
-        raise InputError(
-            f"{path}: cannot guess the delimiter of {short(lines[0])}; give it by --delimiter"
-        )
-    for delimiter in candidates:
-        if len(set(_count_fields(lines[:_SAMPLE_LINES], delimiter))) == 1:
-            return delimiter
-    return candidates[0]
-
-
-def _count_fields(lines: list[str], delimiter: str) -> list[int]:
-    if delimiter == " ":
-        return [len(line.split()) for line in lines]
-    if len(delimiter) == 1 and any('"' in line for line in lines):
-        return [len(row) for row in csv.reader(lines, delimiter=delimiter)]
-    return [line.count(delimiter) for line in lines]
-
-
-def _split(path: str | Path, data: bytes, delimiter: str) -> Lines:
-    """Find every field."""
-    # Files with "::" or other long delimiters have no quoting: a quote in a title is just that.
-    quoted = b'"' in data and len(delimiter) == 1
-    if quoted and delimiter not in _CSV_DELIMITERS:
-        # Nor have most with tabs or bars, but some are CSV nevertheless.
-        try:
-            _, _, counts, _, _ = _split_quoted(path, data, delimiter)
-            num_lines = sum(map(bool, data.split(b"\n")))
-            quoted = len(set(counts.tolist())) == 1 and len(counts) == num_lines
-        except InputError:
-            quoted = False
-    starts, ends, counts, lines, data = (
-        _split_quoted(path, data, delimiter) if quoted else _split_plain(data, delimiter)
-    )
-    data += bytes(_WORD)
-    return Lines(str(path), data, starts, ends, counts, lines, delimiter)
-
-
-def _split_plain(data: bytes, delimiter: str) -> _Fields:
-    """Find the fields of text without quotes."""
-    mark = delimiter.encode()
-    if mark == b" ":
-        # numpy.savetxt writes the header as a comment.
-        data = re.sub(rb"\A\s*(?:#|//) +", b"", data)
-    if mark == b" " and re.search(rb"  |^ | $", data, re.MULTILINE):
-        data = re.sub(rb" +", b" ", data)
-        data = re.sub(rb"^ | $", b"", data, flags=re.MULTILINE)
-    if len(mark) > 1:
-        # One byte is faster to find than two; UTF-8 never uses this one.
-        data = data.replace(mark, b"\xff")
-        mark = b"\xff"
-    if not data.endswith(b"\n"):
-        data += b"\n"
-    array = np.frombuffer(data, np.uint8)
-    ends = _find(array, mark[0])
-    starts = np.empty_like(ends)
-    starts[0] = 0
-    np.add(ends[:-1], 1, out=starts[1:])
-
-    last_fields = np.flatnonzero(array[ends] == _NEWLINE)
-    counts = np.diff(last_fields, prepend=-1)
-    is_blank = (counts == 1) & (starts[last_fields] == ends[last_fields])
-    lines = np.flatnonzero(~is_blank) + 1
-    if is_blank.any():
-        kept = np.repeat(~is_blank, counts)
-        starts, ends, counts = starts[kept], ends[kept], counts[~is_blank]
-    return starts, ends, counts, lines, data
-
-
-def _find(array: np.ndarray, mark: int) -> np.ndarray:
-    """Positions of `mark` and of line ends: int32 if large enough for the array, else int64."""
-    dtype = np.int32 if len(array) < 2**31 else np.int64
-    found = []
-    # A piece at a time stays in the processor's cache.
-    for start in range(0, len(array), _CHUNK_BYTES):
-        piece = array[start : start + _CHUNK_BYTES]
-        found.append((np.flatnonzero((piece == mark) | (piece == _NEWLINE)) + start).astype(dtype))
-    return np.concatenate(found)
-
-
-def _split_quoted(path: str | Path, data: bytes, delimiter: str) -> _Fields:
-    """Like `_split_plain`, by the csv module, which is slow but interprets quotes."""
-    file = io.StringIO(data.decode(), newline="")
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
-    fields: list[bytes] = []
-    counts, lines = [], []
-    line = 1
-    try:
-        for row in reader:
-            if row:
-                fields += [field.encode() for field in row]
-                counts.append(len(row))
-                lines.append(line)
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(f"{path}:{line}: {error}; correct the quotes of this line") from None
-    lengths = np.fromiter(map(len, fields), np.int64)
-    ends = np.cumsum(lengths)
-    return ends - lengths, ends, np.array(counts), np.array(lines), b"".join(fields)
-
-
-def _first_equal_row(keys: list[np.ndarray]) -> np.ndarray:
-    """Return for every row the first row with the same keys: int64 [rows].
-
-    Rows are put into slots by a multiplicative hash of their keys, and the first row of a slot is
-    the answer for all that equal it. The others, which only share its slot, go into another round
-    with another hash and more slots; each round settles at least one key of every slot.
+def read_lines(
+    path: str | Path,
+    delimiter: str | None = None,
+    encoding: str = encodings.AUTO,
+    fallback: str | None = None,
+) -> Lines:
+    """Read a file of rows, which may differ in length.
 
     Args:
-        keys: uint64 arrays [rows].
+        path: delimited text, JSON lines, Netflix's or MatrixMarket's listings, Parquet or Feather,
+            plain or compressed, a file or a pipe. Of text, blank lines, a byte order mark and
+            comments at the top are skipped; double quotes mean what `fields.split` says.
+        delimiter: between fields, or a name such as "tab"; guessed from the first lines by
+            default. Several spaces in a row count as one.
+        encoding: of text; "auto" is UTF-8, or what the byte order mark says.
+        fallback: the encoding of a file that is not UTF-8; such a file is refused by default.
+
+    Raises:
+        InputError: the file is missing, empty or no table.
     """
-    first = np.empty(len(keys[0]), np.int64)
-    rows = np.arange(len(first))
-    bits = min(_FEWEST_BITS, len(rows).bit_length() + 1)
-    multiplier = 0x9E3779B97F4A7C15
-    while len(rows):
-        open_keys = [key[rows] for key in keys]
-        mixed = open_keys[0] * np.uint64(multiplier)
-        for key in open_keys[1:]:
-            mixed = (mixed ^ (mixed >> np.uint64(32)) ^ key) * np.uint64(multiplier)
-        slots = (mixed >> np.uint64(64 - bits)).astype(np.int64)
-        owners = np.empty(1 << bits, np.int64)
-        # Of repeated indices numpy keeps the last write: written backwards, the first row.
-        owners[slots[::-1]] = rows[::-1]
-        candidates = owners[slots]
-        same = np.ones(len(rows), bool)
-        for key, open_key in zip(keys, open_keys, strict=True):
-            same &= key[candidates] == open_key
-        first[rows[same]] = candidates[same]
-        rows = rows[~same]
-        bits = min(bits + 2, _MOST_BITS)
-        multiplier = multiplier * 0xBF58476D1CE4E5B9 % 2**64
-    return first
+    data, opened = opening.read_bytes(path)
+    if columnar.is_columnar(data):
+        return _from_columns(path, columnar.read(path, data), "utf-8", opened)
+    data, encoding, decoded = encodings.as_utf8(path, data, encoding, fallback)
+    notes = (*opened, *decoded)
+    if not data or data.isspace():
+        raise InputError(f"{path}: is empty; give a file with one row per line")
+    if json_lines.is_json(data):
+        return _from_columns(path, json_lines.read(path, data), encoding, notes)
+    if listings.is_matrix_market(data):
+        return _from_columns(path, listings.read_matrix_market(path, data), encoding, notes)
+    if delimiter is not None:
+        delimiter = delimiters.named(path, delimiter)
+    beginning = beginnings.cut(path, data, delimiter)
+    data, notes = beginning.data, (*notes, *beginning.notes)
+    delimiter = beginning.delimiter or delimiters.guess(path, data)
+    if listings.is_by_item(data):
+        return _from_columns(path, listings.read_by_item(path, data, delimiter), encoding, notes)
+    found = fields.split(path, data, delimiter)
+    notes += (found.note,) if found.note else ()
+    return _from_fields(path, found, delimiter, encoding, notes)
 
 
-def _parse_digits(words: np.ndarray, sizes: np.ndarray) -> np.ndarray | None:
-    """Return numbers of up to eight ASCII digits per word, the first digit in its lowest byte.
-
-    Shifted to the top of its word, with zeros below, a text is a number of eight digits; pairs of
-    digits, then of pairs, then of fours are added up in parallel within the word.
-
-    Returns:
-        int64 [rows]; None if a byte is not a digit.
-    """
-    missing = (8 * (_WORD - sizes)).astype(np.uint64)
-    zeros = np.uint64(ord("0") * _ALL_BYTES)
-    # A shift by a whole word is undefined: there is always at least one digit.
-    words = (words << missing) | (zeros & ~(np.uint64(2**64 - 1) << missing))
-    digits = words ^ zeros
-    if ((digits | (digits + np.uint64(6 * _ALL_BYTES))) & np.uint64(0xF0 * _ALL_BYTES)).any():
-        return None
-    digits = (digits * np.uint64(10 * 2**8 + 1) >> np.uint64(8)) & np.uint64(0x00FF00FF00FF00FF)
-    digits = (digits * np.uint64(100 * 2**16 + 1) >> np.uint64(16)) & np.uint64(0x0000FFFF0000FFFF)
-    digits = (digits * np.uint64(10_000 * 2**32 + 1)) >> np.uint64(32)
-    return digits.astype(np.int64)
+def _from_fields(
+    path: str | Path, found: Fields, delimiter: str, encoding: str, notes: tuple[str, ...]
+) -> Lines:
+    data = found.data + bytes(numbering.WORD)
+    positions = (found.starts, found.ends, found.counts, found.numbers)
+    return Lines(str(path), data, *positions, delimiter, encoding, notes=notes)
 
 
-def short(text: str) -> str:
-    """Return a text as messages quote it."""
-    return repr(text if len(text) <= 40 else text[:37] + "...")
+def _from_columns(
+    path: str | Path, columns: NamedColumns, encoding: str, notes: tuple[str, ...]
+) -> Lines:
+    lines = _from_fields(path, columns.fields, "", encoding, notes)
+    return replace(lines, names=columns.names, unusable=columns.unusable)

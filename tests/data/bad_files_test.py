@@ -59,12 +59,14 @@ def refused(run_script, tmp_path):
         ("abc\n", "ratings.csv: cannot guess the delimiter of 'abc'; give it by --del"),
         ('u,i,3\nu,"j,3\n', "ratings.csv:2: unexpected end of data; correct the quotes"),
         (b"u,i,3\nu,j\0,3\n", "ratings.csv:2: not text (NUL bytes)"),
-        ("u,i,3\nu,café,3\n".encode("latin-1"), "ratings.csv:2: not UTF-8 text; convert"),
-        ("user,item,rating\nu,i,3\n".encode("utf-16"), "ratings.csv: looks like UTF-16 text; save"),
-        (gzip.compress(GOOD.encode()), "ratings.csv: looks like a gzip file; gunzip it"),
+        ("u,i,3\nu,café,3\n".encode("latin-1"), "ratings.csv:2: not UTF-8 text; name its"),
+        (gzip.compress(GOOD.encode())[:-9], "ratings.csv: is a damaged gzip file (Compressed file"),
         (pickle.dumps([1, 2]), "ratings.csv: looks like a pickle; pickles can run code"),
-        (b"PAR1\x15\x04\x15\x10PAR1", "ratings.csv: looks like a Parquet file; export it as CSV"),
-        ('[{"user": "u", "item": "i"}]', "ratings.csv: looks like JSON; export the ratings"),
+        (b"PAR1\x15\x04\x15\x10PAR1", "ratings.csv: no readable Parquet file (Parquet file size"),
+        (
+            '[{"user": "u", "item": "i"}]',
+            """ratings.csv:1: '[{"user": "u", "item": "i"}]' where a JSON object should be;""",
+        ),
     ],
 )
 def test_bad_text(refused, content, message):
@@ -78,13 +80,17 @@ def test_random_bytes(refused):
         assert "ratings.csv" in line and any(word in line for word in ("not text", "not UTF-8"))
 
 
-@pytest.mark.parametrize("name", ["ratings.zip", "ratings.xlsx"])
-def test_archives_and_workbooks(refused, tmp_path, name):
-    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+def test_archives_and_workbooks(refused, tmp_path):
+    with zipfile.ZipFile(tmp_path / "ratings.zip", "w") as archive:
         archive.writestr("ratings.csv", GOOD)
-    line = refused(None, name=name)
-    assert f"{name}: looks like a zip archive or an Excel workbook; unpack it" in line
-    assert "save the sheet as CSV" in line
+        archive.writestr("test.csv", GOOD)
+    line = refused(None, name="ratings.zip")
+    assert "ratings.zip: is a zip archive of 'ratings.csv', 'test.csv'; unpack it and give" in line
+    with zipfile.ZipFile(tmp_path / "ratings.xlsx", "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+    line = refused(None, name="ratings.xlsx")
+    assert "ratings.xlsx: looks like an Excel workbook or the like; save the sheet as CSV" in line
 
 
 def test_numpy_files(refused, tmp_path):

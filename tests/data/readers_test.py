@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import mfrec
-from mfrec.data import tables
+from mfrec.data import numbering
 from mfrec.data.readers import read_ratings
 from mfrec.errors import InputError
 
@@ -117,8 +117,8 @@ def test_the_delimiter_is_what_splits_the_first_lines_evenly(write):
 
 
 def test_more_distinct_ids_than_hash_slots_stay_apart(write, monkeypatch):
-    monkeypatch.setattr(tables, "_FEWEST_BITS", 1)
-    monkeypatch.setattr(tables, "_MOST_BITS", 3)
+    monkeypatch.setattr(numbering, "_FEWEST_BITS", 1)
+    monkeypatch.setattr(numbering, "_MOST_BITS", 3)
     names = [f"{n % 400:07}{'x' * (n % 3)}{n % 5}" for n in range(2_000)]
     data = read_ratings(write("".join(f"{name},{n},3\n" for n, name in enumerate(names))))
     assert data.users.raw_ids == tuple(dict.fromkeys(names))
@@ -198,11 +198,10 @@ def test_quotes_hold_delimiters_line_ends_and_quotes(write):
 @pytest.mark.parametrize(
     "content, expected",
     [
+        ('"u\n1"\tx\t3\nv\t"y"\t4\n', [("u\n1", "x", 3), ("v", "y", 4)]),
         ('"u\t1"\tx\t3\nv\t"y"\t4\n', [("u\t1", "x", 3), ("v", "y", 4)]),
         ('u\t"Weird" Al\t3\nv\ty\t4\n', [("u", '"Weird" Al', 3), ("v", "y", 4)]),
         ('u\t"x"\t3\nv\t"y\t4"\n', None),
-        # as CSV this were one row
-        ('u\t"x\t3\nv\ty"\t4\n', [("u", '"x', 3), ("v", 'y"', 4)]),
     ],
 )
 def test_quotes_beside_tabs_are_csv_only_where_the_whole_file_is(write, content, expected):
@@ -211,6 +210,12 @@ def test_quotes_beside_tabs_are_csv_only_where_the_whole_file_is(write, content,
             read_ratings(write(content))
     else:
         assert rows(read_ratings(write(content))) == expected
+
+
+def test_quotes_beside_tabs_that_make_sense_in_two_ways_are_refused(write):
+    # as CSV this is one row
+    with pytest.raises(InputError, match=r"ratings\.txt:1: the quotes can be read in two ways"):
+        read_ratings(write('u\t"x\t3\nv\ty"\t4\n'))
 
 
 def test_quotes_mean_nothing_beside_double_colons(write):
@@ -442,14 +447,13 @@ def test_users_alone_are_no_interactions(write):
 
 
 FOREIGN = [
-    (b"PK\x03\x04\x14\0", "a zip archive or an Excel workbook; unpack it"),
-    (b"\x1f\x8b\x08\0", "a gzip file; gunzip it"),
-    (b"PAR1\x15\x04", "a Parquet file; export it as CSV"),
     (b"\x80\x04\x95\x10", "a pickle; pickles can run code and are not read; export"),
     (b"\x93NUMPY\x01\0", "a numpy array; give the file an .npy ending"),
-    (b"\xff\xfeu\0,\0", "UTF-16 text; save it as UTF-8"),
-    (b'{"user": 1}\n', "JSON; export the ratings as CSV or npz"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file; export the ratings as CSV or npz"),
+    (bytes(257) + b"ustar\x0000", "a tar archive; unpack it"),
     (b"\n<!DOCTYPE html>", "HTML or XML; perhaps a page saved instead of a file"),
+    (b'[\n{"user": 1}\n]\n', "JSON, but not one object a line; write it so, such as by jq -c"),
 ]
 
 

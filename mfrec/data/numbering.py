@@ -1,0 +1,129 @@
+"""Texts in a byte array numbered and read as numbers, eight bytes at a time."""
+
+import numpy as np
+
+# Bytes that are read at once, as one number.
+WORD = 8
+_ALL_BYTES = 0x0101010101010101
+# Slots of the hash table for texts, as powers of two: what fits into the processor's cache, and
+# what is enough for any file.
+_FEWEST_BITS = 20
+_MOST_BITS = 24
+
+
+def words_at(data: bytes, starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return `sizes` bytes from each start, at most eight, filled up with zeros: uint64.
+
+    Args:
+        data: bytes, and then one word of padding.
+        starts: integers [n].
+        sizes: integers [n].
+    """
+    words = np.ndarray(len(data) - WORD + 1, "<u8", data, strides=(1,))[starts]
+    masks = np.array([256**size - 1 for size in range(WORD + 1)], np.uint64)
+    words &= masks[np.minimum(sizes, WORD)]
+    return words
+
+
+def number_texts(
+    data: bytes, starts: np.ndarray, lengths: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Number distinct texts in order of first appearance.
+
+    Rows that agree so far and are longer are compared by their next eight bytes. Text contains no
+    NUL, so padding with zeros is unambiguous.
+
+    Args:
+        data: bytes, and then one word of padding.
+        starts: integers [rows], where each text begins.
+        lengths: integers [rows], in bytes.
+
+    Returns:
+        int32 [rows], each row's code, and int64 [distinct], where each code appears first.
+    """
+    keys = [words_at(data, starts, lengths)]
+    longest = int(lengths.max(initial=0))
+    if longest > WORD:
+        # Rows that agree in this as well have the same length, and end together.
+        keys.append(lengths.astype(np.uint64))
+    first = _first_equal_row(keys)
+    rows = np.arange(len(starts))
+    for offset in range(WORD, longest, WORD):
+        rows = rows[lengths[rows] > offset]
+        words = words_at(data, starts[rows] + offset, lengths[rows] - offset)
+        first[rows] = rows[_first_equal_row([words, first[rows].astype(np.uint64)])]
+    is_first = first == np.arange(len(first))
+    ranks = np.cumsum(is_first, dtype=np.int32) - np.int32(1)
+    return ranks[first], np.flatnonzero(is_first)
+
+
+def parse_integers(data: bytes, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray | None:
+    """Return texts of 1 to 16 digits as int64 [rows]; None if one is anything else."""
+    if not len(starts) or lengths.min() < 1 or lengths.max() > 2 * WORD:
+        return None
+    high = np.maximum(lengths - WORD, 0)
+    low = _parse_digits(words_at(data, starts + high, lengths - high), lengths - high)
+    if low is None or not high.any():
+        return low
+    rows = np.flatnonzero(high)
+    upper = _parse_digits(words_at(data, starts[rows], high[rows]), high[rows])
+    if upper is not None:
+        low[rows] += 10**WORD * upper
+        return low
+    return None
+
+
+def _first_equal_row(keys: list[np.ndarray]) -> np.ndarray:
+    """Return for every row the first row with the same keys: int64 [rows].
+
+    Rows are put into slots by a multiplicative hash of their keys, and the first row of a slot is
+    the answer for all that equal it. The others, which only share its slot, go into another round
+    with another hash and more slots; each round settles at least one key of every slot.
+
+    Args:
+        keys: uint64 arrays [rows].
+    """
+    first = np.empty(len(keys[0]), np.int64)
+    rows = np.arange(len(first))
+    bits = min(_FEWEST_BITS, len(rows).bit_length() + 1)
+    multiplier = 0x9E3779B97F4A7C15
+    while len(rows):
+        open_keys = [key[rows] for key in keys]
+        mixed = open_keys[0] * np.uint64(multiplier)
+        for key in open_keys[1:]:
+            mixed = (mixed ^ (mixed >> np.uint64(32)) ^ key) * np.uint64(multiplier)
+        slots = (mixed >> np.uint64(64 - bits)).astype(np.int64)
+        owners = np.empty(1 << bits, np.int64)
+        # Of repeated indices numpy keeps the last write: written backwards, the first row.
+        owners[slots[::-1]] = rows[::-1]
+        candidates = owners[slots]
+        same = np.ones(len(rows), bool)
+        for key, open_key in zip(keys, open_keys, strict=True):
+            same &= key[candidates] == open_key
+        first[rows[same]] = candidates[same]
+        rows = rows[~same]
+        bits = min(bits + 2, _MOST_BITS)
+        multiplier = multiplier * 0xBF58476D1CE4E5B9 % 2**64
+    return first
+
+
+def _parse_digits(words: np.ndarray, sizes: np.ndarray) -> np.ndarray | None:
+    """Return numbers of up to eight ASCII digits per word, the first digit in its lowest byte.
+
+    Shifted to the top of its word, with zeros below, a text is a number of eight digits; pairs of
+    digits, then of pairs, then of fours are added up in parallel within the word.
+
+    Returns:
+        int64 [rows]; None if a byte is not a digit.
+    """
+    missing = (8 * (WORD - sizes)).astype(np.uint64)
+    zeros = np.uint64(ord("0") * _ALL_BYTES)
+    # A shift by a whole word is undefined: there is always at least one digit.
+    words = (words << missing) | (zeros & ~(np.uint64(2**64 - 1) << missing))
+    digits = words ^ zeros
+    if ((digits | (digits + np.uint64(6 * _ALL_BYTES))) & np.uint64(0xF0 * _ALL_BYTES)).any():
+        return None
+    digits = (digits * np.uint64(10 * 2**8 + 1) >> np.uint64(8)) & np.uint64(0x00FF00FF00FF00FF)
+    digits = (digits * np.uint64(100 * 2**16 + 1) >> np.uint64(16)) & np.uint64(0x0000FFFF0000FFFF)
+    digits = (digits * np.uint64(10_000 * 2**32 + 1)) >> np.uint64(32)
+    return digits.astype(np.int64)

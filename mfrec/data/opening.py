@@ -1,0 +1,285 @@
+"""A path becomes bytes: plain or compressed, from a file or a pipe.
+
+What a file is, is told by its first bytes and never by its ending. Compressed files and zip
+archives of one table are unpacked in memory; what is neither text nor a table is refused with a
+word on what to do. Nothing is ever read backwards, so that pipes work:
+
+    zcat ratings.csv.gz | train.py --ratings=/dev/stdin
+    train.py --ratings=<(zcat ratings.csv.gz)
+"""
+
+import bz2
+import contextlib
+import gzip
+import io
+import lzma
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mfrec import memory
+from mfrec.errors import InputError, first_line
+
+ARROW_REMEDY = "pip install 'mfrec[arrow]'"
+
+_CHUNK_BYTES = 1 << 24
+# Text needs several times its size while it is split: as text, as fields, as numbers.
+_COPIES = 3
+# A gzip file inside of a zip archive is plausible; more than that is not.
+_MOST_LAYERS = 3
+
+# The first bytes of files that are no table of text, what these are, and what to do about it.
+_EXPORT = "export the ratings as CSV or npz"
+_UNPACK = "unpack it and give the file inside"
+_FOREIGN = (
+    (b"7z\xbc\xaf", "a 7z archive", _UNPACK),
+    (b"Rar!", "a rar archive", _UNPACK),
+    (b"\x1f\x9d", "a file of compress", _UNPACK),
+    (b"\x93NUMPY", "a numpy array", "give the file an .npy ending"),
+    (b"\x89HDF", "an HDF5 file", _EXPORT),
+    (b"ORC\n", "an ORC file", "export it as Parquet or CSV"),
+    (b"Obj\x01", "an Avro file", "export it as Parquet or CSV"),
+    (b"SQLite format 3", "an SQLite database", _EXPORT),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook", "save the sheet as CSV"),
+    *(
+        (bytes([0x80, protocol]), "a pickle", f"pickles can run code and are not read; {_EXPORT}")
+        for protocol in range(2, 6)
+    ),
+    (b"%PDF", "a PDF", _EXPORT),
+)
+_PAGES = (b"<!doctype", b"<html", b"<head", b"<body", b"<?xml", b"<!--", b"<script")
+# tar writes this at byte 257
+_TAR, _TAR_AT = b"ustar", 257
+# Members of a zip archive that may be a table, if there are several.
+_TABLES = (
+    *(".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".rating", ".mtx"),
+    *(".json", ".jsonl", ".ndjson", ".parquet", ".feather", ".gz", ".bz2", ".xz", ".zst"),
+)
+
+# What pipes have held, by device and number: they can be read only once.
+_pipes: dict[tuple[int, int], bytes] = {}
+
+
+def read_bytes(path: str | Path) -> tuple[bytes, tuple[str, ...]]:
+    """Return what a file or a pipe holds, unpacked if it is compressed.
+
+    gzip, bzip2, xz, zstd and lz4 are unpacked, and zip archives that hold one file, or one table
+    among other files. What a pipe has held is kept, so that it may be asked for again.
+
+    Returns:
+        The bytes, and notes for people on what was chosen.
+
+    Raises:
+        InputError: there is no such file, it cannot be read or unpacked or would not fit into
+            memory, or it holds something else than text or a table.
+    """
+    with refusing(path):
+        data = _read(path)
+        notes: list[str] = []
+        for _ in range(_MOST_LAYERS):
+            unpack = _unpacker(data)
+            if unpack is None:
+                break
+            data, note = unpack(path, data)
+            notes += [note] if note else []
+    _refuse_foreign(path, data)
+    return data, tuple(notes)
+
+
+@contextlib.contextmanager
+def refusing(path: str | Path) -> Iterator[None]:
+    """Raise InputError instead of what Python raises for a path that cannot be read."""
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError:
+        is_pipe = str(path).startswith(("/dev/fd/", "/proc/"))
+        reason = "the pipe is gone; save what it gave as a file" if is_pipe else "check the path"
+        raise InputError(f"{path}: no such file; {reason}") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder; name a file inside it") from None
+    except OSError as error:
+        # errors of Python's own, such as of files that cannot seek, have no strerror
+        reason = error.strerror or first_line(error)
+        raise InputError(f"{path}: cannot be read ({reason}); check it") from None
+    except ValueError as error:
+        # a NUL in the path, or a character that the file system cannot spell
+        raise InputError(f"{str(path)!r}: no path ({first_line(error)}); check it") from None
+
+
+def is_regular(path: str | Path) -> bool:
+    """Return whether a path is a file that can be read again: no pipe, no device, no folder."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _read(path: str | Path) -> bytes:
+    status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError
+    if stat.S_ISFIFO(status.st_mode):
+        return _read_pipe(path, (status.st_dev, status.st_ino))
+    with open(path, "rb", buffering=0) as file:
+        if file.isatty():
+            raise InputError(f"{path}: is a terminal; lead a file or a pipe into it")
+        return _read_all(path, file, status.st_size)
+
+
+def _read_pipe(path: str | Path, key: tuple[int, int]) -> bytes:
+    """Read a pipe to its end; if it was read before and nobody writes to it, what it held."""
+    if key not in _pipes:
+        with open(path, "rb", buffering=0) as file:
+            _pipes[key] = _read_all(path, file)
+        return _pipes[key]
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        first = file.read(1)
+        # b"": nobody writes; None: somebody does, but has not written yet
+        if first != b"":
+            os.set_blocking(descriptor, True)
+            _pipes[key] = (first or b"") + _read_all(path, file)
+    return _pipes[key]
+
+
+def _read_all(path: str | Path, file: Any, size: int = 0) -> bytes:
+    """Read to the end, but no more than memory can hold.
+
+    Args:
+        path: of the file, for messages.
+        file: anything that can be read.
+        size: how many bytes there are, if that is known.
+    """
+    most = memory.free_bytes() / _COPIES
+    content = io.BytesIO()
+    if size <= most:
+        # in one piece, if it has just that size
+        content.write(file.read(size) if size else b"")
+        while chunk := file.read(_CHUNK_BYTES):
+            content.write(chunk)
+            if content.tell() > most:
+                break
+        else:
+            return content.getvalue()
+    raise InputError(
+        f"{path}: holds more than the {most / 1e6:,.0f} MB that can be split in the memory that is "
+        "free; free some, or give a smaller file"
+    )
+
+
+# Takes the path, for messages, and packed bytes; returns unpacked bytes and a note, if any.
+_Unpacker = Callable[[str | Path, bytes], tuple[bytes, str]]
+
+
+def _unpacker(data: bytes) -> _Unpacker | None:
+    return next((unpack for magic, unpack in _UNPACKERS if data.startswith(magic)), None)
+
+
+def _stream(name: str, opened: Callable[[io.BytesIO], Any]) -> _Unpacker:
+    """Return what unpacks a format that can be opened as a file."""
+
+    def unpack(path: str | Path, data: bytes) -> tuple[bytes, str]:
+        try:
+            with opened(io.BytesIO(data)) as file:
+                return _read_all(path, file), ""
+        except InputError:
+            raise
+        except ImportError:
+            raise InputError(f"{path}: looks like a {name}; {ARROW_REMEDY}, or {_UNPACK}") from None
+        except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+            _refuse_damaged(path, name, error)
+
+    return unpack
+
+
+def _open_zstd(file: io.BytesIO) -> Any:
+    try:
+        from compression import zstd  # since Python 3.14
+    except ImportError:
+        return _open_by_arrow(file, "zstd")
+    return zstd.ZstdFile(file)
+
+
+def _open_by_arrow(file: io.BytesIO, codec: str) -> Any:
+    import pyarrow
+
+    return pyarrow.CompressedInputStream(pyarrow.BufferReader(file.getvalue()), codec)
+
+
+def _unzip(path: str | Path, data: bytes) -> tuple[bytes, str]:
+    """Unpack the one file of an archive, or its one table."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            member = _choose_member(path, archive)
+            if member.flag_bits & 1:
+                raise InputError(f"{path}: is locked by a password; {_UNPACK}")
+            with archive.open(member) as file:
+                return _read_all(path, file), f"{member.filename!r} inside of it"
+    except InputError:
+        raise
+    except Exception as error:  # zipfile has many errors for what is damaged
+        _refuse_damaged(path, "zip archive", error)
+
+
+def _choose_member(path: str | Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    members = [
+        member
+        for member in archive.infolist()
+        if not member.is_dir() and not member.filename.startswith(("__MACOSX/", "."))
+    ]
+    names = [member.filename for member in members]
+    if "[Content_Types].xml" in names or "mimetype" in names:
+        raise InputError(f"{path}: looks like an Excel workbook or the like; save the sheet as CSV")
+    if names and all(name.endswith(".npy") for name in names):
+        raise InputError(f"{path}: looks like numpy's arrays; give the file an .npz ending")
+    if len(members) > 1:
+        members = [
+            member
+            for member in members
+            if member.filename.lower().endswith(_TABLES)
+            and Path(member.filename).stem.lower() not in ("readme", "license")
+        ]
+    if len(members) == 1:
+        return members[0]
+    inside = ", ".join(map(repr, names[:5])) + (" …" if len(names) > 5 else "")
+    raise InputError(
+        f"{path}: is a zip archive of {inside or 'nothing'}; unpack it and give one file"
+    )
+
+
+def _refuse_damaged(path: str | Path, name: str, error: Exception) -> NoReturn:
+    raise InputError(
+        f"{path}: is a damaged {name} ({first_line(error)}); download or pack it anew"
+    ) from None
+
+
+def _refuse_foreign(path: str | Path, data: bytes) -> None:
+    for magic, what, remedy in _FOREIGN:
+        if data.startswith(magic):
+            raise InputError(f"{path}: looks like {what}; {remedy}")
+    if data[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
+        raise InputError(f"{path}: looks like a tar archive; {_UNPACK}")
+    head = data[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if head.lower().startswith(_PAGES):
+        raise InputError(
+            f"{path}: looks like HTML or XML; perhaps a page saved instead of a file; {_EXPORT}"
+        )
+    if _unpacker(data) is not None:
+        raise InputError(f"{path}: is packed more than {_MOST_LAYERS} times; {_UNPACK}")
+
+
+_UNPACKERS: tuple[tuple[bytes, _Unpacker], ...] = (
+    (b"\x1f\x8b", _stream("gzip file", lambda file: gzip.GzipFile(fileobj=file))),
+    (b"BZh", _stream("bzip2 file", bz2.BZ2File)),
+    (b"\xfd7zXZ\0", _stream("xz file", lzma.LZMAFile)),
+    (b"\x28\xb5\x2f\xfd", _stream("zstd file", _open_zstd)),
+    (b"\x04\x22\x4d\x18", _stream("lz4 file", lambda file: _open_by_arrow(file, "lz4"))),
+    (b"PK\x03\x04", _unzip),
+    (b"PK\x05\x06", _unzip),
+)
