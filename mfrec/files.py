@@ -1,12 +1,15 @@
 """Files and folders that appear whole or not at all, and run folders by name."""
 
 import contextlib
+import json
 import os
+import secrets
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from mfrec.errors import InputError
+from mfrec.errors import InputError, first_line
 
 
 @contextlib.contextmanager
@@ -19,18 +22,61 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Raises:
         InputError: it cannot be written: no such folder, no right to it, no space left.
     """
-    path = Path(path)
-    is_replaceable = not path.is_symlink() and (path.is_file() or not path.exists())
-    target = path.with_name(f".{path.name}.part") if is_replaceable else path
+    path, part = Path(path), None
     try:
-        yield target
+        is_replaceable = not path.is_symlink() and (path.is_file() or not path.exists())
         if is_replaceable:
-            os.replace(target, path)
+            part = _beside(path, "part")
+            # fails where anything is there, so that no link is ever followed
+            part.touch(exist_ok=False)
+        yield part or path
+        if part:
+            os.replace(part, path)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
     finally:
-        if is_replaceable:
-            target.unlink(missing_ok=True)
+        if part:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+def _beside(path: Path, state: str) -> Path:
+    """A name next to `path` that nobody can foresee, short enough wherever `path` is."""
+    return path.with_name(f".{path.name[:50]}.{secrets.token_hex(8)}.{state}")
+
+
+@contextlib.contextmanager
+def reserved_folder(path: str | Path) -> Iterator[Path]:
+    """Yield a new folder that is nobody else's: `path`, or if there is one already `path`-2, -3 …
+
+    If it is still empty at the end it is removed.
+
+    Raises:
+        InputError: no folder can be made there.
+    """
+    wanted = Path(path)
+    folder, number = wanted, 1
+    try:
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        while not _made(folder):
+            number += 1
+            folder = wanted.with_name(f"{wanted.name}-{number}")
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror or error}") from None
+    try:
+        yield folder
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _made(folder: Path) -> bool:
+    """Make a folder; return whether it was not there before."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 def check_new_folder(path: str | Path, overwrite: bool) -> None:
@@ -40,9 +86,12 @@ def check_new_folder(path: str | Path, overwrite: bool) -> None:
         InputError: it exists and `overwrite` is False, or it is a file.
     """
     path = Path(path)
-    if path.exists() and not path.is_dir():
+    if path.name in ("", ".."):
+        raise InputError(f"--output_dir={path}: name a folder that is to be made")
+    # not Path's own: they raise for names that are too long
+    if os.path.exists(path) and not os.path.isdir(path):
         raise InputError(f"{path} is no folder; name another --output_dir")
-    if path.is_dir() and not overwrite and any(path.iterdir()):
+    if os.path.isdir(path) and not overwrite and any(path.iterdir()):
         raise InputError(f"{path} exists; name another --output_dir or add --overwrite")
 
 
@@ -63,28 +112,52 @@ def new_folder(path: str | Path, overwrite: bool, made_of: Collection[str]) -> I
     others = sorted(entry.name for entry in path.glob("*") if entry.name not in made_of)
     if others:
         raise InputError(f"{path} holds {others[0]}, so --overwrite leaves it alone")
-    part, aside = (path.with_name(f".{path.name}.{state}") for state in ("part", "old"))
+    part, aside = _beside(path, "part"), _beside(path, "old")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for left_behind in (part, aside):
-            shutil.rmtree(left_behind, ignore_errors=True)
         part.mkdir()
         yield part
-        if path.exists():
+        if os.path.exists(path):
             os.replace(path, aside)
         os.replace(part, path)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
     finally:
-        if aside.exists() and not path.exists():
+        if os.path.exists(aside) and not os.path.exists(path):
             os.replace(aside, path)
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def remove(entries: Iterable[Path]) -> None:
+    """Remove files, links and whole folders."""
+    for entry in entries:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Return the object of a JSON file.
+
+    Raises:
+        InputError: it cannot be read, or holds something else.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON ({first_line(error)})") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: no JSON object")
+    return content
+
+
 def is_run_dir(path: str | Path) -> bool:
     """Return whether a folder is a run folder."""
-    return (Path(path) / "config.json").is_file()
+    return os.path.isfile(os.path.join(path, "config.json"))
 
 
 def require_run_dir(path: str | Path, name: str = "") -> None:

@@ -77,8 +77,10 @@ class Place:
         return json.loads(out)
 
     def results(self, run_dir):
-        """Return the contents of a run's results.json."""
-        return json.loads((self.path / run_dir / "results.json").read_text())
+        """Return the contents of a run's results.json, without their digest."""
+        content = json.loads((self.path / run_dir / "results.json").read_text())
+        del content["digest"]
+        return content
 
     def refused(self, script, *flags):
         """Return the one line by which a script refuses its input, without output, with code 2."""

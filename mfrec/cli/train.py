@@ -8,6 +8,7 @@ Settings: flag > --config > --preset > default. Results go to standard output, p
 to standard error; everything is kept in the run folder.
 """
 
+import contextlib
 import time
 from collections.abc import Sequence
 
@@ -16,6 +17,7 @@ from mfrec.cli.command_line import CommandLine
 from mfrec.config.presets import PRESETS
 from mfrec.config.resolution import resolve
 from mfrec.data import datasets, loading, splitters, splitting
+from mfrec.files import reserved_folder
 from mfrec.progress import waiting
 from mfrec.terminal import visible
 from mfrec.training import optimizers, samplers
@@ -77,9 +79,10 @@ def train(started: float) -> None:
         from mfrec.experiment.folds import cross_validate
         from mfrec.experiment.run import default_run_dir, run
 
-    run_dir = RUN_DIR.value or default_run_dir(config, source)
     train_and_evaluate = cross_validate if config.split.cross_validate else run
-    results = train_and_evaluate(config, source, run_dir, started, OVERWRITE.value)
+    named = contextlib.nullcontext(RUN_DIR.value)
+    with named if RUN_DIR.value else reserved_folder(default_run_dir(config, source)) as run_dir:
+        results = train_and_evaluate(config, source, run_dir, started, OVERWRITE.value)
     for part in results.metrics:
         print(reporting.table(results, part), end="\n\n")
     print(reporting.timing(results))

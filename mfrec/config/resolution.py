@@ -1,7 +1,6 @@
 """The settings in force: flag > --config=FILE > --preset > default."""
 
 import dataclasses
-import json
 import os
 from collections.abc import Container, Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from mfrec.config.presets import PRESETS
 from mfrec.config.settings import FILE_OPTIONS, NO_CANDIDATES, Config, SplitConfig
 from mfrec.errors import InputError, did_you_mean
-from mfrec.files import require_run_dir
+from mfrec.files import read_json, require_run_dir
 from mfrec.own_code import absolute, is_address
 
 # Files that belong to one data set.
@@ -144,19 +143,25 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     """Return the settings of a config.json, by flat name.
 
     Raises:
-        InputError: no such file, no JSON object, or a section, setting or value that mfrec does
-            not have.
+        InputError: no such file, no JSON object, or see `settings_in`.
     """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
+    return settings_in(read_json(path), path)
+
+
+def settings_in(content: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+    """Return the settings in the object of a config.json, by flat name.
+
+    Args:
+        content: the object.
+        path: of the file; errors begin with it.
+
+    Raises:
+        InputError: a section, setting or value that mfrec does not have.
+    """
     sections = {section.name for section in dataclasses.fields(Config)}
-    if not isinstance(content, dict) or not any(name in content for name in sections):
+    if not any(name in content for name in sections):
         raise InputError(f"{path}: no settings found; expected an object with {sorted(sections)}")
-    values = {}
+    values: dict[str, Any] = {}
     for section in sections & set(content):
         if not isinstance(content[section], dict):
             raise InputError(f"{path}: '{section}' is no object of settings")

@@ -431,8 +431,11 @@ def _check_value(setting: dataclasses.Field, value: Any) -> None:
     is_number = kind in (int, float)
     is_kind = isinstance(value, (int, float) if kind is float else kind)
     if not is_kind or (is_number and isinstance(value, bool)):
-        raise InputError(f"--{setting.name}={value}: not of type {kind.__name__}")
-    if is_number and not math.isfinite(value):
+        shown = value if isinstance(value, (str, int, float)) else "…"
+        raise InputError(f"--{setting.name}={shown}: not of type {kind.__name__}")
+    if kind is str and not _is_text(value):
+        raise InputError(f"--{setting.name}={ascii(value)}: no text in UTF-8")
+    if isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"--{setting.name}={value}: must be a finite number")
     if is_number and abs(value) > _LARGEST[kind]:
         raise InputError(f"--{setting.name}={value}: must be at most {_LARGEST[kind]}")
@@ -442,3 +445,8 @@ def _check_value(setting: dataclasses.Field, value: Any) -> None:
     choices = checks.get("choices")
     if choices and value not in choices:
         raise InputError(f"--{setting.name}={value}: unknown{did_you_mean(value, choices)}")
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written anywhere: surrogates stand for bytes that are no UTF-8."""
+    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)

@@ -1,6 +1,7 @@
 """One experiment: settings -> data -> Trainer -> evaluation -> run folder."""
 
 import platform
+import re
 import time
 from dataclasses import replace
 from importlib import metadata
@@ -22,9 +23,11 @@ from mfrec.tensorboard.summaries import Summaries
 
 
 def default_run_dir(config: Config, source: Source) -> Path:
-    """Return runs/ + data set, loss and time."""
+    """Return runs/ + data set, loss and time, in letters that need no quotes in a shell."""
     loss = config.loss.loss.rpartition(":")[2]
-    return Path("runs") / f"{source.name}-{loss}-{time.strftime('%Y%m%d-%H%M%S')}"
+    # names of files are of any length, 255 bytes at most; a letter has up to four
+    name = re.sub(r"[^\w.-]+", "-", f"{source.name[:40]}-{loss[:20]}").strip("-.")
+    return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def run(

@@ -1,9 +1,11 @@
 """The content of results.json."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,12 @@ class Results:
     folds: list[Mapping[str, Mapping[str, float]]] | None = field(default=None, kw_only=True)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the object of results.json; what the run does not have is left out."""
+        """Return the object of results.json; what the run does not have is left out.
+
+        Metrics that are no finite number, which JSON does not have, are None.
+        """
         values = dataclasses.asdict(self)
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: _as_json(value) for name, value in values.items() if value is not None}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Results":
@@ -88,12 +93,54 @@ class Results:
 
         Raises:
             KeyError: one of the names that every run has is missing.
+            ValueError: a value is of another type; says where.
         """
-        known = {setting.name: setting for setting in dataclasses.fields(cls)}
-        for name, setting in known.items():
-            if name not in values and not setting.kw_only:
-                raise KeyError(name)
-        given = {name: value for name, value in values.items() if name in known}
-        times = {setting.name for setting in dataclasses.fields(Timing)}
-        seconds = {name: value for name, value in given["timing"].items() if name in times}
-        return cls(**given | {"timing": Timing(**seconds)})
+        return _read(values, cls, "")
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _as_json(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _read(value: Any, kind: Any, place: str) -> Any:
+    """Return the value that `_as_json` was given, of the type that an annotation names.
+
+    Raises:
+        KeyError: a field without a default is missing.
+        ValueError: it is of another type.
+    """
+    origin, inner = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return value
+    if origin is UnionType:
+        return None if value is None else _read(value, inner[0], place)
+    if kind is float and value is None:
+        return math.nan
+    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    if kind is str and isinstance(value, str):
+        return value
+    if origin is Mapping and isinstance(value, Mapping):
+        return {name: _read(v, inner[1], f"{place}/{name}") for name, v in value.items()}
+    if origin is list and isinstance(value, list):
+        return [_read(v, inner[0], place) for v in value]
+    if origin is tuple and isinstance(value, (list, tuple)) and len(value) == len(inner):
+        return tuple(_read(v, of, place) for v, of in zip(value, inner, strict=True))
+    if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
+        return _read_fields(value, kind, place)
+    raise ValueError(f"'{place}' is not of the right type")
+
+
+def _read_fields(values: Mapping[str, Any], cls: Any, place: str) -> Any:
+    given = {}
+    for setting in dataclasses.fields(cls):
+        if setting.name in values:
+            here = f"{place}/{setting.name}".lstrip("/")
+            given[setting.name] = _read(values[setting.name], setting.type, here)
+        elif not setting.kw_only and setting.default is dataclasses.MISSING:
+            raise KeyError(setting.name)
+    return cls(**given)

@@ -10,7 +10,9 @@ results.json        metrics, baselines, counts, timing, versions
 """
 
 import contextlib
+import functools
 import json
+import os
 import shutil
 import tempfile
 import zipfile
@@ -22,16 +24,19 @@ from typing import Any
 import numpy as np
 
 from mfrec import memory, models
-from mfrec.config.resolution import read_settings
+from mfrec.config.resolution import settings_in
 from mfrec.config.settings import Config
 from mfrec.data.features import Features
-from mfrec.data.interactions import Interactions, Vocabulary
+from mfrec.data.interactions import Interactions
 from mfrec.data.splits import Split
+from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError, first_line
-from mfrec.files import is_run_dir, replacing, require_run_dir
+from mfrec.files import is_run_dir, read_json, remove, replacing, require_run_dir
 from mfrec.losses import Loss
 from mfrec.models.base import Model
+from mfrec.progress import say
 from mfrec.quiet_tensorflow import tf
+from mfrec.runs import checkpoints, digests
 from mfrec.runs.results import Results
 from mfrec.training import optimizers
 from mfrec.training.history import PreviousTraining
@@ -50,6 +55,15 @@ class RunFolder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
+    @functools.cached_property
+    def _run(self) -> str:
+        """The run's number, of which every digest is made; "" if it has none.
+
+        Those of earlier versions have none, nor has a folder without a config.json.
+        """
+        number = self._content("config.json").get("run", "") if is_run_dir(self.path) else ""
+        return str(number)
+
     @classmethod
     @contextlib.contextmanager
     def create(cls, path: str | Path, overwrite: bool = False) -> Iterator["RunFolder"]:
@@ -63,26 +77,30 @@ class RunFolder:
                 cannot be made.
         """
         path = Path(path)
-        is_new = not path.exists()
-        earlier = list(path.iterdir()) if path.is_dir() else []
-        if earlier or path.is_file():
+        is_new = not os.path.exists(path)
+        earlier = list(path.iterdir()) if os.path.isdir(path) else []
+        if earlier or os.path.isfile(path):
             if not overwrite:
                 raise InputError(f"{path} exists; name another --run_dir or add --overwrite")
             if not is_run_dir(path):
                 raise InputError(f"{path} is no run folder, so --overwrite leaves it alone")
         folder = cls(path)
         try:
+            # TensorFlow writes to no other paths
+            str(path).encode()
             path.mkdir(parents=True, exist_ok=True)
             aside = _set_aside(earlier, path) if earlier else None
         except OSError as error:
             raise InputError(f"--run_dir={path}: {error.strerror}") from None
+        except ValueError as error:
+            raise InputError(f"--run_dir={ascii(str(path))}: {first_line(error)}") from None
         try:
             yield folder
         finally:
             if folder.has_model():
-                _remove([aside] if aside else [])
+                remove([aside] if aside else [])
             else:
-                _remove(entry for entry in path.iterdir() if entry != aside)
+                remove(entry for entry in path.iterdir() if entry != aside)
                 if aside:
                     _put_back(aside)
                 if is_new:
@@ -91,7 +109,7 @@ class RunFolder:
     def has_model(self) -> bool:
         """Return whether weights were saved, of this run or of one of its folds."""
         # the file in which TensorFlow notes the latest checkpoint
-        note = "checkpoints/checkpoint"
+        note = f"checkpoints/{checkpoints.LATEST}"
         return (self.path / note).is_file() or any(self.path.glob(f"fold-*/{note}"))
 
     def save_config(self, config: Config, derived: dict[str, Any]) -> None:
@@ -101,7 +119,10 @@ class RunFolder:
             config: the settings, resolved.
             derived: the constants that come from the training data.
         """
-        self._write_json("config.json", config.as_dict() | {"derived": derived})
+        # the same while a run goes on and writes its settings again
+        self._run = self._run or digests.new_run()
+        content = {"run": self._run, **config.as_dict(), "derived": derived}
+        self._write_json("config.json", content)
 
     def save_data(self, split: Split, features: Mapping[str, Features] = {}) -> None:
         """Write vocabularies, interactions and features, and remove a checkpoint of other data.
@@ -111,25 +132,22 @@ class RunFolder:
             features: of "user" and "item" rows, if they have any.
         """
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
-        with replacing(self.path / "users.tsv") as path:
-            split.train.users.save(path)
-        with replacing(self.path / "items.tsv") as path:
-            split.train.items.save(path)
+        vocabularies = {"users.tsv": split.train.users, "items.tsv": split.train.items}
         # users who are held out have no row in the vocabulary
         parts = {part: getattr(split, part) for part in _PARTS if part not in split.histories}
-        arrays: dict[str, Any] = {
-            "users_crc32": _checksum(split.train.users),
-            "items_crc32": _checksum(split.train.items),
-        }
+        arrays: dict[str, Any] = {}
+        for name, vocabulary in vocabularies.items():
+            with replacing(self.path / name) as path:
+                vocabulary.save(path)
+                arrays[f"{name}_digest"] = self._digest(name, path)
         for part, rows in parts.items():
             columns = {} if rows is None else {name: getattr(rows, name) for name in _COLUMNS}
             arrays |= {f"{part}_{name}": c for name, c in columns.items() if c is not None}
-        with replacing(self.path / "interactions.npz") as path, path.open("wb") as file:
-            np.savez(file, **arrays)
+        self._write_arrays("interactions.npz", arrays)
         for role, found in features.items():
-            path = self.path / f"{role}_features.npz"
-            with replacing(path) as target, target.open("wb") as file:
-                np.savez(file, **(vars(found) | {"names": np.array(found.names)}))
+            self._write_arrays(
+                f"{role}_features.npz", vars(found) | {"names": np.array(found.names)}
+            )
 
     def save_model(
         self,
@@ -147,18 +165,8 @@ class RunFolder:
         Raises:
             InputError: it cannot be written, as on a full disk, or not every variable was kept.
         """
-        path = self.path / "checkpoints"
-        try:
-            manager = tf.train.CheckpointManager(
-                _checkpoint(model, optimizer),
-                str(path),
-                max_to_keep=1,
-            )
-            manager.save(checkpoint_number=step)
-        except (OSError, tf.errors.OpError) as error:
-            # before it stands the name of a temporary file
-            reason = first_line(error).rpartition("; ")[2]
-            raise InputError(f"{path}: {reason}") from None
+        checkpoint = _checkpoint(model, optimizer)
+        checkpoints.save(checkpoint, self.path / "checkpoints", step, self._run)
 
     def save_results(self, results: Results) -> None:
         """Write results.json."""
@@ -171,9 +179,9 @@ class RunFolder:
             InputError: no run folder, or a config.json that cannot be read.
         """
         require_run_dir(self.path)
-        path = self.path / "config.json"
-        config = Config().replace(read_settings(str(path)))
-        derived = json.loads(path.read_text(encoding="utf-8")).get("derived")
+        path, content = self.path / "config.json", self._content("config.json")
+        config = Config().replace(settings_in(content, path))
+        derived = content.get("derived")
         if not isinstance(derived, dict):
             raise InputError(f"{path}: no constants under 'derived'; the file is incomplete")
         return config, derived
@@ -182,39 +190,19 @@ class RunFolder:
         """Return the "train" and, if there is one, "validation" part, in the run's vocabularies.
 
         Raises:
-            InputError: a file is missing or does not fit the others.
+            InputError: a file is missing, damaged or does not fit the others.
         """
-        users = self._load_vocabulary("users.tsv")
-        items = self._load_vocabulary("items.tsv")
-        path = self.path / "interactions.npz"
-        try:
-            with np.load(path) as arrays:
-                checksums = {
-                    "users.tsv": (arrays["users_crc32"], _checksum(users)),
-                    "items.tsv": (arrays["items_crc32"], _checksum(items)),
-                }
-                parts = {
-                    part: Interactions(
-                        arrays[f"{part}_user_ids"],
-                        arrays[f"{part}_item_ids"],
-                        arrays[f"{part}_ratings"],
-                        None,
-                        users,
-                        items,
-                        weights=arrays.get(f"{part}_weights"),
-                    )
-                    for part in _PARTS
-                    if f"{part}_ratings" in arrays
-                }
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
-        for name, (expected, found) in checksums.items():
-            if expected != found:
-                raise InputError(
-                    f"{self.path / name}: not the raw ids of this run's training; restore the file"
-                )
+        users, items = self._load_vocabulary("users.tsv"), self._load_vocabulary("items.tsv")
+        arrays = self._arrays("interactions.npz")
+        for name, vocabulary in {"users": users, "items": items}.items():
+            self._check_vocabulary(f"{name}.tsv", vocabulary, arrays)
+        parts = {
+            part: self._part(arrays, part, users, items)
+            for part in _PARTS
+            if any(name.startswith(f"{part}_") for name in arrays)
+        }
         if "train" not in parts:
-            raise InputError(f"{path}: holds no training part")
+            raise InputError(f"{self.path / 'interactions.npz'}: holds no training part")
         return parts
 
     def load_model(self, config: Config, loss: Loss, train: Interactions) -> Model:
@@ -233,17 +221,11 @@ class RunFolder:
         memory.check_tables(config.model.embedding_dim, sum(rows), copies=1)
         model = models.build(config, loss, rows, self._load_features(config, rows))
         model.prepare(train)
-        path = self.path / "checkpoints"
-        try:
-            path = tf.train.latest_checkpoint(str(path))
-            if path is None:
-                raise InputError(f"{self.path} holds no checkpoint; the run has saved none yet")
-            status = _checkpoint(model).restore(path)
+        with self._latest_checkpoint() as path:
             # the optimizer's state is not restored here
+            status = _checkpoint(model).read(path)
             status.assert_existing_objects_matched().expect_partial()
             _check_variables(path, model)
-        except (tf.errors.OpError, ValueError, AssertionError, IndexError, RuntimeError) as error:
-            raise InputError(f"{path}: cannot be restored ({first_line(error)})") from None
         return model
 
     def load_trained(self, config: Config, loss: Loss, train: Interactions) -> PreviousTraining:
@@ -255,11 +237,11 @@ class RunFolder:
         model = self.load_model(config, loss, train)
         optimizer = optimizers.build(config.optimizer, steps_per_epoch=1, epochs=1)
         optimizer.build(model.trainable_variables)
-        path = tf.train.latest_checkpoint(str(self.path / "checkpoints"))
-        kept = {name for name, _ in tf.train.list_variables(path)}
-        if not any(name.startswith("optimizer/") for name in kept):
-            return PreviousTraining(model)
-        tf.train.Checkpoint(optimizer=optimizer).restore(path).expect_partial()
+        with self._latest_checkpoint() as path:
+            kept = {name for name, _ in tf.train.list_variables(path)}
+            if not any(name.startswith("optimizer/") for name in kept):
+                return PreviousTraining(model)
+            tf.train.Checkpoint(optimizer=optimizer).read(path).expect_partial()
         return PreviousTraining(model, optimizer)
 
     def load_results(self) -> Results:
@@ -269,16 +251,29 @@ class RunFolder:
             InputError: no such file, no JSON, or something is missing in it.
         """
         path = self.path / "results.json"
+        if not os.path.exists(path):
+            raise InputError(f"{path}: no such file; the run has not ended yet")
+        content = self._content("results.json")
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except OSError:
-            raise InputError(f"{path}: no such file; the run has not ended yet") from None
-        except ValueError as error:
-            raise InputError(f"{path}: not JSON ({error})") from None
-        try:
-            return Results.from_dict(content if isinstance(content, dict) else {})
+            return Results.from_dict(content)
         except KeyError as missing:
             raise InputError(f"{path}: no {missing}; the file is incomplete") from None
+        except ValueError as error:
+            raise InputError(f"{path}: {error}; restore the file") from None
+
+    @contextlib.contextmanager
+    def _latest_checkpoint(self) -> Iterator[str]:
+        """Yield what TensorFlow reads; what it cannot read is an InputError."""
+        folder = self.path / "checkpoints"
+        try:
+            with checkpoints.latest(folder, self._run) as path:
+                name = Path(path).name
+                yield path
+        except InputError:
+            raise
+        except (tf.errors.OpError, ValueError, AssertionError, LookupError, RuntimeError) as error:
+            place = folder / name
+            raise InputError(f"{place}: cannot be restored ({first_line(error)})") from None
 
     def _load_features(self, config: Config, rows: tuple[int, int]) -> dict[str, Features]:
         """Return the features that the run was trained with, by "user" and "item".
@@ -292,32 +287,133 @@ class RunFolder:
             if given is None:
                 continue
             path = self.path / f"{role}_features.npz"
-            try:
-                with np.load(path) as arrays:
-                    names = tuple(arrays["names"].tolist())
-                    features[role] = Features(names, arrays["ids"], arrays["values"])
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-                raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
-            if len(features[role].ids) != num_rows:
+            arrays = self._arrays(path.name)
+            if set(arrays) != {"names", "ids", "values"}:
+                raise InputError(f"{path}: holds {', '.join(arrays)}; restore the file")
+            names, ids, values = (arrays[name] for name in ("names", "ids", "values"))
+            if not (
+                ids.ndim == 2
+                and ids.shape == values.shape
+                and (ids.dtype.kind, values.dtype.kind, names.dtype.kind) == ("i", "f", "U")
+                and not (ids.size and (ids.min() < 0 or ids.max() >= names.size))
+            ):
+                raise InputError(f"{path}: its arrays do not fit each other; restore the file")
+            if len(ids) != num_rows:
                 raise InputError(
-                    f"{path}: features of {len(features[role].ids):,} rows, the run has "
-                    f"{num_rows:,}; restore the file"
+                    f"{path}: features of {len(ids):,} rows, the run has {num_rows:,}; restore "
+                    "the file"
                 )
+            features[role] = Features(tuple(names.tolist()), ids, values)
         return features
 
     def _load_vocabulary(self, name: str) -> Vocabulary:
         try:
             return Vocabulary.load(self.path / name)
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.path / name}: cannot be read ({error})") from None
+            raise InputError(f"{self.path / name}: cannot be read ({first_line(error)})") from None
+
+    def _check_vocabulary(
+        self, name: str, vocabulary: Vocabulary, arrays: Mapping[str, np.ndarray]
+    ) -> None:
+        """Refuse a vocabulary that is not the one of the interactions."""
+        path = self.path / name
+        expected, found = arrays.get(f"{name}_digest"), self._digest(name, path)
+        if expected is None:
+            # earlier versions: of the raw ids alone
+            expected = arrays.get(f"{path.stem}_crc32")
+            found = str(zlib.crc32("\n".join(vocabulary.raw_ids).encode()))
+        if str(expected) != found:
+            raise InputError(
+                f"{path}: not the raw ids and labels of this run's training; restore the file"
+            )
+
+    def _part(
+        self, arrays: Mapping[str, np.ndarray], part: str, users: Vocabulary, items: Vocabulary
+    ) -> Interactions:
+        """Return a part of the interactions.
+
+        Raises:
+            InputError: a column is missing, or they do not fit each other or the vocabularies.
+        """
+        path = self.path / "interactions.npz"
+        columns = {name: arrays.get(f"{part}_{name}") for name in _COLUMNS}
+        user_ids, item_ids, ratings, weights = columns.values()
+        for name in _COLUMNS[:3]:
+            if columns[name] is None:
+                raise InputError(f"{path}: holds no {part}_{name}; restore the file")
+        given = [column for column in columns.values() if column is not None]
+        if not (
+            {column.shape for column in given} == {(ratings.size,)}
+            and (user_ids.dtype, item_ids.dtype, ratings.dtype) == (np.int32, np.int32, np.float32)
+            and _are_rows(user_ids, users)
+            and _are_rows(item_ids, items)
+        ):
+            raise InputError(f"{path}: {part} does not fit the vocabularies; restore the file")
+        return Interactions(user_ids, item_ids, ratings, None, users, items, weights=weights)
+
+    def _content(self, name: str) -> dict[str, Any]:
+        """Return the object of a JSON file, once its digest is checked.
+
+        Raises:
+            InputError: it cannot be read or was changed.
+        """
+        path, content = self.path / name, read_json(self.path / name)
+        run = str(content.get("run", "")) if name == "config.json" else self._run
+        digest = content.get(digests.DIGEST)
+        if digest is None:
+            _note_unchecked(path, run)
+        elif digest != digests.of_json(run, name, content):
+            raise InputError(
+                f'{path}: changed since its run; restore it, or remove its "{digests.DIGEST}" '
+                "to have it used as it is"
+            )
+        return content
+
+    def _arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Return the arrays of a file, once its digest is checked.
+
+        Raises:
+            InputError: it cannot be read or is not as the run wrote it.
+        """
+        path = self.path / name
+        try:
+            digests.check_arrays(path, self._run, name)
+            with np.load(path) as arrays:
+                return {key: arrays[key] for key in arrays.files}
+        except InputError:
+            raise
+        except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
+
+    def _digest(self, name: str, path: Path) -> str:
+        try:
+            return digests.of_bytes(self._run, name, path.read_bytes())
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}") from None
 
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
+        sealed = content | {digests.DIGEST: digests.of_json(self._run, name, content)}
         with replacing(self.path / name) as path:
-            path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            path.write_text(json.dumps(sealed, indent=2) + "\n", encoding="utf-8")
+
+    def _write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
+        with replacing(self.path / name) as path:
+            with path.open("wb") as file:
+                np.savez(file, **arrays)
+            digests.seal_arrays(path, self._run, name)
 
 
-def _checksum(vocabulary: Vocabulary) -> int:
-    return zlib.crc32("\n".join(vocabulary.raw_ids).encode())
+@functools.cache
+def _note_unchecked(path: Path, run: str) -> None:
+    """Say once that a file has no digest."""
+    if run:
+        say(f"{path} has no digest: it is used as it is")
+    elif path.name == "config.json":
+        say(f"{path.parent} is of an earlier version: its files have no digests to be checked by")
+
+
+def _are_rows(ids: np.ndarray, vocabulary: Vocabulary) -> bool:
+    return not ids.size or (ids.min() >= UNKNOWN and ids.max() < len(vocabulary))
 
 
 def _set_aside(entries: Iterable[Path], folder: Path) -> Path:
@@ -339,14 +435,6 @@ def _put_back(aside: Path) -> None:
     for entry in list(aside.iterdir()):
         entry.rename(aside.parent / entry.name)
     aside.rmdir()
-
-
-def _remove(entries: Iterable[Path]) -> None:
-    for entry in entries:
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            entry.unlink(missing_ok=True)
 
 
 def _checkpoint(

@@ -90,7 +90,8 @@ def test_features_of_another_vocabulary_are_answered_in_one_line(cold, tmp_path)
     path = tmp_path / "copy" / "item_features.npz"
     with np.load(path) as arrays:
         names, ids, values = (arrays[name] for name in ("names", "ids", "values"))
-    np.savez(path, names=names, ids=ids[1:], values=values[1:])
+    changed = {"names": names, "ids": ids[1:], "values": values[1:]}
+    RunFolder(tmp_path / "copy")._write_arrays(path.name, changed)
     code, _, err = Place(tmp_path).run("eval.py", "--run_dir=copy")
     assert code == 2 and "features of 81 rows, the run has 82; restore the file" in err
 

@@ -164,9 +164,8 @@ def test_users_and_candidates_from_files(ask, place):
     before = (place / "some.jsonl").read_bytes()
     code, out, err = ask(*flags)
     assert (code, out, err) == (2, "", "recommend.py: the run knows no user 'nobody'\n")
-    assert (place / "some.jsonl").read_bytes() == before and not (
-        place / ".some.jsonl.part"
-    ).exists()
+    assert (place / "some.jsonl").read_bytes() == before
+    assert not list(place.path.glob(".some.jsonl.*"))
 
 
 def test_strangers_on_the_screen(ask, rated):
@@ -259,7 +258,7 @@ def test_runs_that_are_not_ready_or_broken(ask, place):
 
     users = (copy / "users.tsv").read_text()
     (copy / "users.tsv").write_text(users.replace("u2\t", "v2\t"))
-    assert "users.tsv: not the raw ids of this run's training; restore the file" in refused()
+    assert "users.tsv: not the raw ids and labels of this run's training; restore the file" in refused()
     (copy / "users.tsv").unlink()
     assert "users.tsv: cannot be read" in refused()
     shutil.rmtree(copy / "checkpoints")

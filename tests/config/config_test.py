@@ -178,7 +178,7 @@ def test_config_json_brings_the_same_settings_back(tmp_path):
     "content, message",
     [
         ("{", "not JSON"),
-        ("[1]", "no settings found"),
+        ("[1]", "no JSON object"),
         ({"models": {}}, "no settings found"),
         ({"model": 3}, "'model' is no object of settings"),
         (None, "No such file"),

@@ -87,7 +87,7 @@ def test_no_space_for_a_checkpoint(tmp_path, monkeypatch):
         message = f"/run/ckpt-1_temp/part-00000; {FULL} [Op:SaveV2]"
         raise tf.errors.ResourceExhaustedError(None, None, message)
 
-    monkeypatch.setattr(tf.train.CheckpointManager, "save", full)
+    monkeypatch.setattr(tf.train.Checkpoint, "write", full)
     assert train(tmp_path, "--run_dir=run") == f"train.py: run/checkpoints: {FULL}"
     assert not (tmp_path / "run").exists()
 

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import shutil
-import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from mfrec.data.interactions import Interactions
 from mfrec.data.splits import SplitRecipe
 from mfrec.errors import InputError
 from mfrec.quiet_tensorflow import tf
+from mfrec.runs import checkpoints
 from mfrec.runs.results import Results
 from mfrec.runs.run_folder import RunFolder
 
@@ -29,7 +30,13 @@ TABLES = ("user_embedding", "item_embedding", "user_bias", "item_bias", "global_
 MSE = losses.get("mse")
 RESULTS = Results.from_dict(
     {
-        **{"dataset": "toy", "split": "all", "model": "mse", "protocol": "errors", "epochs": 1},
+        **{
+            "dataset": "toy",
+            "split": "all",
+            "model": "mse",
+            "protocol": {"test": "errors"},
+            "epochs": 1,
+        },
         **{"steps": 2, "parameters": 3, "metrics": {"test": {"rmse": 0.1}}, "baselines": {}},
         **{"counts": {}, "timing": {}},
     }
@@ -245,6 +252,37 @@ def test_create_never_removes_what_is_no_run(tmp_path):
     assert file.read_text() == "x"
 
 
+# ------------------------------------------------------------------------------ odd names
+
+
+@pytest.mark.parametrize(
+    "name", ["[a]", "a*?", "back\\slash", "ü 'q\"", "-x", "two\nlines", "z" * 250]
+)
+def test_a_folder_may_have_any_name(tmp_path, name):
+    with RunFolder.create(tmp_path / name) as folder:
+        folder.save_config(CONFIG, {"num_users": 2})
+        folder.save_data(make_split())
+        folder.save_model(make_model(), step=6)
+        folder.save_model(make_model(), step=7)
+        folder.save_results(RESULTS)
+    assert len(list((tmp_path / name / "checkpoints").iterdir())) == 3
+    again = RunFolder(tmp_path / name)
+    config, _ = again.load_config()
+    train = again.load_data()["train"]
+    assert again.load_model(config, MSE, train).user_bias.numpy().tolist() == [0.25, -1]
+    assert again.load_trained(config, MSE, train).optimizer is None
+    assert again.load_results() == RESULTS
+
+
+@pytest.mark.parametrize("name", ["\udcff", "\0", "z" * 256])
+def test_a_folder_that_cannot_be_made_is_told_in_a_line(tmp_path, name):
+    with pytest.raises(InputError, match="--run_dir=") as error:
+        RunFolder.create(tmp_path / name).__enter__()
+    assert "\0" not in str(error.value) and str(error.value).encode()
+    with pytest.raises(InputError, match="no run folder"):
+        RunFolder(tmp_path / name).load_config()
+
+
 # ------------------------------------------------------------------------------ broken folders
 
 
@@ -315,7 +353,7 @@ def test_a_broken_or_missing_file_is_named(folder, name, damage):
 def test_an_incomplete_config_is_named(folder):
     path = folder.path / "config.json"
     content = json.loads(path.read_text())
-    del content["derived"]
+    del content["derived"], content["digest"]
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match="config.json: no constants under 'derived'"):
         folder.load_config()
@@ -327,18 +365,29 @@ def test_an_incomplete_config_is_named(folder):
 
 def test_an_incomplete_interactions_file_is_named(folder):
     path = folder.path / "interactions.npz"
-    shutil.copy(path, folder.path / "backup.npz")
-    with zipfile.ZipFile(path, "w"):
-        pass
-    with pytest.raises(InputError, match="interactions.npz: cannot be read .*users_crc32"):
-        folder.load_data()
-    with np.load(folder.path / "backup.npz") as arrays:
-        checksums = {name: arrays[name] for name in ("users_crc32", "items_crc32")}
-    np.savez(path, **checksums)
+    with np.load(path) as arrays:
+        content = {name: arrays[name] for name in arrays.files}
+
+    def load_with(**changes):
+        folder._write_arrays(path.name, {**content, **changes})
+        return folder.load_data()
+
+    assert set(load_with()) == {"train", "validation"}
+    for changes, reason in (
+        ({"train_user_ids": np.int32([0, 1])}, "train does not fit the vocabularies"),
+        ({"train_user_ids": np.int32([0, 1, 2])}, "train does not fit the vocabularies"),
+        ({"train_item_ids": np.int32([0, 1, -2])}, "train does not fit the vocabularies"),
+        ({"train_item_ids": np.float32([0, 1, 2])}, "train does not fit the vocabularies"),
+        ({"validation_ratings": np.float32([[1, 2]])}, "validation does not fit the vocabularies"),
+    ):
+        with pytest.raises(InputError, match=f"interactions.npz: {reason}; restore the file"):
+            load_with(**changes)
+    vocabularies = {name: array for name, array in content.items() if name.endswith("_digest")}
+    folder._write_arrays(path.name, vocabularies)
     with pytest.raises(InputError, match="interactions.npz: holds no training part"):
         folder.load_data()
-    np.savez(path, **checksums, train_ratings=np.float32([1]))
-    with pytest.raises(InputError, match="interactions.npz: cannot be read .*train_user_ids"):
+    folder._write_arrays(path.name, vocabularies | {"train_ratings": np.float32([1])})
+    with pytest.raises(InputError, match="interactions.npz: holds no train_user_ids"):
         folder.load_data()
 
 
@@ -351,20 +400,49 @@ def test_a_checkpoint_of_another_shape_is_named(folder, rows):
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 def test_a_checkpoint_of_something_else_is_named(folder):
     other = tf.train.Checkpoint(model=tf.train.Checkpoint(something_else=tf.Variable([[1.0]])))
-    tf.train.CheckpointManager(other, str(folder.path / "checkpoints"), 1).save()
+    checkpoints.save(other, folder.path / "checkpoints", 1, folder._run)
     with pytest.raises(InputError, match="ckpt-1: cannot be restored"):
         folder.load_model(CONFIG, MSE, make_split().train)
 
 
-def test_incomplete_results_are_named(folder):
-    path = folder.path / "results.json"
-    for content in (
-        "[]",
-        json.dumps({k: v for k, v in RESULTS.as_dict().items() if k != "counts"}),
-    ):
-        path.write_text(content)
-        with pytest.raises(InputError, match="results.json: no '.*'; the file is incomplete"):
-            folder.load_results()
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        ({"counts": None}, "no 'counts'; the file is incomplete"),
+        ({"metrics": []}, "'metrics' is not of the right type; restore the file"),
+        ({"metrics": {"test": {"rmse": "low"}}}, "'metrics/test/rmse' is not of the right type"),
+        ({"intervals": {"test": {"hr@10": [1]}}}, "'intervals/test/hr@10' is not of the right"),
+        ({"timing": {"train_seconds": {}}}, "'timing/train_seconds' is not of the right type"),
+        ({"std": 3, "dataset": "x"}, "'std' is not of the right type"),
+    ],
+)
+def test_incomplete_results_are_named(folder, change, reason):
+    content = RESULTS.as_dict() | change
+    content = {name: value for name, value in content.items() if value is not None}
+    folder._write_json("results.json", content)
+    with pytest.raises(InputError, match=f"results.json: {reason}"):
+        folder.load_results()
+
+
+def test_what_is_no_number_is_null_and_comes_back(folder):
+    nan, infinity = float("nan"), float("inf")
+    results = dataclasses.replace(
+        RESULTS,
+        metrics={"test": {"auc": nan, "rmse": infinity, "mae": 1.0}},
+        intervals={"test": {"auc": (nan, 0.5)}},
+    )
+    folder.save_results(results)
+    content = json.loads((folder.path / "results.json").read_text())
+    assert content["metrics"] == {"test": {"auc": None, "rmse": None, "mae": 1.0}}
+    loaded = folder.load_results()
+    found = loaded.metrics["test"]
+    assert np.isnan([found["auc"], found["rmse"]]).all() and found["mae"] == 1
+    assert np.isnan(loaded.intervals["test"]["auc"][0]) and loaded.std is None
+    # earlier versions wrote what JSON does not have
+    content["metrics"]["test"]["auc"] = nan
+    del content["digest"]
+    (folder.path / "results.json").write_text(json.dumps(content))
+    assert np.isnan(folder.load_results().metrics["test"]["auc"])
 
 
 def test_tables_that_do_not_fit_are_refused_before_they_are_made(folder, monkeypatch):
@@ -379,3 +457,106 @@ def test_tables_that_do_not_fit_are_refused_before_they_are_made(folder, monkeyp
 def test_no_run_folder(tmp_path):
     with pytest.raises(InputError, match="nowhere: no run folder: no config.json"):
         RunFolder(tmp_path / "nowhere").load_config()
+
+
+# ------------------------------------------------------------------------------ digests
+
+
+def flip(path, old, new):
+    content = path.read_bytes()
+    assert content.count(old) >= 1 and len(old) == len(new)
+    path.write_bytes(content.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    "name, old, new",
+    [
+        ("config.json", b'"init_stddev": 0.1', b'"init_stddev": 0.2'),
+        ("config.json", b'"num_users": 2', b'"num_users": 3'),
+        ("results.json", b'"rmse": 0.1', b'"rmse": 0.2'),
+        ("items.tsv", b"Kolya", b"Kelya"),
+        # twice in the archive: where the member stands, and in the list at its end
+        ("interactions.npz", b"validation_ratings.npy", b"validatoon_ratings.npy"),
+        ("interactions.npz", b"train_weights", b"train_wheight"),
+        ("checkpoints/checkpoint", b"# digest", b"# digesd"),
+        ("checkpoints/ckpt-7.index", b"item_bias", b"item_bios"),
+    ],
+)
+def test_a_changed_letter_is_noticed(folder, name, old, new):
+    if old == b"train_weights":
+        train = dataclasses.replace(make_split().train, weights=np.ones(3, np.float32))
+        folder.save_data(SplitRecipe(train).encode())
+    flip(folder.path / name, old, new)
+    place = name.partition("/")[0]
+    with pytest.raises(InputError, match=f"{place}: (not as this run|changed since|not the raw)"):
+        load_all(folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "results.json", "users.tsv", "interactions.npz", "checkpoints"]
+)
+def test_a_file_of_another_run_is_noticed(tmp_path, folder, name):
+    other = RunFolder(tmp_path / "other")
+    other.path.mkdir()
+    other.save_config(CONFIG.replace({"seed": 3}), {"num_users": 2})
+    other.save_data(make_split())
+    other.save_model(make_model(), step=7)
+    other.save_results(RESULTS)
+    assert load_all(other)
+    place = folder.path / name
+    if place.is_dir():
+        shutil.rmtree(place)
+        shutil.copytree(other.path / name, place)
+    else:
+        shutil.copy(other.path / name, place)
+    # the raw ids are the same
+    if name != "users.tsv":
+        with pytest.raises(InputError, match=str(folder.path)):
+            load_all(RunFolder(folder.path))
+
+
+def test_an_edited_file_is_used_once_its_digest_is_removed(folder, capsys):
+    path = folder.path / "results.json"
+    content = json.loads(path.read_text())
+    content["dataset"] = "mine"
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match='results.json: changed .*, or remove its "digest" to'):
+        folder.load_results()
+    del content["digest"]
+    path.write_text(json.dumps(content))
+    assert folder.load_results().dataset == "mine"
+    assert capsys.readouterr().err == f"{path} has no digest: it is used as it is\n"
+
+
+def test_another_layout_is_no_change(folder):
+    path = folder.path / "config.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(dict(reversed(content.items())), indent=7))
+    assert folder.load_config() == (CONFIG, {"num_users": 2})
+
+
+def test_a_folder_of_an_earlier_version_is_read(folder, capsys):
+    """Neither number nor digests; checksums of the raw ids."""
+    for name in ("config.json", "results.json"):
+        content = json.loads((folder.path / name).read_text())
+        content = {key: v for key, v in content.items() if key not in ("run", "digest")}
+        (folder.path / name).write_text(json.dumps(content))
+    path = folder.path / "interactions.npz"
+    with np.load(path) as arrays:
+        columns = {key: arrays[key] for key in arrays.files if not key.endswith("_digest")}
+    crc32 = {
+        "users_crc32": zlib.crc32("ä\nb\t".encode()),
+        "items_crc32": zlib.crc32(b"x\ny\nz"),
+    }
+    np.savez(path, **columns, **crc32)
+    # as TensorFlow's own manager wrote it
+    manager = tf.train.Checkpoint(model=make_model())
+    shutil.rmtree(folder.path / "checkpoints")
+    tf.train.CheckpointManager(manager, str(folder.path / "checkpoints"), 1).save(9)
+    old = RunFolder(folder.path)
+    assert load_all(old) == RESULTS and old.load_data()["train"].ratings.tolist() == [5, 4, 1.5]
+    note = "is of an earlier version: its files have no digests to be checked by"
+    assert capsys.readouterr().err == f"{folder.path} {note}\n"
+    np.savez(path, **columns, **(crc32 | {"items_crc32": 1}))
+    with pytest.raises(InputError, match="items.tsv: not the raw ids and labels of this run"):
+        old.load_data()

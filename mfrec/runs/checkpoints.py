@@ -1,0 +1,108 @@
+"""The checkpoints of a run: written whole, found again, and read under whatever path.
+
+checkpoint   names the latest one as TensorFlow does, with the digest of its index in a comment
+ckpt-STEP.*  TensorFlow's own: the variables, and an index that holds a checksum of each
+"""
+
+import contextlib
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from mfrec.errors import InputError, first_line
+from mfrec.files import remove, replacing
+from mfrec.quiet_tensorflow import tf
+from mfrec.runs import digests
+
+LATEST = "checkpoint"
+_PREFIX = re.compile(r"ckpt-\d+(-\d+)?")
+# What TensorFlow expands in the path of a checkpoint that it reads.
+_PATTERN = set("*?[\\")
+
+
+def save(checkpoint: tf.train.Checkpoint, folder: Path, step: int, run: str) -> None:
+    """Write a checkpoint; the earlier one goes once the new one is complete.
+
+    Args:
+        checkpoint: what to write.
+        folder: where.
+        step: optimizer steps so far.
+        run: the run's number.
+
+    Raises:
+        InputError: it cannot be written, as on a full disk.
+    """
+    prefix, again = f"ckpt-{step}", 1
+    while (folder / f"{prefix}.index").exists():
+        prefix, again = f"ckpt-{step}-{again}", again + 1
+    try:
+        checkpoint.write(str(folder / prefix))
+        index = f"{prefix}.index"
+        digest = digests.of_bytes(run, index, (folder / index).read_bytes())
+    except (OSError, tf.errors.OpError) as error:
+        # before it stands the name of a temporary file
+        reason = first_line(error).rpartition("; ")[2]
+        raise InputError(f"{folder}: {reason}") from None
+    with replacing(folder / LATEST) as path:
+        names = f'model_checkpoint_path: "{prefix}"\nall_model_checkpoint_paths: "{prefix}"\n'
+        path.write_text(f"{names}# {digests.DIGEST} {digest}\n", encoding="utf-8")
+    # not by a pattern: prefixes begin with one another
+    remove(
+        entry
+        for entry in folder.iterdir()
+        if entry.name != LATEST and entry.name.partition(".")[0] != prefix
+    )
+
+
+@contextlib.contextmanager
+def latest(folder: Path, run: str) -> Iterator[str]:
+    """Yield the path of the latest checkpoint, for TensorFlow to read while the block lasts.
+
+    Args:
+        folder: where it was saved.
+        run: the run's number.
+
+    Raises:
+        InputError: there is none, or it is not as the run wrote it.
+    """
+    prefix = _latest_prefix(folder, run)
+    with _without_pattern(folder) as place:
+        yield str(place / prefix)
+
+
+def _latest_prefix(folder: Path, run: str) -> str:
+    path = folder / LATEST
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(
+            f"{folder.parent} holds no checkpoint; the run has saved none yet"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
+    named = re.match(r'model_checkpoint_path: "(?:.*/)?([^/"]*)"\n', text)
+    if not named or not _PREFIX.fullmatch(named[1]):
+        raise InputError(f"{path}: names no checkpoint; restore the file")
+    prefix = named[1]
+    index = folder / f"{prefix}.index"
+    try:
+        content = index.read_bytes()
+    except OSError as error:
+        raise InputError(f"{index}: {error.strerror}; restore the file") from None
+    digest = re.search(rf"^# {digests.DIGEST} (\w+)$", text, re.MULTILINE)
+    expected = digests.of_bytes(run, index.name, content)
+    digests.check(digest[1] if digest else None, expected, run, folder)
+    return prefix
+
+
+@contextlib.contextmanager
+def _without_pattern(folder: Path) -> Iterator[Path]:
+    """Yield the folder, under another name if TensorFlow would take its own for a pattern."""
+    if not _PATTERN & set(str(folder)):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as home:
+        link = Path(home) / folder.name
+        link.symlink_to(folder.resolve(), target_is_directory=True)
+        yield link
