@@ -258,7 +258,7 @@ def test_runs_that_are_not_ready_or_broken(ask, place):
 
     users = (copy / "users.tsv").read_text()
     (copy / "users.tsv").write_text(users.replace("u2\t", "v2\t"))
-    assert "users.tsv: not the raw ids and labels of this run's training; restore the file" in refused()
+    assert "users.tsv: not the raw ids and labels of this run's training; restore" in refused()
     (copy / "users.tsv").unlink()
     assert "users.tsv: cannot be read" in refused()
     shutil.rmtree(copy / "checkpoints")
