@@ -64,7 +64,7 @@ class DataConfig:
         "column of ratings, or none: every line is a positive (default: by a usual name, or third)",
     )
     timestamp_column: str | None = _setting(
-        None, "column of timestamps (default: by a usual name, or fourth if there is one)"
+        None, "column of timestamps, or none (default: by a usual name, or fourth if there is one)"
     )
     weight_column: str | None = _setting(
         None, "column of weights, such as play counts; weights of repeated pairs are summed"

@@ -33,39 +33,41 @@ _SEPARATOR = "\0"
 _BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
-def read_ratings(path: str | Path, data_dir: str | Path, **options: Any) -> Interactions:
+def read(
+    path: str | Path, data_dir: str | Path, **options: Any
+) -> tuple[Interactions, tuple[str, ...]]:
     """Read a file of ratings, from the cache if it is there.
 
     Args:
         path: the file.
         data_dir: the data folder, where the cache is.
-        **options: how to read it, as for `readers.read_ratings`.
+        **options: how to read it, as for `readers.read`.
 
     Returns:
-        Exactly what `readers.read_ratings` returns.
+        Exactly what `readers.read` returns.
 
     Raises:
-        InputError: as `readers.read_ratings` does.
+        InputError: as `readers.read` does.
     """
     source = _fingerprint(path, options)
     if source is None:
-        return readers.read_ratings(path, **options)
+        return readers.read(path, **options)
     name = hashlib.sha256(json.dumps(source["key"]).encode()).hexdigest()[:32]
     cached = Path(data_dir) / FOLDER / f"{name}.npz"
     with contextlib.suppress(*_BROKEN):
         return _load(cached, source)
-    interactions = readers.read_ratings(path, **options)
+    interactions, notes = readers.read(path, **options)
     # A file that was written to meanwhile may have been read in part.
     if _fingerprint(path, options) == source:
         with contextlib.suppress(OSError):
-            _save(cached, source, interactions)
-    return interactions
+            _save(cached, source, interactions, notes)
+    return interactions, notes
 
 
 def read_set_file(path: Path, **options: Any) -> Interactions:
-    """Read a file in the folder of a named set; see `read_ratings`."""
+    """Read a file in the folder of a named set; see `read`."""
     # The set's folder lies in the data folder.
-    return read_ratings(path, path.parent.parent, **options)
+    return read(path, path.parent.parent, **options)[0]
 
 
 def _fingerprint(path: str | Path, options: dict[str, Any]) -> dict[str, Any] | None:
@@ -90,7 +92,7 @@ def _fingerprint(path: str | Path, options: dict[str, Any]) -> dict[str, Any] | 
     }
 
 
-def _load(cached: Path, source: dict[str, Any]) -> Interactions:
+def _load(cached: Path, source: dict[str, Any]) -> tuple[Interactions, tuple[str, ...]]:
     """Load a cached file; raises one of _BROKEN if it is stale or damaged."""
     # numpy closes only files that it can read.
     with cached.open("rb") as file, np.load(file, allow_pickle=False) as content:
@@ -99,7 +101,7 @@ def _load(cached: Path, source: dict[str, Any]) -> Interactions:
         timestamps, weights = (
             content[name] if name in content else None for name in ("timestamps", "weights")
         )
-        return Interactions(
+        interactions = Interactions(
             content["user_ids"],
             content["item_ids"],
             content["ratings"],
@@ -109,9 +111,12 @@ def _load(cached: Path, source: dict[str, Any]) -> Interactions:
             weights=weights,
             has_ratings=content["has_ratings"].item(),
         )
+        return interactions, tuple(json.loads(content["notes"].item()))
 
 
-def _save(cached: Path, source: dict[str, Any], interactions: Interactions) -> None:
+def _save(
+    cached: Path, source: dict[str, Any], interactions: Interactions, notes: tuple[str, ...]
+) -> None:
     """Write a cached file, completely or not at all; raises OSError if it cannot."""
     data_dir = cached.parent.parent
     if data_dir.exists() and not data_dir.stat().st_mode & 0o222:
@@ -119,6 +124,7 @@ def _save(cached: Path, source: dict[str, Any], interactions: Interactions) -> N
         raise PermissionError(f"{data_dir} is read-only")
     content: dict[str, Any] = {
         "source": np.array(json.dumps(source)),
+        "notes": np.array(json.dumps(notes)),
         "user_ids": interactions.user_ids,
         "item_ids": interactions.item_ids,
         "ratings": interactions.ratings,

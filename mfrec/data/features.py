@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mfrec.data import tables
-from mfrec.data.readers import USUAL_NAMES, plain_name
+from mfrec.data.columns import USUAL_NAMES, plain_name
 from mfrec.data.tables import Table, short
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError

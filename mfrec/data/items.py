@@ -1,11 +1,12 @@
 """Files of items: labels such as titles, and genres, for the items of a vocabulary."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from mfrec.data import tables
-from mfrec.data.readers import USUAL_NAMES, plain_name
+from mfrec.data.columns import USUAL_NAMES, plain_name
 from mfrec.data.tables import Table, short
 from mfrec.data.vocabulary import Vocabulary
 
@@ -77,7 +78,7 @@ def read_items(path: str | Path, delimiter: str | None = None) -> ItemDescriptio
     return ItemDescriptions(labels, genres)
 
 
-def _first(names: list[str], wanted: set[str]) -> int | None:
+def _first(names: list[str], wanted: Collection[str]) -> int | None:
     return next((column for column, name in enumerate(names) if name in wanted), None)
 
 

@@ -11,6 +11,7 @@ from mfrec.config.settings import COLUMNS, FILE_OPTIONS, Config, DataConfig
 from mfrec.data import arrays, cache, datasets, items, positives
 from mfrec.data.features import FeatureFile, Features, read_features
 from mfrec.data.interactions import Interactions
+from mfrec.data.readers import note_on
 from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
 from mfrec.progress import say, waiting
@@ -27,6 +28,7 @@ class Source:
             training part decides which items there are.
         candidates: the fixed negatives that a set brings for its published split, see `Split`.
         features: the files of features by role, "user" or "item".
+        notes: what was assumed in reading the files, one line each, for people.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Source:
     catalogue: Vocabulary | None = None
     candidates: Interactions | None = None
     features: Mapping[str, FeatureFile] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def has_ratings(self) -> bool:
@@ -109,16 +112,23 @@ def load(data: DataConfig) -> Source:
     Raises:
         InputError: a set or file that is missing or cannot be read.
     """
+    notes: tuple[str, ...] = ()
     if data.dataset:
         parts = {"all": datasets.load(data.dataset, _data_dir(data))}
     else:
-        parts = {part: read(file, data) for part, file in _files(data).items() if file}
+        files = {part: file for part, file in _files(data).items() if file}
+        found = {part: read(file, data) for part, file in files.items()}
+        parts = {part: interactions for part, (interactions, _) in found.items()}
+        notes = tuple(
+            note_on(files[part], note) for part, (_, of_file) in found.items() for note in of_file
+        )
     if data.item_labels:
         parts = _labelled(parts, data.item_labels)
     features = _features(data, parts)
     if not data.dataset:
         file = data.ratings or data.train_ratings or ""
-        return Source(os.path.splitext(os.path.basename(file))[0], parts, features=features)
+        name = os.path.splitext(os.path.basename(file))[0]
+        return Source(name, parts, features=features, notes=notes)
     catalogue = candidates = None
     if datasets.PUBLISHED in datasets.predefined_splits(data.dataset):
         catalogue = parts["all"].items
@@ -128,28 +138,37 @@ def load(data: DataConfig) -> Source:
     return Source(data.dataset, parts, catalogue, candidates, features)
 
 
-def read(path: str, data: DataConfig) -> Interactions:
+def read(path: str, data: DataConfig) -> tuple[Interactions, tuple[str, ...]]:
     """Read one file of ratings as the settings say, through the cache.
+
+    Returns:
+        The ratings, and what was assumed in reading them, a line each.
 
     Raises:
         InputError: it cannot be read.
     """
     options = {name: getattr(data, name) for name in FILE_OPTIONS}
     with waiting(f"reading {path}"):
-        return cache.read_ratings(path, _data_dir(data), **options)
+        return cache.read(path, _data_dir(data), **options)
 
 
-def read_held_out(path: str, config: Config) -> Interactions:
+def read_held_out(path: str, config: Config) -> tuple[Interactions, tuple[str, ...]]:
     """Read a file of ratings to evaluate on: its distinct pairs that the settings select.
 
     Users and items with few rows stay: in a file of held-out rows few are usual.
+
+    Returns:
+        The ratings, and what was assumed in reading them, a line each, for people.
 
     Raises:
         InputError: it cannot be read, or no pair is left.
     """
     every_user_and_item = {"min_user_interactions": 0, "min_item_interactions": 0}
     settings = config.replace(every_user_and_item).positives
-    return positives.select(read(path, config.data), settings).rows.without_repeats()
+    interactions, notes = read(path, config.data)
+    selection = positives.select(interactions, settings)
+    notes = tuple(note_on(path, note) for note in notes) + selection.notes
+    return selection.rows.without_repeats(), notes
 
 
 def _features(data: DataConfig, parts: dict[str, Interactions]) -> dict[str, FeatureFile]:

@@ -21,8 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from mfrec.data.tables import short
-from mfrec.errors import InputError
+from mfrec.errors import InputError, short
 from mfrec.progress import say
 
 _MONTHS = {
@@ -118,6 +117,12 @@ def parse_time(text: str, order: DayOrder = DayOrder()) -> int | float:
     if not abs(value) < _LIMIT:
         raise _wrong(text)
     return _whole(value)
+
+
+def is_date(text: str) -> bool:
+    """Return whether a text is written as a date rather than a number."""
+    lower = text.strip().lower()
+    return any(pattern.fullmatch(lower) for pattern in (_YEAR_FIRST, _NUMBERS_FIRST, *_OTHERS))
 
 
 def as_timestamps(values: Any) -> np.ndarray:

@@ -30,6 +30,9 @@ def cross_validate(
     num_folds = config.split.num_folds
     # before anything is written
     prepare(_fold_config(config, 0), source)
+    for note in source.notes:
+        say(note)
+    source = dataclasses.replace(source, notes=())
     results: list[Results] = []
     with RunFolder.create(run_dir, overwrite) as folder:
         folder.save_config(config, {})

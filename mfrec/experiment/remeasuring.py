@@ -18,6 +18,7 @@ from mfrec.evaluation.rankings import RankingResult
 from mfrec.experiment.folds import mean_results
 from mfrec.experiment.part_evaluator import PartEvaluator
 from mfrec.experiment.predictions import write as write_predictions
+from mfrec.progress import say
 from mfrec.runs.results import Results
 from mfrec.runs.run_folder import RunFolder
 
@@ -120,8 +121,9 @@ def _remeasure(folder: RunFolder, what: Remeasuring, predictions: str | None = N
     train = saved["train"]
     loss = losses.configured(config.loss)
     model = folder.load_model(config, loss, train)
+    notes: tuple[str, ...] = ()
     if what.ratings:
-        rows = loading.read_held_out(what.ratings, config)
+        rows, notes = loading.read_held_out(what.ratings, config)
         split = SplitRecipe(train, saved.get("validation"), rows, catalogue=train.items).encode()
         results = dataclasses.replace(results, split=f"all of {what.ratings}")
     else:
@@ -132,6 +134,8 @@ def _remeasure(folder: RunFolder, what: Remeasuring, predictions: str | None = N
 
     evaluator = PartEvaluator(config, loss, split, part)
     measured = evaluator.measure(model)
+    for note in notes:
+        say(note)
     results = dataclasses.replace(
         results,
         protocol={part: evaluator.protocol},

@@ -159,6 +159,8 @@ def _announce(setup: Setup, chosen: dict[str, Any], source: Source) -> None:
     """Say what is about to be trained on what."""
     config, split, earlier = setup.config, setup.split, setup.earlier
     counts = split.counts
+    for note in source.notes:
+        say(note)
     say(
         f"{source.name} · {splitting.describe(config)} · "
         f"{counts['users']:,} users, {counts['items']:,} items in training"

@@ -52,8 +52,8 @@ def refused(run_script, tmp_path):
         (
             "user,item,likes\nu,i,3\n",
             "ratings.csv:1: cannot tell the rating column; the file has: user, item, likes; give "
-            "--rating_column as a name of the header or a number from 0, as none if every line is "
-            "a positive, or --weight_column for counts",
+            "--rating_column as a name of the header or a number from 0, --rating_column=none if "
+            "every line is a positive, or --weight_column for counts",
         ),
         ("1 2 3 4 5 6\n", "ratings.csv:1: 6 fields and no header; say which are which by --user"),
         ("abc\n", "ratings.csv: cannot guess the delimiter of 'abc'; give it by --del"),

@@ -27,14 +27,18 @@ def file(tmp_path):
 def parsed(monkeypatch):
     """The paths that were parsed, one after another."""
     paths = []
-    parse = readers.read_ratings
+    parse = readers.read
 
     def count(path, **options):
         paths.append(os.path.basename(path))
         return parse(path, **options)
 
-    monkeypatch.setattr(readers, "read_ratings", count)
+    monkeypatch.setattr(readers, "read", count)
     return paths
+
+
+def read(path, data_dir, **options):
+    return cache.read(path, data_dir, **options)[0]
 
 
 def same(first, second):
@@ -55,9 +59,9 @@ def cached_files(folder):
 
 
 def test_the_second_time_is_not_parsed_and_just_the_same(file, tmp_path, parsed):
-    first = cache.read_ratings(file, tmp_path)
+    first = read(file, tmp_path)
     assert first.users.raw_ids == ("b", "a") and first.items.raw_ids == ("é\tx", "007", "7")
-    assert same(first, cache.read_ratings(file, tmp_path))
+    assert same(first, read(file, tmp_path))
     assert parsed == ["ratings.csv"]
     assert len(cached_files(tmp_path)) == 1
 
@@ -65,40 +69,40 @@ def test_the_second_time_is_not_parsed_and_just_the_same(file, tmp_path, parsed)
 def test_files_without_timestamps_and_matrices_too(tmp_path, parsed):
     path = tmp_path / "matrix.txt"
     path.write_text("user,a,b\nx,1,\ny,,\nz,,3\n")
-    first = cache.read_ratings(path, tmp_path, ratings_format="matrix")
-    assert same(first, cache.read_ratings(path, tmp_path, ratings_format="matrix"))
+    first = read(path, tmp_path, ratings_format="matrix")
+    assert same(first, read(path, tmp_path, ratings_format="matrix"))
     assert len(parsed) == 1 and first.timestamps is None and first.num_users == 3
 
 
 def test_pairs_and_weights(tmp_path, parsed):
     path = tmp_path / "plays.csv"
     path.write_text("user,item,plays\nb,x,3\na,y,0.5\n")
-    first = cache.read_ratings(path, tmp_path, weight_column="plays")
-    again = cache.read_ratings(path, tmp_path, weight_column="plays")
+    first = read(path, tmp_path, weight_column="plays")
+    again = read(path, tmp_path, weight_column="plays")
     assert same(first, again) and len(parsed) == 1
     assert again.weights.tolist() == [3, 0.5] and not again.has_ratings
-    rated = cache.read_ratings(path, tmp_path, rating_column="plays")
-    assert same(rated, cache.read_ratings(path, tmp_path, rating_column="plays"))
+    rated = read(path, tmp_path, rating_column="plays")
+    assert same(rated, read(path, tmp_path, rating_column="plays"))
     assert rated.weights is None and rated.has_ratings and len(parsed) == 2
 
 
 def test_users_without_items(tmp_path, parsed):
     path = tmp_path / "train.txt"
     path.write_text("0 1 2\n1 2\n2\n")
-    first = cache.read_ratings(path, tmp_path)
-    assert same(first, cache.read_ratings(path, tmp_path))
+    first = read(path, tmp_path)
+    assert same(first, read(path, tmp_path))
     assert first.users.raw_ids == ("0", "1", "2") and len(parsed) == 1
 
 
 def test_what_reads_differently_is_cached_apart(file, tmp_path, parsed):
-    plain = cache.read_ratings(file, tmp_path)
-    swapped = cache.read_ratings(file, tmp_path, user_column="item", item_column="user")
+    plain = read(file, tmp_path)
+    swapped = read(file, tmp_path, user_column="item", item_column="user")
     assert plain.users == swapped.items
     other = tmp_path / "other.csv"
     other.write_text(CONTENT.replace("007", "008"))
-    assert "008" in cache.read_ratings(other, tmp_path).items.raw_ids
+    assert "008" in read(other, tmp_path).items.raw_ids
     assert len(parsed) == 3
-    assert same(plain, cache.read_ratings(file, tmp_path))
+    assert same(plain, read(file, tmp_path))
     assert len(parsed) == 3
 
 
@@ -108,26 +112,26 @@ def rewrite(path, content, stat):
 
 
 def test_a_changed_file_is_parsed_again(file, tmp_path, parsed, monkeypatch):
-    cache.read_ratings(file, tmp_path)
+    read(file, tmp_path)
     stat = file.stat()
     # the same size and time, other bytes
     rewrite(file, CONTENT.replace("3.5", "4.5"), stat)
-    assert cache.read_ratings(file, tmp_path).ratings[0] == 4.5
+    assert read(file, tmp_path).ratings[0] == 4.5
     # the same bytes at both ends and the same size, another time
     monkeypatch.setattr(cache, "_EDGE_BYTES", 8)
-    cache.read_ratings(file, tmp_path)
+    read(file, tmp_path)
     file.write_text(CONTENT)
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
-    assert cache.read_ratings(file, tmp_path).ratings[0] == 3.5
+    assert read(file, tmp_path).ratings[0] == 3.5
     # the same time and bytes at both ends, another size
     rewrite(file, CONTENT.replace("a,007", "c,7,5,1\na,007"), file.stat())
-    assert len(cache.read_ratings(file, tmp_path)) == 4
+    assert len(read(file, tmp_path)) == 4
     assert len(cached_files(tmp_path)) == 1
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 nonsense", "cut", "flipped", "other"])
 def test_a_broken_cache_is_made_anew(file, tmp_path, parsed, damage):
-    first = cache.read_ratings(file, tmp_path)
+    first = read(file, tmp_path)
     [name] = cached_files(tmp_path)
     cached = tmp_path / ".mfrec-cache" / name
     whole = cached.read_bytes()
@@ -140,22 +144,22 @@ def test_a_broken_cache_is_made_anew(file, tmp_path, parsed, damage):
         np.savez(cached, something=1)
         damage = cached.read_bytes()
     cached.write_bytes(damage)
-    assert same(first, cache.read_ratings(file, tmp_path))
+    assert same(first, read(file, tmp_path))
     assert len(parsed) == 2
-    assert same(first, cache.read_ratings(file, tmp_path))
+    assert same(first, read(file, tmp_path))
     assert len(parsed) == 2
 
 
 def test_no_cache_where_none_can_be_written(file, tmp_path, parsed):
     (tmp_path / "data").write_text("a file where the folder should be")
     for _ in range(2):
-        assert len(cache.read_ratings(file, tmp_path / "data")) == 3
+        assert len(read(file, tmp_path / "data")) == 3
     assert len(parsed) == 2
 
 
 def test_a_read_only_folder_is_left_alone_even_by_root(file, tmp_path):
     (tmp_path / "data").mkdir(mode=0o555)
-    assert len(cache.read_ratings(file, tmp_path / "data")) == 3
+    assert len(read(file, tmp_path / "data")) == 3
     assert list((tmp_path / "data").iterdir()) == []
 
 
@@ -164,12 +168,12 @@ def test_a_write_that_fails_leaves_nothing(file, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
-    assert len(cache.read_ratings(file, tmp_path)) == 3
+    assert len(read(file, tmp_path)) == 3
     assert cached_files(tmp_path) == []
 
 
 def test_a_file_that_grows_while_it_is_read_is_not_cached(file, tmp_path, monkeypatch):
-    parse = readers.read_ratings
+    parse = readers.read
 
     def grow(path, **options):
         data = parse(path, **options)
@@ -177,22 +181,22 @@ def test_a_file_that_grows_while_it_is_read_is_not_cached(file, tmp_path, monkey
             growing.write("c,7,5,1\n")
         return data
 
-    monkeypatch.setattr(readers, "read_ratings", grow)
-    assert len(cache.read_ratings(file, tmp_path)) == 3
+    monkeypatch.setattr(readers, "read", grow)
+    assert len(read(file, tmp_path)) == 3
     assert not (tmp_path / ".mfrec-cache").exists()
 
 
 def test_small_files_and_arrays_are_not_cached(file, tmp_path, parsed, monkeypatch):
     np.save(tmp_path / "matrix.npy", np.eye(2))
-    cache.read_ratings(tmp_path / "matrix.npy", tmp_path)
+    read(tmp_path / "matrix.npy", tmp_path)
     monkeypatch.setattr(cache, "MIN_BYTES", len(CONTENT.encode()) + 1)
-    cache.read_ratings(file, tmp_path)
+    read(file, tmp_path)
     assert not (tmp_path / ".mfrec-cache").exists()
 
 
 def test_a_missing_file_is_the_readers_to_refuse(tmp_path):
     with pytest.raises(readers.InputError, match="no such file"):
-        cache.read_ratings(tmp_path / "gone.csv", tmp_path)
+        read(tmp_path / "gone.csv", tmp_path)
 
 
 def test_named_sets_and_users_files_share_it(file, tmp_path, parsed):

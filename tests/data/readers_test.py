@@ -256,7 +256,8 @@ def test_quotes_mean_nothing_beside_double_colons(write):
         (
             "user,item,price,date\nu,x,3,4\n",
             "has: user, item, price, date; give --rating_column as a name of the header or a "
-            "number from 0, as none if every line is a positive, or --weight_column for counts",
+            "number from 0, --rating_column=none if every line is a positive, or --weight_column "
+            "for counts",
         ),
         (
             "user,item,likes\nu,x,y\n",
@@ -344,7 +345,7 @@ def test_who_counts_columns_of_text_sees_no_header(write):
     "content, options",
     [
         ("user,item,plays,time\nu1,7,4,100\nu2,007,2.5,90\n", {"weight_column": "plays"}),
-        ("u1,7,4,100\nu2,007,2.5,90\n", {"weight_column": "2"}),
+        ("u1,7,4,100\nu2,007,2.5,90\n", {"weight_column": "2", "timestamp_column": "3"}),
         ("u1,7,100,4\nu2,007,90,2.5\n", {"weight_column": 3, "timestamp_column": 2}),
         ("user,x,item,value,time\nu1,_,7,4,100\nu2,_,007,2.5,90\n", {"weight_column": "value"}),
     ],
