@@ -279,6 +279,11 @@ class Interactions:
         )
 
 
+def continuing(rows: Interactions, users: Vocabulary, items: Vocabulary) -> Interactions:
+    """Return the same rows in vocabularies that begin with these; new raw ids follow."""
+    return rows.encode(users.continued(rows.users), items.continued(rows.items))
+
+
 def concatenate(first: Interactions, second: Interactions) -> Interactions:
     """Return the rows of `first`, then those of `second`, in one pair of vocabularies.
 
@@ -308,7 +313,7 @@ def _concatenate_if_both(first: np.ndarray | None, second: np.ndarray | None) ->
 
 
 def _translate(ids: np.ndarray, old: Vocabulary, new: Vocabulary) -> np.ndarray:
-    if old is new:
+    if old is new or old.raw_ids == new.raw_ids:
         return ids
     # UNKNOWN is -1 and so reads the last entry.
     return np.append(new.lookup(old.raw_ids), np.int32(UNKNOWN))[ids]

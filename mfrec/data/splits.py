@@ -58,6 +58,18 @@ class Split:
     ranks_held_out_items: bool = False
     recipe: "SplitRecipe | None" = None
 
+    def __post_init__(self) -> None:
+        # a split made by hand may hold parts in vocabularies of their own
+        for name in ("validation", "test", "candidates"):
+            rows = getattr(self, name)
+            if rows is not None:
+                users = self.histories[name].users if name in self.histories else self.train.users
+                object.__setattr__(self, name, rows.encode(users, self.train.items))
+        histories = {
+            part: rows.encode(rows.users, self.train.items) for part, rows in self.histories.items()
+        }
+        object.__setattr__(self, "histories", histories)
+
     def raw_pairs(self, part: str) -> tuple[list[str], list[str]]:
         """Return the raw users and raw items of a part's rows, unknown ones too."""
         rows = self.raw[part]

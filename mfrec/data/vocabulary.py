@@ -158,6 +158,16 @@ class Vocabulary:
             joined(self.genres, added.genres),
         )
 
+    def continued(self, other: "Vocabulary") -> "Vocabulary":
+        """Return these rows as `other` labels them, then the raw ids that only `other` has."""
+        if other.raw_ids[: len(self)] == self.raw_ids:
+            return other
+        labels, genres = (
+            dict(zip(other.raw_ids, texts or (), strict=False))
+            for texts in (other.labels, other.genres)
+        )
+        return self.extended(other).with_labels(labels, genres)
+
     def save(self, path: str | Path) -> None:
         """Write a UTF-8 file with one `raw_id<TAB>label[<TAB>genres]` line per row.
 

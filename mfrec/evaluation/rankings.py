@@ -15,25 +15,32 @@ Users are evaluated in blocks of some megabytes of scores, on the training devic
 Users are ordered by their number of held-out items, so that a block has little padding.
 """
 
+import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
 from mfrec.data.interactions import Interactions
-from mfrec.data.vocabulary import UNKNOWN
+from mfrec.data.values import as_count
+from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError
 from mfrec.evaluation import baselines, metrics, ranks, significance
 from mfrec.evaluation.top_items import CHUNK, ItemsByUser, best_items, users_per_block
 from mfrec.quiet_tensorflow import graph_function, tf
 
 Score = Callable[[tf.Tensor], tf.Tensor]
+# user ids [B] and pairs [n, 2] to scores and whether each row is finite; rows of users and of items
+_MaskedScores = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+_ModelRows = tuple[np.ndarray, np.ndarray]
 
 # Degenerate models: warn if 90 % of at most 200 users get the same list before masking.
 _LISTS_COMPARED = 200
 _FEWEST_LISTS = 10
 _EQUAL_LISTS = 0.9
+_LARGEST_CUTOFF = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,12 +131,11 @@ class RankingEvaluator:
         block_users: int | None = None,
         jit_compile: bool = True,
     ) -> None:
-        if not cutoffs or min(cutoffs) < 1:
-            raise InputError(f"cutoffs {list(cutoffs)}; give one or more, each at least 1")
+        cutoffs = _checked_cutoffs(cutoffs)
         if candidates is not None and candidate_items is not None:
             raise InputError("fixed negatives and a list of candidate items; leave one out")
         self._train = train
-        self._cutoffs = sorted(set(cutoffs))
+        self._cutoffs = cutoffs
         self._seed = seed
         self._longest = min(self._cutoffs[-1], train.num_items)
         self._block_users = block_users or users_per_block(train.num_items)
@@ -144,7 +150,7 @@ class RankingEvaluator:
         )
         self._is_candidate = np.full(train.num_items, candidate_items is None)
         if candidate_items is not None:
-            self._is_candidate[candidate_items] = True
+            self._is_candidate[_checked_rows(candidate_items, train.num_items)] = True
         if not self._is_candidate.any():
             raise InputError("no item may be recommended; name at least one candidate")
         popularity = train if popularity is None else popularity
@@ -157,15 +163,17 @@ class RankingEvaluator:
             "random": partial(baselines.random_scores, num_items=train.num_items, seed=seed),
             "popularity": partial(baselines.popularity_scores, users_per_item=self._users_per_item),
         }
-        self._compiled: dict[Score, Callable[..., tuple[tf.Tensor, tf.Tensor]]] = {}
+        self._compiled: dict[Score, tuple[Any, Any]] = {}
 
     def evaluate(self, score: Score, held_out: Interactions) -> RankingResult:
         """Measure a scoring function.
 
         Args:
             score: maps user ids, int32 [B], to their scores of the whole catalogue, float32
-                [B, num_items]. It is compiled once for every function that equals no earlier
-                one; a bound method does, a new lambda does not.
+                [B, num_items], in the rows of the training part. A trained model's method, such as
+                `model.score_catalogue`, may have rows of its own: they are matched by raw id. It is
+                compiled once for every function that equals no earlier one; a bound method does, a
+                new lambda does not.
             held_out: the rows whose items should rank high, in any vocabularies.
 
         Raises:
@@ -294,12 +302,14 @@ class RankingEvaluator:
         Raises:
             InputError: a score is not finite.
         """
-        if score not in self._compiled:
-            self._compiled[score] = self._compile(score)
+        model_rows, clean_scores = self._prepared(score)
+        if model_rows and (model_rows[0][user_ids] == UNKNOWN).any():
+            stranger = user_ids[np.argmin(model_rows[0][user_ids])]
+            raise _strange("user", self._train.users.raw_ids[stranger])
         pairs = np.empty((0, 2), np.int32)
         if listed is not None:
             pairs = np.stack(listed.select(user_ids), axis=1).astype(np.int32)
-        scores, is_finite = self._compiled[score](tf.constant(user_ids), tf.constant(pairs))
+        scores, is_finite = clean_scores(tf.constant(user_ids), tf.constant(pairs))
         broken = user_ids[~is_finite.numpy()]
         if len(broken):
             raise InputError(
@@ -308,14 +318,55 @@ class RankingEvaluator:
             )
         return scores
 
-    def _compile(self, score: Score) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    def _prepared(self, score: Score) -> tuple["_ModelRows | None", "_MaskedScores"]:
+        """Return a function as `_compile` makes it, and the rows that a model has for ours."""
+        model = getattr(score, "__self__", None)
+        vocabularies: Any = getattr(model, "vocabularies", None)
+        known, prepared = self._compiled.get(score, (None, None))
+        if prepared is None or known is not vocabularies:
+            model_rows = None
+            if vocabularies is not None:
+                users, items = vocabularies
+                model_rows = self._model_rows(users, items, model.num_items)
+            elif getattr(model, "num_items", self._train.num_items) != self._train.num_items:
+                raise InputError(
+                    f"the model has {model.num_items} items, the training part "
+                    f"{self._train.num_items}; give the part that it was trained on"
+                )
+            prepared = model_rows, self._compile(score, model_rows)
+            self._compiled[score] = vocabularies, prepared
+        return prepared
+
+    def _model_rows(
+        self, users: Vocabulary, items: Vocabulary, num_items: int
+    ) -> "_ModelRows | None":
+        """Return a model's row of each of our users and items, None if they are the same rows.
+
+        Raises:
+            InputError: the model does not know one of our items.
+        """
+        ours = self._train.users, self._train.items
+        if num_items == len(items) and all(
+            known.raw_ids == our.raw_ids for known, our in zip((users, items), ours, strict=True)
+        ):
+            return None
+        rows = users.lookup(ours[0].raw_ids), items.lookup(ours[1].raw_ids)
+        if UNKNOWN in rows[1]:
+            raise _strange("item", ours[1].raw_ids[np.argmin(rows[1])])
+        return rows
+
+    def _compile(self, score: Score, model_rows: "_ModelRows | None") -> "_MaskedScores":
         """Return a function from user_ids [B] and (row, item) pairs [n, 2] to masked scores."""
         num_items = self._train.num_items
         filling = -num_items % CHUNK
 
         @partial(graph_function, jit_compile=self._jit_compile)
         def clean_scores(user_ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            if model_rows is not None:
+                user_ids = tf.gather(model_rows[0], user_ids)
             scores = tf.cast(score(user_ids), tf.float32)
+            if model_rows is not None:
+                scores = tf.gather(scores, model_rows[1], axis=1)
             scores.shape.assert_is_compatible_with((None, num_items))
             is_finite = tf.reduce_all(tf.math.is_finite(scores), axis=1)
             # −0 equals 0, though not for the compiled top_k
@@ -389,6 +440,32 @@ class RankingEvaluator:
             f"{ranked}; {masked}; mean over {len(user_ids):,} users with held-out items; "
             "ties by lower id"
         )
+
+
+def _checked_cutoffs(cutoffs: Sequence[int] | int) -> list[int]:
+    """Return the cutoffs in rising order."""
+    given = np.atleast_1d(np.asarray(cutoffs, object)).tolist()
+    if not given or any(isinstance(k, numbers.Integral) and k < 1 for k in given):
+        raise InputError(f"cutoffs {given}; give one or more, each at least 1")
+    return sorted({as_count(k, "cutoffs", most=_LARGEST_CUTOFF) for k in given})
+
+
+def _checked_rows(rows: Any, num_items: int) -> np.ndarray:
+    """Return ids of items, which are rows and no raw ids."""
+    ids = np.asarray(rows)
+    if ids.size and (ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() >= num_items):
+        raise InputError(
+            f"candidate_items are rows of the training part's items, 0 to {num_items - 1}; "
+            "train.items.lookup(raw_ids) finds them"
+        )
+    return ids.astype(np.int64)
+
+
+def _strange(role: str, raw_id: str) -> InputError:
+    return InputError(
+        f"the model does not know {role} '{raw_id}' of the evaluator's training part; evaluate it "
+        "with the part that it was trained on"
+    )
 
 
 @dataclass(frozen=True, eq=False)

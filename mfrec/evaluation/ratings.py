@@ -6,7 +6,6 @@ All predictions are clipped to the training ratings' range, the model's by the m
 import numpy as np
 
 from mfrec.data.interactions import Interactions
-from mfrec.data.vocabulary import Vocabulary
 from mfrec.evaluation.baselines import DampedBiases
 from mfrec.evaluation.metrics import rating_errors
 from mfrec.models import Model
@@ -26,21 +25,15 @@ class RatingEvaluator:
         self._range = train.ratings.min(), train.ratings.max()
         self._biases = DampedBiases(train)
 
-    def evaluate(
-        self,
-        model: Model,
-        held_out: Interactions,
-        users: Vocabulary | None = None,
-    ) -> dict[str, float]:
+    def evaluate(self, model: Model, held_out: Interactions) -> dict[str, float]:
         """Return the model's "rmse" and "mae" over all held-out rows, unknown ids by the fallback.
 
         Args:
-            model: the model.
+            model: the model; held-out rows are matched with its own rows by raw id.
             held_out: the ratings to predict.
-            users: the vocabulary of the model's users where it is not that of training, as with
-                users who are folded in.
         """
-        held_out = held_out.encode(users or self._users, self._items)
+        if model.vocabularies is None:
+            held_out = held_out.encode(self._users, self._items)
         return rating_errors(held_out.ratings, model.predict_interactions(held_out))
 
     def baselines(self, held_out: Interactions) -> dict[str, dict[str, float]]:

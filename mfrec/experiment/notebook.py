@@ -29,22 +29,6 @@ from mfrec.training import optimizers, trainer
 class Trainer(trainer.Trainer):
     """A `mfrec.training.trainer.Trainer` whose model goes on to a run folder or a `Recommender`."""
 
-    _parts: tuple[Interactions, Interactions | None] | None = None
-
-    def epochs(
-        self,
-        train: Interactions,
-        validation: Interactions | None = None,
-        epochs: int | None = None,
-        **options: Any,
-    ) -> trainer.Epochs:
-        """Train as `mfrec.training.trainer.Trainer.epochs`, and remember the parts."""
-        started = super().epochs(train, validation, epochs, **options)
-        if validation is not None:
-            validation = validation.encode(train.users, train.items)
-        self._parts = (train, validation)
-        return started
-
     def recommender(self) -> Recommender:
         """Return a recommender of the trained model.
 
@@ -76,9 +60,9 @@ class Trainer(trainer.Trainer):
             folder.save_results(self._results(split.counts))
 
     def _trained_parts(self) -> tuple[Interactions, Interactions | None]:
-        if self._parts is None or not self.history.steps:
+        if self.parts is None or not self.history.steps:
             raise InputError("nothing was trained yet; call fit first")
-        return self._parts
+        return self.parts
 
     def _features(self) -> dict[str, Features]:
         of_model = {"user": self.model.user_features, "item": self.model.item_features}

@@ -122,8 +122,7 @@ class PartEvaluator:
         metrics: dict[str, float] = {}
         ranking, protocols = None, []
         if self._errors:
-            users = None if self._history is None else self._history.users
-            metrics |= self._errors.evaluate(model, self._held_out, users)
+            metrics |= self._errors.evaluate(model, self._held_out)
             protocols.append(_error_protocol(model))
         if self._rankings:
             ranking = self._rankings.evaluate(model.score_catalogue, self._held_out)

@@ -22,11 +22,14 @@ import numpy as np
 
 from mfrec.data import pipelines
 from mfrec.data.features import Features
-from mfrec.data.interactions import UNKNOWN, Interactions
+from mfrec.data.interactions import UNKNOWN, Interactions, continuing
+from mfrec.data.unknown import note_on_unknown
+from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
 from mfrec.losses.links import LINKS
 from mfrec.models import checks
 from mfrec.models.keras_model import KerasModel, snake_case
+from mfrec.progress import say
 from mfrec.quiet_tensorflow import graph_function, tf
 
 # Pairs of a user and an item that are scored at once where a model has no vectors.
@@ -72,6 +75,8 @@ class Model(KerasModel):
     # whether `user_rows` and `item_rows` exist; and whether embeddings have length 1
     has_vectors = False
     normalize = False
+    # of the training part; None before `adapt`
+    vocabularies: tuple[Vocabulary, Vocabulary] | None = None
     user_features: Features | None = None
     item_features: Features | None = None
 
@@ -126,6 +131,7 @@ class Model(KerasModel):
             InputError: the ratings name more users or items than the model has.
         """
         checks.check_interactions(train, self.num_users, self.num_items)
+        self.name_rows(train.users, train.items)
         if self.link is None:
             self.global_bias.assign(0.0)
             return
@@ -133,6 +139,50 @@ class Model(KerasModel):
         mean = np.float32(train.ratings.mean(dtype=np.float64))
         self.rating_range.assign([low, high])
         self.global_bias.assign(LINKS[self.link].to_score(mean, low, high))
+
+    def name_rows(self, users: Vocabulary, items: Vocabulary) -> None:
+        """Keep whose rows these are, so that interactions are matched by raw id from now on."""
+        known = self.vocabularies
+        if known is None or known[0] is not users or known[1] is not items:
+            # not by attribute: Keras would look for layers in them
+            self.__dict__["vocabularies"] = (users, items)
+
+    def matched(self, interactions: Interactions) -> Interactions:
+        """Return interactions in the model's own rows, matched by raw id.
+
+        UNKNOWN stands for raw ids that it was not trained on; a line on standard error says how
+        many there are. A model that was never trained takes rows as they are.
+
+        Raises:
+            InputError: they name more users or items than the model has.
+        """
+        if self.vocabularies is not None:
+            given, interactions = interactions, interactions.encode(*self.vocabularies)
+            note = note_on_unknown(given, interactions)
+            if note and note != self.__dict__.get("_latest_note"):
+                say(note)
+                self.__dict__["_latest_note"] = note
+        checks.check_interactions(interactions, self.num_users, self.num_items, UNKNOWN)
+        return interactions
+
+    def matched_training_part(self, train: Interactions) -> Interactions:
+        """Return the part that the model was trained on in the model's own rows, with its labels.
+
+        Raises:
+            InputError: it has raw ids that the model was not trained on.
+        """
+        if self.vocabularies is None:
+            checks.check_interactions(train, self.num_users, self.num_items)
+            return train
+        train = continuing(train, *self.vocabularies)
+        named = zip(("user", "item"), (train.users, train.items), self.vocabularies, strict=True)
+        for role, found, known in named:
+            if len(found) > len(known):
+                raise InputError(
+                    f"the model was trained without {role} '{found.raw_ids[len(known)]}'; give the "
+                    "part that it was trained on"
+                )
+        return train
 
     def table(
         self,
@@ -271,8 +321,11 @@ class Model(KerasModel):
         return tf.where(is_known, low, 0.0), tf.where(is_known, high, 1.0)
 
     def predict_interactions(self, interactions: Interactions) -> np.ndarray:
-        """Return expected ratings of all rows, float32 [n], in blocks of bounded memory."""
-        checks.check_interactions(interactions, self.num_users, self.num_items, UNKNOWN)
+        """Return expected ratings of all rows, float32 [n], in blocks of bounded memory.
+
+        Rows are matched by raw id, see `matched`; those with UNKNOWN fall back.
+        """
+        interactions = self.matched(interactions)
         blocks = [
             self._predict_block(user_ids, item_ids)
             for user_ids, item_ids in pipelines.evaluation_blocks(interactions)

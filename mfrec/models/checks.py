@@ -77,6 +77,24 @@ def check_interactions(
         _checked_array(ids, rows, role, lowest)
 
 
+def check_training_part(train: Interactions, num_users: int, num_items: int) -> None:
+    """Refuse a training part that names more or fewer users or items than the model has.
+
+    Raises:
+        InputError: as `check_interactions`; or rows of the model would stand for nobody.
+    """
+    check_interactions(train, num_users, num_items)
+    for role, named, rows in (
+        ("user", train.num_users, num_users),
+        ("item", train.num_items, num_items),
+    ):
+        if named != rows:
+            raise InputError(
+                f"the ratings name {named} {role}s, the model has {rows}: make it with "
+                f"num_{role}s={named}, or give the ratings a vocabulary of all {role}s"
+            )
+
+
 def checks_ids_first(method: Callable[..., Any]) -> Callable[..., Any]:
     """Return a method of Keras's, such as `fit`, that checks the ids of its examples first.
 

@@ -64,6 +64,7 @@ class Recommender:
         self.model = model
         self.loss = loss
         self.config = config
+        train = model.matched_training_part(train)
         self.train = train
         self.users = train.users
         self.items = train.items

@@ -70,6 +70,7 @@ class FoldIn:
                 f"model '{model.name}' has no vectors, so nobody can be folded in from a "
                 "history; take a model with vectors, such as --model=matrix_factorization"
             )
+        train = model.matched_training_part(train)
         self._model = model
         self._loss = loss
         self._items = train.items
@@ -150,6 +151,7 @@ class FoldIn:
                 link=model.link,
             )
         folded = self._folded
+        folded.name_rows(interactions.users, self._items)
         p, b = model.split_user_vectors(vectors)
         q, a = model.split_item_vectors(model.item_vectors())
         folded.user_embedding.assign(p)

@@ -18,11 +18,13 @@ import numpy as np
 
 from mfrec import losses, models
 from mfrec.config.settings import Config, OptimizerConfig, TrainingConfig
-from mfrec.data.interactions import UNKNOWN, Interactions
+from mfrec.data.interactions import Interactions, continuing
 from mfrec.data.pipelines import EpochShape, Examples, Loop, training_examples, training_loops
+from mfrec.data.unknown import note_on_unknown
 from mfrec.errors import InputError
 from mfrec.models.base import Model
-from mfrec.models.checks import check_interactions
+from mfrec.models.checks import check_training_part
+from mfrec.progress import say
 from mfrec.quiet_tensorflow import graph_function, tf
 from mfrec.training import objective as objectives
 from mfrec.training import optimizers
@@ -51,6 +53,7 @@ class Trainer:
         model: the model; after training with the weights of its best epoch.
         config: the settings as given; `resolved` as the latest fit derived them.
         history: what the latest fit did, up to date also while it runs.
+        parts: its training and validation part, in the rows of the model.
     """
 
     def train_step(self, batch: Examples) -> dict[str, tf.Tensor]:
@@ -139,6 +142,7 @@ class Trainer:
         self.history = History()
         self._given_model = model
         self._previous = previous
+        self.parts: tuple[Interactions, Interactions | None] | None = None
 
     def fit(
         self,
@@ -202,8 +206,10 @@ class Trainer:
         epoch is complete the model keeps the weights that it has.
 
         Args:
-            train: ratings to learn from.
-            validation: ratings that stop training and pick the epoch; never trained on.
+            train: ratings to learn from. A model that was trained before goes on with the rows
+                that it has for their raw ids.
+            validation: ratings that stop training and pick the epoch; never trained on. They are
+                matched with the training part by raw id.
             epochs: passes over the ratings, which the learning-rate schedule spans; by default
                 the config's.
             stop_after: ends after this epoch of the schedule.
@@ -219,10 +225,13 @@ class Trainer:
             InputError: ratings do not fit the model's tables, XLA cannot compile the loss, or the
                 loss is not per example.
         """
-        tables = train if self._given_model is None else self._given_model
-        check_interactions(train, tables.num_users, tables.num_items)
+        train = self._matched(train)
         if validation is not None:
-            check_interactions(validation, tables.num_users, tables.num_items, UNKNOWN)
+            given, validation = validation, validation.encode(train.users, train.items)
+            note = note_on_unknown(given, validation, "validation rows")
+            if note and evaluate is None:
+                say(note)
+        self.parts = (train, validation)
         config = self.config if epochs is None else self.config.replace({"epochs": epochs})
         history = self.history = History(examples_per_epoch=len(train))
         self.resolved = config = self._adapt(config, train)
@@ -281,6 +290,17 @@ class Trainer:
                     break
         finally:
             best.restore()
+
+    def _matched(self, train: Interactions) -> Interactions:
+        """Return the training part in rows that go with those of the models that are given."""
+        earlier = self._previous.model if self._previous else self._given_model
+        if earlier is not None and earlier.vocabularies is not None:
+            train = continuing(train, *earlier.vocabularies)
+        tables = train if self._given_model is None else self._given_model
+        check_training_part(train, tables.num_users, tables.num_items)
+        if not len(train):
+            raise InputError("the training part holds no rows; bring some ratings")
+        return train
 
     def _adapt(self, config: Config, train: Interactions) -> Config:
         """Resolve the settings, and make or adapt all that depends on the training ratings."""

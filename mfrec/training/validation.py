@@ -5,6 +5,8 @@ from collections.abc import Callable
 from mfrec.config.parsing import parse_cutoffs
 from mfrec.config.settings import Config
 from mfrec.data.interactions import Interactions
+from mfrec.data.vocabulary import UNKNOWN
+from mfrec.errors import InputError
 from mfrec.evaluation.metrics import rating_errors
 from mfrec.evaluation.rankings import RankingEvaluator
 from mfrec.losses import Loss
@@ -21,10 +23,14 @@ def validator(
         loss: what it is trained on; one that predicts ratings is measured by errors.
         config: the settings, resolved; its cutoffs are those of the ranking metrics, if any.
         train: the training part, whose items are masked.
-        validation: held-out rows, matched with the training part by raw id.
+        validation: held-out rows in the rows of the training part.
+
+    Raises:
+        InputError: nothing of it can be measured.
     """
-    validation, rankings = validation.encode(train.users, train.items), None
+    rankings = None
     cutoffs = parse_cutoffs(config.evaluation.cutoffs)
+    _refuse_strangers(validation, ranks=bool(cutoffs))
     if cutoffs:
         rankings = RankingEvaluator(
             train,
@@ -44,3 +50,16 @@ def validator(
         return metrics
 
     return evaluate
+
+
+def _refuse_strangers(validation: Interactions, ranks: bool) -> None:
+    """Refuse a validation part that says nothing about the model, before anything is trained."""
+    if not len(validation):
+        raise InputError("the validation part holds no rows; leave it out or hold out some")
+    knows_user = (validation.user_ids != UNKNOWN).any()
+    if ranks and not knows_user:
+        raise InputError("no validation row has a user that training knows; nothing to rank")
+    if not knows_user and (validation.item_ids == UNKNOWN).all():
+        raise InputError(
+            "no validation row has a user or an item that training knows; check how ids are spelt"
+        )
