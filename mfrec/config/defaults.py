@@ -22,7 +22,16 @@ from mfrec.config.settings import (
 )
 
 # Learning rates as multiples of Adam's, for optimizers whose steps are of another size.
-_RATES = {"sgd": 10, "adagrad": 10, "ftrl": 10, "adadelta": 100, "lion": 0.1}
+_RATES = {
+    "sgd": 10,
+    "sparse_sgd": 10,
+    "adagrad": 10,
+    "sparse_adagrad": 10,
+    "rowwise_adagrad": 10,
+    "ftrl": 10,
+    "adadelta": 100,
+    "lion": 0.1,
+}
 
 
 @dataclass(frozen=True)
@@ -207,7 +216,7 @@ def _adapt_optimizer(config: OptimizerConfig, data: Statistics, batch_size: int)
     rows = math.sqrt(data.num_users * data.num_items)
     epsilon = 0.09 * data.gradient * math.sqrt(data.spread) / math.sqrt(batch_size * rows)
     optimizer = config.optimizer.lower()
-    is_adam = optimizer in ("adam", "adamw", "nadam")
+    is_adam = optimizer in ("adam", "sparse_adam", "adamw", "nadam")
     is_rating = data.traits.predicts_ratings
     rate = 0.0045 * data.spread**0.75 if is_rating else 0.01
     derived = {

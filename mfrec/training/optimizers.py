@@ -2,13 +2,14 @@
 
 Keras 3 optimizers are handed dense gradients: given `IndexedSlices` they do not sum repeated
 ids first and rewrite the whole table all the same, so dense is right, and compiled it is
-faster.
+faster. Those of `mfrec.optimizers` are handed what the tape gives.
 """
 
 from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -35,7 +36,14 @@ CLASSES = (
     "Muon",
     "RMSprop",
 )
-NAMES = tuple(name.lower() for name in CLASSES)
+# Those of `mfrec.optimizers`, whose step costs what the batch touches.
+ROW_CLASSES = {
+    "sparse_adam": "SparseAdam",
+    "sparse_adagrad": "SparseAdagrad",
+    "rowwise_adagrad": "RowwiseAdagrad",
+    "sparse_sgd": "SparseSGD",
+}
+NAMES = (*(name.lower() for name in CLASSES), *ROW_CLASSES)
 
 
 def check_name(name: str) -> None:
@@ -116,7 +124,13 @@ def _named(name: str) -> Callable[..., Any] | tf.keras.optimizers.Optimizer:
     check_name(name)
     if own_code.is_address(name):
         return own_code.load(name, "optimizer")
-    found = getattr(tf.keras.optimizers, CLASSES[NAMES.index(name.lower())], None)
+    name = name.lower()
+    if name in ROW_CLASSES:
+        # here, so that the names above are known without TensorFlow
+        from mfrec import optimizers
+
+        return getattr(optimizers, ROW_CLASSES[name])
+    found = getattr(tf.keras.optimizers, CLASSES[NAMES.index(name)], None)
     if found is None:
         raise InputError(f"--optimizer={name}: Keras {tf.keras.__version__} has none")
     return found
@@ -178,6 +192,9 @@ def settings_of(optimizer: tf.keras.optimizers.Optimizer | type) -> OptimizerCon
     address = f"keras.optimizers:{kind.__name__}" if is_keras else own_code.address_of(kind)
     if is_keras and kind.__name__ in CLASSES:
         address = kind.__name__.lower()
+    by_class = {made: name for name, made in ROW_CLASSES.items()}
+    if kind.__module__ == "mfrec.optimizers":
+        address = by_class.get(kind.__name__, address)
     owner = f"optimizer {kind.__name__}"
     if address is None:
         raise own_code.without_address(owner, "optimizer")
@@ -217,8 +234,9 @@ def copies(config: OptimizerConfig, own: tf.keras.optimizers.Optimizer | type | 
         InputError: as for `build`.
     """
     optimizer = build(config, steps_per_epoch=1, epochs=1, own=own)
-    optimizer.build([tf.keras.Variable([0.0, 0.0])])
-    return 3 + sum(tuple(variable.shape) == (2,) for variable in optimizer.variables)
+    # of a table, as some slots have one number a row
+    optimizer.build([tf.keras.Variable([[0.0, 0.0]])])
+    return 3 + sum(tuple(variable.shape) == (1, 2) for variable in optimizer.variables)
 
 
 def take_over(
@@ -239,6 +257,35 @@ def take_over(
 
 def _state(optimizer: tf.keras.optimizers.Optimizer) -> list[tf.Variable]:
     return [variable for variable in optimizer.variables if variable.name != "learning_rate"]
+
+
+def gradients(
+    tape: tf.GradientTape,
+    objective: tf.Tensor,
+    variables: list[tf.keras.Variable],
+    by_rows: bool = False,
+) -> list[tf.Tensor | tf.IndexedSlices]:
+    """Return the gradient of each variable.
+
+    Args:
+        tape: recorded the objective.
+        objective: float32 [].
+        variables: of the model.
+        by_rows: keep `IndexedSlices` of fewer rows than the table has; else all are dense, since
+            Keras's optimizers do not sum the repeated ids of `IndexedSlices`.
+    """
+    found = tape.gradient(
+        objective, [variable.value for variable in variables], unconnected_gradients="zero"
+    )
+
+    def is_short(gradient: tf.Tensor | tf.IndexedSlices, variable: tf.keras.Variable) -> bool:
+        is_slices = isinstance(gradient, tf.IndexedSlices)
+        return is_slices and (gradient.indices.shape[0] or math.inf) < variable.shape[0]
+
+    return [
+        gradient if by_rows and is_short(gradient, variable) else tf.convert_to_tensor(gradient)
+        for gradient, variable in zip(found, variables, strict=True)
+    ]
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from mfrec.data.unknown import note_on_unknown
 from mfrec.errors import InputError
 from mfrec.models.base import Model
 from mfrec.models.checks import check_training_part
+from mfrec.optimizers import RowOptimizer
 from mfrec.progress import say
 from mfrec.quiet_tensorflow import graph_function, tf
 from mfrec.training import objective as objectives
@@ -73,14 +74,20 @@ class Trainer:
         with tf.GradientTape() as tape:
             means = self.mean_losses(batch)
             objective = tf.add_n(list(means.values()))
-        self.optimizer.apply(_dense_gradients(tape, objective, variables), variables)
+        gradients = optimizers.gradients(tape, objective, variables, self._by_rows)
+        self.optimizer.apply(gradients, variables)
         return means
 
     def mean_losses(self, batch: Examples) -> dict[str, tf.Tensor]:
         """Return the terms of the objective, means over the batch's examples, float32 [] each."""
         example_losses = self._objective.example_losses(batch, self._seed())
         mean_loss = tf.reduce_sum(batch.weights * example_losses) / tf.reduce_sum(batch.weights)
-        return {"loss": mean_loss, "regularization": self._regularizer.mean(batch)}
+        return {"loss": mean_loss, "regularization": self._regularizer.mean(batch, self._by_rows)}
+
+    @property
+    def _by_rows(self) -> bool:
+        """Whether a step changes only the rows of its batch."""
+        return isinstance(self.optimizer, RowOptimizer)
 
     def __init__(
         self,
@@ -367,7 +374,7 @@ class Trainer:
             with tf.GradientTape() as tape:
                 objective = tf.add_n(list(self.mean_losses(batch).values()))
             variables = self.model.trainable_variables
-            return tf.linalg.global_norm(_dense_gradients(tape, objective, variables))
+            return tf.linalg.global_norm(optimizers.gradients(tape, objective, variables))
 
         self._gradient_norm = (
             measure if self.resolved.training.run_eagerly else graph_function(measure)
@@ -430,12 +437,3 @@ class Trainer:
     def _seed(self) -> tf.Tensor:
         """The seed of the next step's draws, int32 [2]."""
         return tf.stack([self.resolved.training.seed, tf.cast(self.optimizer.iterations, tf.int32)])
-
-
-def _dense_gradients(
-    tape: tf.GradientTape, objective: tf.Tensor, variables: list[tf.Variable]
-) -> list[tf.Tensor]:
-    """Dense gradients: Keras optimizers do not sum the repeated ids of `IndexedSlices`."""
-    tensors = [variable.value for variable in variables]
-    gradients = tape.gradient(objective, tensors, unconnected_gradients="zero")
-    return [tf.convert_to_tensor(gradient) for gradient in gradients]

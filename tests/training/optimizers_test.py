@@ -63,7 +63,7 @@ def test_every_name_builds_an_optimizer_that_steps(name):
         pytest.skip("Keras's Muon takes no TensorFlow variables before Keras 3.13")
     config = OptimizerConfig(name, learning_rate=0.5, clip_norm=2.0)
     optimizer = optimizers.build(config, 10, 4)
-    assert type(optimizer).__name__.lower() == name
+    assert type(optimizer).__name__.lower() == name.replace("_", "")
     assert optimizer.global_clipnorm == 2.0
     assert not optimizer.use_ema
     variables = [tf.keras.Variable(np.ones(shape, np.float32)) for shape in ((4, 3), (4,))]
@@ -229,6 +229,9 @@ def test_arguments_of_the_optimizer_are_numbers():
         ({"optimizer": "sgd"}, 0),
         ({"optimizer": "sgd", "optimizer_args": "momentum=0.9"}, 1),
         ({"optimizer": "sgd", "average_weights": 0.9}, 1),
+        ({"optimizer": "sparse_adam"}, 2),
+        ({"optimizer": "sparse_adagrad"}, 1),
+        ({"optimizer": "rowwise_adagrad"}, 0),
     ],
 )
 def test_copies_are_table_gradient_best_values_and_what_is_remembered(settings, remembered):
@@ -306,3 +309,63 @@ def test_a_second_fit_starts_the_optimizer_anew():
         [log.train["loss"] for log in trainer.fit(train, epochs=2).epochs] for _ in range(2)
     ]
     assert losses_of[0] == losses_of[1] and int(given.iterations) == 0
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"loss": "mse", "regularization": 0.1, "bias_regularization": 0.05},
+        {"loss": "mse", "regularization": 0.1, "clip_norm": 0.01, "average_weights": 0.8},
+        {"loss": "bpr", "regularization": 0.1},
+        {"loss": "sampled_softmax", "positives_per_row": 2, "num_negatives": 3},
+        # reads the item table whole
+        {"loss": "softmax", "regularization": 0.1},
+    ],
+    ids=["ratings", "clipped and averaged", "ranking", "rows of positives", "catalogue"],
+)
+def test_a_training_by_rows_equals_the_dense_one(settings):
+    """Adagrad's steps by rows are those of dense gradients: so are trainings, R included."""
+    random = np.random.default_rng(0)
+    train = interactions(
+        random.integers(0, 40, 60), random.integers(0, 50, 60), random.integers(1, 6, 60)
+    )
+
+    def tables(optimizer):
+        trainer = Trainer(
+            None, optimizer, batch_size=8, embedding_dim=3, jit_compile=False, **settings
+        )
+        history = trainer.fit(train, epochs=2)
+        return [variable.numpy() for variable in trainer.model.trainable_variables], history
+
+    found, history = tables("sparse_adagrad")
+    expected, dense = tables("adagrad")
+    for values, others in zip(found, expected, strict=True):
+        np.testing.assert_allclose(values, others, rtol=1e-4, atol=1e-6)
+    assert history.epochs[-1].train["loss"] == pytest.approx(dense.epochs[-1].train["loss"])
+
+
+def test_gradients_by_rows_stay_short():
+    table = tf.keras.Variable(np.ones((10, 2), np.float32))
+    with tf.GradientTape() as tape:
+        objective = tf.reduce_sum(tf.gather(table.value, tf.constant([3, 3, 4])))
+    (found,) = optimizers.gradients(tape, objective, [table], by_rows=True)
+    assert found.indices.numpy().tolist() == [3, 3, 4]
+    # as many ids as rows: dense costs no more
+    with tf.GradientTape() as tape:
+        objective = tf.reduce_sum(tf.gather(table.value, tf.range(10)))
+    (found,) = optimizers.gradients(tape, objective, [table], by_rows=True)
+    assert found.shape == (10, 2)
+
+
+def test_settings_name_optimizers_by_rows():
+    from mfrec.optimizers import RowwiseAdagrad, SparseAdam
+
+    settings = optimizers.settings_of(SparseAdam(0.25, beta_1=0.5, epsilon=0.125))
+    assert (settings.optimizer, settings.learning_rate) == ("sparse_adam", 0.25)
+    assert settings.optimizer_args == "beta_1=0.5,epsilon=0.125"
+    made = optimizers.build(settings, 1, 1)
+    assert (type(made), made.beta_1) == (SparseAdam, 0.5)
+    assert optimizers.settings_of(RowwiseAdagrad).optimizer == "rowwise_adagrad"
+    config = OptimizerConfig("sparse_adam", "weight_decay=0.1", learning_rate=0.1)
+    with pytest.raises(InputError, match="weight_decay=0.1: it would change every row"):
+        optimizers.build(config, 1, 1)

@@ -1,0 +1,397 @@
+"""Keras optimizers whose step costs what the batch touches, not what the tables hold.
+
+    from mfrec.optimizers import SparseAdam
+
+Keras's own rewrite a whole table and its slots each step, even when given `tf.IndexedSlices`. These
+take `IndexedSlices` for what was read by `tf.gather`, and change the rows in it alone; a dense
+gradient of what was read whole changes every row. A row that occurs several times in a batch counts
+once, with the sum of its gradients, as in a dense gradient.
+
+The sum needs neither a sort nor `tf.unique`. A slot per row, int32 [rows], takes the position of
+each occurrence of the row in the batch; whichever is written last is read back by all occurrences,
+and is the segment in which they are added up.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from mfrec.quiet_tensorflow import tf
+
+Slots = dict[str, tf.Tensor]
+
+# Arguments of Keras's optimizers for which a step has to visit all rows.
+_OF_WHOLE_TABLES = (
+    "weight_decay",
+    "ema_overwrite_frequency",
+    "loss_scale_factor",
+    "gradient_accumulation_steps",
+)
+
+
+class RowOptimizer(tf.keras.optimizers.Optimizer):
+    """What the optimizers by rows share; a subclass overrides `next_slots` and `change`.
+
+    Args:
+        learning_rate: a number, or a Keras schedule.
+        kwargs: `use_ema`, `ema_momentum`, `clipnorm`, `clipvalue`, `global_clipnorm`, as every
+            Keras optimizer. The average of a row that a step does not touch is brought up to date
+            when it is read, so that it is the one of a dense optimizer.
+    """
+
+    # the slots of a table: with a number for each of its numbers, and with one a row
+    table_slots: Sequence[str] = ()
+    row_slots: Sequence[str] = ()
+    # whether slots change while a row is not seen
+    slots_decay = False
+
+    def __init__(self, learning_rate: Any = 0.001, *, name: str | None = None, **kwargs: Any):
+        for argument in _OF_WHOLE_TABLES:
+            if kwargs.get(argument):
+                raise ValueError(f"{argument}={kwargs[argument]}: it would change every row")
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+
+    def next_slots(self, gradients: tf.Tensor, slots: Slots, elapsed: tf.Tensor) -> Slots:
+        """Return the slots of rows after a step.
+
+        Args:
+            gradients: float32 [n, ...], n rows.
+            slots: of these rows, by name: float32 [n, ...], or [n, 1] for one number a row.
+            elapsed: steps since each row was seen, this one included: float32 [n, 1]; 1 where
+                slots do not decay.
+        """
+        return slots
+
+    def change(self, gradients: tf.Tensor, slots: Slots, learning_rate: tf.Tensor) -> tf.Tensor:
+        """Return what is subtracted from rows, float32 [n, ...].
+
+        Args:
+            gradients: float32 [n, ...].
+            slots: of these rows after the step.
+            learning_rate: float32 [].
+        """
+        raise NotImplementedError
+
+    def initial_value(self) -> float:
+        """Return the value with which slots start."""
+        return 0.0
+
+    def build(self, variables: Sequence[tf.keras.Variable]) -> None:
+        """Make the slots of these variables."""
+        if self.built:
+            return
+        super().build(variables)
+        # not as an attribute: Keras would take the model's variables for the optimizer's own
+        self.__dict__["_tables"] = [self._table(*numbered) for numbered in enumerate(variables)]
+
+    def _table(self, index: int, variable: tf.keras.Variable) -> "_Table":
+        start = tf.keras.initializers.Constant(self.initial_value())
+        rows = variable.shape[:1]
+        slots = {n: self.add_variable_from_reference(variable, n, start) for n in self.table_slots}
+        slots |= {n: self.add_variable(rows, start, name=n) for n in self.row_slots}
+        last_seen = average = None
+        if self.use_ema:
+            average = self._model_variables_moving_average[index]
+            average.assign(variable)
+        if self.use_ema or self.slots_decay:
+            last_seen = self.add_variable(rows, "zeros", "int32", name="last_seen")
+        # no state: read only where the same step has written, so not among the variables
+        positions = tf.Variable(tf.zeros(rows, tf.int32), trainable=False)
+        return _Table(variable, slots, last_seen, average, positions)
+
+    def apply(
+        self,
+        grads: Sequence[tf.Tensor | tf.IndexedSlices],
+        trainable_variables: Sequence[tf.keras.Variable] | None = None,
+    ) -> None:
+        """Take a step.
+
+        Args:
+            grads: of each variable: dense, or `IndexedSlices` in which rows may repeat.
+            trainable_variables: the variables; by default those that the slots were made for.
+        """
+        variables = list(trainable_variables or self._trainable_variables)
+        self.build(variables)
+        tables = [self._tables[self._get_variable_index(variable)] for variable in variables]
+        pairs = zip(grads, tables, strict=True)
+        summed = [table.summed(grad) for grad, table in pairs]
+        clipped = self._clip([grad for grad, _ in summed])
+        for table, grad, (_, owners) in zip(tables, clipped, summed, strict=True):
+            self._update(table, grad, owners)
+        self.iterations.assign_add(1)
+
+    def _update(
+        self, table: "_Table", gradient: tf.Tensor | tf.IndexedSlices, owners: tf.Tensor | None
+    ) -> None:
+        """Change the rows of a table that have a gradient, and their slots."""
+        ids = None
+        if isinstance(gradient, tf.IndexedSlices):
+            # all occurrences of a row compute the same
+            ids, gradient = gradient.indices, tf.gather(gradient.values, owners)
+        step = tf.cast(self.iterations + 1, tf.int32)
+        elapsed = tf.constant(1.0)
+        if table.last_seen is not None:
+            last_seen = _read(table.last_seen, ids)
+            if ids is not None:
+                # Not a maximum of anything, but a value that XLA computes before it goes on: it
+                # would read the table in each of its uses, some after the write, and copy it.
+                number = ids.shape[0] or tf.size(ids)
+                last_seen = tf.math.unsorted_segment_max(last_seen, owners, number)
+                last_seen = tf.gather(last_seen, owners)
+            elapsed = tf.cast(step - last_seen, tf.float32)
+            elapsed = tf.reshape(elapsed, [-1] + [1] * (len(gradient.shape) - 1))
+            # the step, in terms of what was read, so that the write waits for the read
+            _write(table.last_seen, ids, tf.maximum(last_seen, step))
+        slots = {name: table.read(slot, ids) for name, slot in table.slots.items()}
+        for name, value in self.next_slots(gradient, slots, elapsed).items():
+            _write(table.slots[name], ids, value)
+        # read back: a value that is used both here and there would be read twice, once after the
+        # slot was written, for which XLA would copy the whole slot
+        slots = {name: table.read(slot, ids) for name, slot in table.slots.items()}
+        change = self.change(gradient, slots, tf.cast(self.learning_rate, tf.float32))
+        before = _read(table.variable, ids)
+        after = before - change
+        if table.average is not None:
+            momentum = tf.where(step > 1, self.ema_momentum, 0.0)
+            average = _held(_read(table.average, ids), before, self.ema_momentum, elapsed - 1)
+            _write(table.average, ids, after + momentum * (average - after))
+        _write(table.variable, ids, after)
+
+    def _clip(self, gradients: list[Any]) -> list[Any]:
+        """Return gradients clipped as Keras clips them; rows occur once in their norms."""
+        if self.global_clipnorm:
+            return tf.clip_by_global_norm(gradients, self.global_clipnorm)[0]
+        if self.clipnorm:
+            return [tf.clip_by_norm(gradient, self.clipnorm) for gradient in gradients]
+        if self.clipvalue:
+            limit = self.clipvalue
+            return [tf.clip_by_value(gradient, -limit, limit) for gradient in gradients]
+        return gradients
+
+    def finalize_variable_values(self, var_list: Sequence[tf.keras.Variable]) -> None:
+        """Give the variables their moving averages, if these are kept."""
+        if not self.use_ema:
+            return
+        for variable in var_list:
+            table = self._tables[self._get_variable_index(variable)]
+            elapsed = tf.cast(tf.cast(self.iterations, tf.int32) - table.last_seen, tf.float32)
+            elapsed = tf.reshape(elapsed, [-1] + [1] * (len(variable.shape) - 1))
+            values = tf.convert_to_tensor(variable)
+            variable.assign(_held(table.average, values, self.ema_momentum, elapsed))
+
+
+class _Table(NamedTuple):
+    """A variable and what an optimizer keeps for it.
+
+    Attributes:
+        variable: float32 [rows, ...].
+        slots: by name, of the same shape or [rows].
+        last_seen: the last step that had a gradient of each row, int32 [rows], if it is needed.
+        average: the moving average of the variable, if there is one.
+        positions: int32 [rows], see the module's first lines.
+    """
+
+    variable: tf.keras.Variable
+    slots: dict[str, tf.keras.Variable]
+    last_seen: tf.keras.Variable | None
+    average: tf.keras.Variable | None
+    positions: tf.Variable
+
+    def summed(
+        self, gradient: tf.Tensor | tf.IndexedSlices
+    ) -> tuple[tf.Tensor | tf.IndexedSlices, tf.Tensor | None]:
+        """Return a gradient with a row's sum at one of its occurrences, 0 at the others.
+
+        Returns:
+            The gradient, and which occurrence has the sum of each one's row, int32 [n]; a dense
+            gradient as it is, and None.
+        """
+        if not isinstance(gradient, tf.IndexedSlices):
+            return gradient, None
+        ids = gradient.indices
+        number = ids.shape[0] or tf.size(ids)
+        self.positions.scatter_update(tf.IndexedSlices(tf.range(number), ids))
+        owners = tf.gather(self.positions, ids)
+        sums = tf.math.unsorted_segment_sum(gradient.values, owners, number)
+        return tf.IndexedSlices(sums, ids, gradient.dense_shape), owners
+
+    def read(self, slot: tf.keras.Variable, ids: tf.Tensor | None) -> tf.Tensor:
+        """Return rows of a slot in a shape that goes with rows of the variable."""
+        values = _read(slot, ids)
+        missing = len(self.variable.shape) - len(slot.shape)
+        return tf.reshape(values, [-1] + [1] * missing) if missing else values
+
+
+class SparseAdam(RowOptimizer):
+    """Adam whose moments decay while a row is not seen, as if its gradients were 0.
+
+        m ← β1^k m + (1 − β1) g      v ← β2^k v + (1 − β2) g²      k steps since it was seen
+        w ← w − α √(1 − β2^t)/(1 − β1^t) · m/(√v + ε)
+
+    Kingma, Ba 2015, "Adam: a method for stochastic optimization", and k = 1. The moments of a row
+    that is seen are those of dense Adam. What differs: dense Adam moves a row by its momentum
+    also in steps that do not see it.
+
+    Args:
+        learning_rate: α.
+        beta_1: decay of the mean of the gradients per step.
+        beta_2: decay of the mean of their squares per step.
+        epsilon: ε.
+        kwargs: as `RowOptimizer`.
+    """
+
+    table_slots = ("momentum", "velocity")
+    slots_decay = True
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def next_slots(self, gradients: tf.Tensor, slots: Slots, elapsed: tf.Tensor) -> Slots:
+        """Return m and v; see the class's formula."""
+        momentum = self.beta_1**elapsed * slots["momentum"] + (1 - self.beta_1) * gradients
+        velocity = self.beta_2**elapsed * slots["velocity"]
+        return {
+            "momentum": momentum,
+            "velocity": velocity + (1 - self.beta_2) * tf.square(gradients),
+        }
+
+    def change(self, gradients: tf.Tensor, slots: Slots, learning_rate: tf.Tensor) -> tf.Tensor:
+        """Return what is subtracted from w; see the class's formula."""
+        step = tf.cast(self.iterations + 1, tf.float32)
+        rate = learning_rate * tf.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
+        return rate * slots["momentum"] / (tf.sqrt(slots["velocity"]) + self.epsilon)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this optimizer again."""
+        own = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+        return super().get_config() | own
+
+
+class SparseAdagrad(RowOptimizer):
+    """Adagrad by rows, equal to the dense one: a gradient of 0 changes nothing.
+
+        a ← a + g²      w ← w − α g/√(a + ε)
+
+    Duchi, Hazan, Singer 2011, "Adaptive subgradient methods for online learning and stochastic
+    optimization".
+
+    Args:
+        learning_rate: α.
+        initial_accumulator_value: a before the first step.
+        epsilon: ε.
+        kwargs: as `RowOptimizer`.
+    """
+
+    table_slots: Sequence[str] = ("accumulator",)
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
+        self.initial_accumulator_value = initial_accumulator_value
+        self.epsilon = epsilon
+
+    def next_slots(self, gradients: tf.Tensor, slots: Slots, elapsed: tf.Tensor) -> Slots:
+        """Return a; see the class's formula."""
+        return {"accumulator": slots["accumulator"] + self.squares(gradients)}
+
+    def change(self, gradients: tf.Tensor, slots: Slots, learning_rate: tf.Tensor) -> tf.Tensor:
+        """Return what is subtracted from w; see the class's formula."""
+        return learning_rate * gradients * tf.math.rsqrt(slots["accumulator"] + self.epsilon)
+
+    def squares(self, gradients: tf.Tensor) -> tf.Tensor:
+        """Return what a step adds to the accumulators of rows."""
+        return tf.square(gradients)
+
+    def initial_value(self) -> float:
+        """Return the value with which accumulators start."""
+        return self.initial_accumulator_value
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this optimizer again."""
+        own = {
+            "initial_accumulator_value": self.initial_accumulator_value,
+            "epsilon": self.epsilon,
+        }
+        return super().get_config() | own
+
+
+class RowwiseAdagrad(SparseAdagrad):
+    """Adagrad with one accumulator a row: a table of width d has 1/d of Adagrad's state.
+
+        a ← a + mean(g²) over the row      w ← w − α g/√(a + ε)
+
+    As in FBGEMM and TorchRec, "exact row-wise Adagrad". Arguments as `SparseAdagrad`.
+    """
+
+    table_slots = ()
+    row_slots = ("accumulator",)
+
+    def squares(self, gradients: tf.Tensor) -> tf.Tensor:
+        """Return what a step adds to the accumulators of rows, float32 [n, 1]."""
+        axes = list(range(1, len(gradients.shape)))
+        return tf.reduce_mean(tf.square(gradients), axis=axes, keepdims=True)
+
+
+class SparseSGD(RowOptimizer):
+    """Stochastic gradient descent by rows, with momentum.
+
+        m ← μ^k m + g      w ← w − α m      k steps since the row was seen
+
+    What differs from dense momentum: that moves a row also in steps that do not see it.
+
+    Args:
+        learning_rate: α.
+        momentum: μ; 0 is plain gradient descent, without a slot.
+        kwargs: as `RowOptimizer`.
+    """
+
+    def __init__(self, learning_rate: Any = 0.01, momentum: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(learning_rate, **kwargs)
+        self.momentum = momentum
+        self.table_slots = ("momentum",) if momentum else ()
+        self.slots_decay = bool(momentum)
+
+    def next_slots(self, gradients: tf.Tensor, slots: Slots, elapsed: tf.Tensor) -> Slots:
+        """Return the mean of gradients that momentum keeps; see the class's formula."""
+        return {name: self.momentum**elapsed * m + gradients for name, m in slots.items()}
+
+    def change(self, gradients: tf.Tensor, slots: Slots, learning_rate: tf.Tensor) -> tf.Tensor:
+        """Return what is subtracted from w; see the class's formula."""
+        return learning_rate * slots.get("momentum", gradients)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this optimizer again."""
+        return super().get_config() | {"momentum": self.momentum}
+
+
+def _read(variable: tf.keras.Variable, ids: tf.Tensor | None) -> tf.Tensor:
+    """Return these rows of a variable, or all."""
+    return tf.convert_to_tensor(variable) if ids is None else tf.gather(variable.value, ids)
+
+
+def _write(variable: tf.keras.Variable, ids: tf.Tensor | None, values: tf.Tensor) -> None:
+    """Set these rows of a variable, or all; rows that repeat have equal values."""
+    values = tf.reshape(values, [-1, *variable.shape[1:]])
+    if ids is None:
+        variable.assign(values)
+    else:
+        variable.value.scatter_update(tf.IndexedSlices(values, ids))
+
+
+def _held(average: tf.Tensor, values: tf.Tensor, momentum: float, steps: tf.Tensor) -> tf.Tensor:
+    """Return the moving average after so many steps in which the values stayed what they are."""
+    return values + momentum**steps * (average - values)
