@@ -1,6 +1,6 @@
 """Who rated what: parallel numpy arrays of ids, and the vocabularies of these ids."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mfrec.data.matrices import Entries, entries_of
 from mfrec.data.times import as_timestamps
-from mfrec.data.values import as_numbers, as_weights
+from mfrec.data.values import as_numbers, as_weights, refuse_masked
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary, factorize, named
 from mfrec.errors import InputError
+from mfrec.progress import say
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +78,7 @@ class Interactions:
         if ratings is not None:
             columns["ratings"] = as_numbers(ratings, "rating")
         if timestamps is not None:
+            refuse_masked(timestamps, "timestamp")
             columns["timestamps"] = as_timestamps(timestamps)
         if weights is not None:
             columns["weights"] = as_weights(weights)
@@ -103,22 +106,23 @@ class Interactions:
         timestamp_column: str | None = None,
         weight_column: str | None = None,
     ) -> "Interactions":
-        """Read a pandas or polars data frame; see `from_arrays`.
+        """Read the columns of a pandas, polars or pyarrow table; see `from_arrays`.
 
-        A column "timestamp" is used by default if there is one; `rating_column=None` makes
-        every rating 1.
+        A dict of lists and a structured array are tables, too. Rows go by their order: an index is
+        ignored. A column "timestamp" is used by default if there is one; `rating_column=None`
+        makes every rating 1.
 
         Raises:
-            InputError: the frame lacks a named column, or `from_arrays` refuses its values.
+            InputError: the frame lacks a named column or has two of the name, or `from_arrays`
+                refuses its values.
         """
-        columns = list(frame.columns)
+        columns = _columns_of(frame)
         if timestamp_column is None and "timestamp" in columns:
             timestamp_column = "timestamp"
         wanted = (user_column, item_column, rating_column, timestamp_column, weight_column)
         for column in wanted:
-            if column is not None and column not in columns:
-                found = ", ".join(map(str, columns))
-                raise InputError(f"no column {column!r} in the frame; its columns: {found}")
+            if column is not None and columns.count(column) != 1:
+                raise _refused_column(frame, columns, column)
         return cls.from_arrays(
             frame[user_column],
             frame[item_column],
@@ -131,62 +135,49 @@ class Interactions:
     def from_matrix(
         cls,
         matrix: Any,
-        users: Sequence[Any] | None = None,
-        items: Sequence[Any] | None = None,
+        users: Any = None,
+        items: Any = None,
     ) -> "Interactions":
         """Read a matrix of ratings [num_users, num_items]; its rows and columns are the ids.
 
         Args:
-            matrix: array-like where NaN means not rated, or a scipy sparse matrix whose
-                stored entries are the ratings.
-            users: raw ids of the rows; "0", "1", ... by default.
-            items: raw ids of the columns; "0", "1", ... by default.
+            matrix: array-like where NaN, None or a mask means not rated, a scipy sparse matrix
+                whose stored entries are the ratings, or a pandas frame; see `matrices`.
+            users: raw ids of the rows; by default the index of a frame, else "0", "1", ...
+            items: raw ids of the columns; by default the columns of a frame, else "0", "1", ...
 
         Raises:
             InputError: not a matrix, names that repeat or are too many or too few, or an
                 infinite rating.
         """
-        if hasattr(matrix, "tocoo"):
-            entries = matrix.tocoo()
-            row, column, ratings = entries.row, entries.col, entries.data
-            return cls.from_entries(row, column, ratings, entries.shape, users, items)
-        dense = np.asarray(matrix, np.float64)
-        if dense.ndim != 2:
-            raise InputError(f"a rating matrix has 2 dimensions, this one {dense.ndim}")
-        row, column = np.nonzero(~np.isnan(dense))
-        return cls.from_entries(row, column, dense[row, column], dense.shape, users, items)
+        entries = entries_of(matrix, users is not None, items is not None)
+        for note in entries.notes:
+            say(f"from_matrix: {note}")
+        return cls.from_entries(entries, users, items)
 
     @classmethod
-    def from_entries(
-        cls,
-        user_ids: np.ndarray,
-        item_ids: np.ndarray,
-        ratings: np.ndarray,
-        shape: tuple[int, int],
-        users: Sequence[Any] | None = None,
-        items: Sequence[Any] | None = None,
-    ) -> "Interactions":
+    def from_entries(cls, entries: Entries, users: Any = None, items: Any = None) -> "Interactions":
         """Take the entries of a matrix as the ratings.
 
         Args:
-            user_ids: integers [n], row of each entry.
-            item_ids: integers [n], column of each entry.
-            ratings: numbers [n].
-            shape: [num_users, num_items], larger than every row and column.
-            users: raw ids of the rows; "0", "1", ... by default.
-            items: raw ids of the columns; "0", "1", ... by default.
+            entries: rows, columns and ratings, and names if the matrix has any.
+            users: raw ids of the rows, before those of the matrix; else "0", "1", ...
+            items: raw ids of the columns, before those of the matrix; else "0", "1", ...
 
         Raises:
             InputError: names that repeat or are too many or too few, or a rating that is not
                 finite.
         """
+        users = entries.row_names if users is None else users
+        items = entries.column_names if items is None else items
         return cls(
-            user_ids.astype(np.int32),
-            item_ids.astype(np.int32),
-            as_numbers(ratings, "rating"),
+            entries.rows.astype(np.int32),
+            entries.columns.astype(np.int32),
+            as_numbers(entries.values, "rating"),
             None,
-            named(users, shape[0], "row"),
-            named(items, shape[1], "column"),
+            named(users, entries.shape[0], "row"),
+            named(items, entries.shape[1], "column"),
+            has_ratings=entries.has_ratings,
         )
 
     def __len__(self) -> int:
@@ -277,6 +268,31 @@ class Interactions:
             users=users,
             items=items,
         )
+
+
+def _columns_of(frame: Any) -> list[Any]:
+    """Return the names of a table's columns."""
+    if isinstance(frame, Mapping):
+        return list(frame)
+    if type(frame).__name__ == "LazyFrame":
+        raise InputError("a LazyFrame holds no rows yet; give frame.collect()")
+    names = getattr(getattr(frame, "dtype", None), "names", None)
+    for attribute in ("column_names", "columns"):
+        names = getattr(frame, attribute, None) if names is None else names
+    if names is None:
+        raise InputError(f"{type(frame).__name__} is no table with named columns; see from_arrays")
+    return list(names)
+
+
+def _refused_column(frame: Any, columns: list[Any], column: Any) -> InputError:
+    if column in columns:
+        return InputError(
+            f"{columns.count(column)} columns are named {column!r}; rename all but one"
+        )
+    if column in getattr(getattr(frame, "index", None), "names", ()):
+        return InputError(f"{column!r} is the frame's index; give frame.reset_index()")
+    found = ", ".join(map(str, columns))
+    return InputError(f"no column {column!r} in the frame; its columns: {found}")
 
 
 def continuing(rows: Interactions, users: Vocabulary, items: Vocabulary) -> Interactions:

@@ -13,12 +13,10 @@ from uuid import UUID
 
 import numpy as np
 
+from mfrec.data.values import DROP, is_missing, refuse_masked
 from mfrec.errors import InputError
 
 _HOW = "give integers or text"
-_DROP = "drop such rows first"
-# What Python and the data frame libraries print for a missing value.
-_MISSING = ("none", "nan", "<na>", "nat")
 _LONGEST_SHOWN = 60
 
 
@@ -57,7 +55,7 @@ def as_raw_ids(values: Any, what: str = "id") -> list[str]:
     if None in texts:
         position = texts.index(None)
         value = values[position]
-        how = _DROP if is_missing(value) else _HOW
+        how = DROP if is_missing(value) else _HOW
         raise InputError(f"{what} at position {position} {_complaint(value)}; {how}")
     return texts  # type: ignore[return-value]
 
@@ -85,9 +83,7 @@ def _listed(values: Any, what: str) -> list[Any] | np.ndarray:
     """Return the ids as an array of integers if all are, or else as a list of whatever they are."""
     if isinstance(values, Mapping):
         raise InputError(f"{what}s: a {type(values).__name__}; give a list of them")
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        position = np.flatnonzero(np.ma.getmaskarray(values))[0]
-        raise InputError(f"{what} at position {position} is missing (masked); {_DROP}")
+    refuse_masked(values, what)
     if hasattr(values, "__array__"):
         array = np.asarray(values)
         if array.ndim > 1:
@@ -132,11 +128,6 @@ def _are_whole(values: np.ndarray) -> np.ndarray:
     """Return which floats are whole numbers so small that no other has the same float."""
     largest = 2.0 ** (np.finfo(values.dtype).nmant + 1)
     return (np.abs(values) < largest) & (values == np.floor(values))
-
-
-def is_missing(value: Any) -> bool:
-    """Return whether a value is what Python or a data frame library has for none."""
-    return not isinstance(value, (str, bytes)) and str(value).lower() in _MISSING
 
 
 def _complaint(value: Any) -> str:

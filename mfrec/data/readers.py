@@ -83,8 +83,8 @@ def read(
 ) -> tuple[Interactions, tuple[str, ...]]:
     """Return what `read_ratings` returns, and what was assumed in reading it, a line each."""
     if ratings_format == "auto" and arrays.known_by_ending(path):
-        interactions = arrays.read(path)
-        return interactions, (_first_row("a numpy file", interactions),)
+        interactions, notes = arrays.read(path)
+        return interactions, (*notes, _first_row("a numpy file", interactions))
     lines = tables.read_lines(path, delimiter)
     wanted = {
         "user": user_column,

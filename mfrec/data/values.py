@@ -7,6 +7,10 @@ import numpy as np
 
 from mfrec.errors import InputError
 
+DROP = "drop such rows first"
+# What Python and the data frame libraries print for a missing value.
+_MISSING = ("none", "nan", "<na>", "nat")
+
 
 def as_numbers(values: Any, what: str) -> np.ndarray:
     """Return numbers as float32 [n].
@@ -18,9 +22,7 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
     Raises:
         InputError: one is missing, not finite or no number, or there is more than one dimension.
     """
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        position = np.flatnonzero(np.ma.getmaskarray(values))[0]
-        raise InputError(f"{what} at position {position} is missing (masked); drop such rows first")
+    refuse_masked(values, what)
     try:
         array = np.asarray(values)
         if array.dtype.kind not in "iufbUSO":
@@ -28,16 +30,32 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
         with np.errstate(over="ignore"):
             found = array.astype(np.float64).astype(np.float32)
     except (TypeError, ValueError, OverflowError) as error:
+        missing = [is_missing(value) for value in values] if hasattr(values, "__iter__") else []
+        if any(missing):
+            raise InputError(
+                f"{what} at position {missing.index(True)} is missing; {DROP}"
+            ) from None
         raise InputError(f"{what}s must be numbers: {' '.join(str(error).split())}") from None
     if found.ndim != 1:
         raise InputError(f"{what}s of shape {found.shape}; give one dimension")
     bad = np.flatnonzero(~np.isfinite(found))
     if len(bad):
         raise InputError(
-            f"{what} at position {bad[0]} is {found[bad[0]]}, no finite number; "
-            "drop such rows first"
+            f"{what} at position {bad[0]} is {found[bad[0]]}, no finite number; {DROP}"
         )
     return found
+
+
+def refuse_masked(values: Any, what: str) -> None:
+    """Refuse a masked array in which something is masked: numpy would hand on what is below."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        position = np.flatnonzero(np.ma.getmaskarray(values))[0]
+        raise InputError(f"{what} at position {position} is missing (masked); {DROP}")
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a value is what Python or a data frame library has for none."""
+    return not isinstance(value, (str, bytes)) and str(value).lower() in _MISSING
 
 
 def as_weights(values: Any) -> np.ndarray:
@@ -45,9 +63,7 @@ def as_weights(values: Any) -> np.ndarray:
     weights = as_numbers(values, "weight")
     bad = np.flatnonzero(weights <= 0)
     if len(bad):
-        raise InputError(
-            f"weight at position {bad[0]} is {weights[bad[0]]}, not above 0; drop such rows first"
-        )
+        raise InputError(f"weight at position {bad[0]} is {weights[bad[0]]}, not above 0; {DROP}")
     return weights
 
 

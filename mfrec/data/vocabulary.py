@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from mfrec.data.raw_ids import as_raw_id, as_raw_ids, factorized, is_missing
+from mfrec.data.raw_ids import as_raw_id, as_raw_ids, factorized
+from mfrec.data.values import is_missing
 from mfrec.errors import InputError, did_you_mean
 
 UNKNOWN = -1
@@ -239,7 +240,9 @@ def named(names: Any, length: int, what: str) -> Vocabulary:
     Raises:
         InputError: names that repeat, or more or fewer than `length`.
     """
-    ids, raw_ids = factorized(range(length) if names is None else names, f"name of a {what}")
+    if names is None:
+        return Vocabulary(tuple(map(str, range(length))))
+    ids, raw_ids = factorized(names, f"name of a {what}")
     if len(ids) != length:
         raise InputError(f"{len(ids)} names for {length} {what}s; give one a {what}")
     if len(raw_ids) != length:

@@ -45,6 +45,78 @@ def test_reads_columns(read, ids):
     assert rows(with_times) == [(*row, time) for row, time in zip(expected, times, strict=True)]
 
 
+def test_weights_and_times_with_fractions_are_read(read, capsys):
+    arrays = {"user_ids": [7, 8], "item_ids": ["a", "b"], "ratings": [1, 2]}
+    data = read(arrays | {"weights": [0.5, 3], "timestamps": [1.25, 2.5]})
+    assert data.weights.tolist() == [0.5, 3] and data.timestamps.tolist() == [1.25, 2.5]
+    dates = np.array(["1970-01-02", "1970-01-03"], "datetime64[D]")
+    assert read(arrays | {"timestamps": dates}).timestamps.tolist() == [86_400, 172_800]
+    with pytest.raises(InputError, match="weight at position 1 is -1.0, not above 0"):
+        read(arrays | {"weights": [1, -1]})
+
+
+def test_arrays_that_nobody_reads_are_told(read, capsys):
+    arrays = {"user_ids": [7, 8], "item_ids": ["a", "b"], "ratings": [1, 2]}
+    read(arrays | {"timestamp": [1, 2], "x": [0]})
+    assert "not read: timestamp, x; did you mean timestamps?" in capsys.readouterr().err
+    read(arrays)
+    assert "not read" not in capsys.readouterr().err
+
+
+def test_repeated_entries_of_a_sparse_matrix_are_added_up(read, capsys):
+    repeated = COO | {"row": [0, 1, 0, 1], "col": [2, 0, 2, 1], "data": [4, 0, 5, 2.5]}
+    assert rows(read(repeated)) == [("0", "2", 9), ("1", "0", 0), ("1", "1", 2.5)]
+    assert "4 entries of 3 pairs: repeated ones are added up" in capsys.readouterr().err
+    repeated = CSR | {"indices": [2, 1, 1]}
+    assert rows(read(repeated)) == [("0", "2", 4), ("1", "1", 2.5)]
+
+
+def test_rows_of_ratings_are_read_as_such_and_told(read, capsys):
+    triples = np.array(
+        [[10 * user + 3, item, (user + item) % 3] for user in range(5) for item in range(4)]
+    )
+    assert rows(read(triples)) == [(str(u), str(i), r) for u, i, r in triples.tolist()]
+    assert "shape (20, 3) is taken for rows of user, item and rating" in capsys.readouterr().err
+    assert rows(read({"x": triples.astype(float)})) == rows(read(triples))
+    times = np.column_stack([triples, 10**9 + np.arange(20)])
+    assert read(times).timestamps.tolist() == (10**9 + np.arange(20)).tolist()
+    capsys.readouterr()
+    assert read(triples[:9]).num_items == 3
+    assert "a matrix of 9 users and 3 items" in capsys.readouterr().err
+
+
+def test_structured_arrays_go_by_their_names(read, capsys):
+    names = [("userId", "i4"), ("hours", "f4"), ("movieId", "U2"), ("rating", "f4")]
+    data = read(np.array([(1, 0.5, "a", 4), (2, 0.5, "b", 5)], names))
+    assert rows(data) == [("1", "a", 4), ("2", "b", 5)]
+    told = capsys.readouterr().err
+    assert "fields userId, movieId, rating" in told and "not read: hours" in told
+    with pytest.raises(InputError, match="an array of a, b; name two of them user_id and item_id"):
+        read(np.array([(1, 2)], [("a", "i4"), ("b", "i4")]))
+    with pytest.raises(InputError, match="fields user_id and userId may each be the user"):
+        read(np.array([(1, 2)], [("user_id", "i4"), ("userId", "i4")]))
+
+
+def test_matrices_of_absurd_size_are_refused_before_anything_is_made(read, tmp_path, monkeypatch):
+    monkeypatch.delattr("mfrec.data.interactions.named")
+    absurd = COO | {"shape": [2**31, 2**31]}
+    for arrays in (
+        absurd,
+        CSR | {"shape": [3, 2**62]},
+        COO | {"shape": [3, 10**8]},
+        COO | {"shape": [-3, 3]},
+    ):
+        with pytest.raises(InputError, match="has more (rows|columns) than can be named"):
+            read(arrays)
+    with pytest.raises(InputError, match="indptr does not fit its data"):
+        read(CSR | {"shape": [10**7, 3]})
+    header = {"descr": "<i8", "fortran_order": False, "shape": (0, 10**9)}
+    with (tmp_path / "empty.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+    with pytest.raises(InputError, match="empty.npy: .*has more columns than can be named"):
+        read_ratings(tmp_path / "empty.npy")
+
+
 def test_reads_sparse_matrices(read):
     assert rows(read(CSR)) == ENTRIES
     assert rows(read(COO)) == ENTRIES

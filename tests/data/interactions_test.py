@@ -1,6 +1,12 @@
 """Interactions: made from arrays, frames and matrices; repeated pairs, encoding, counts."""
 
+import datetime
+from decimal import Decimal
+
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from mfrec.data.interactions import Interactions, concatenate
@@ -103,6 +109,129 @@ def test_from_dataframe_takes_named_columns_and_finds_timestamps():
 def test_from_dataframe_names_the_columns_it_has():
     with pytest.raises(InputError, match="no column 'rating' in the frame; its columns: user_id"):
         Interactions.from_dataframe(Frame(user_id=["a"], item_id=["x"]))
+
+
+# user 10 rated 7 with 4 and 9 with 5, user 20 item 7 with 3, at these times
+COLUMNS = {
+    "user_id": [10, 10, 20],
+    "item_id": ["7", "9", "7"],
+    "rating": [4.0, 5.0, 3.5],
+    "timestamp": [100.0, 200.5, 300.0],
+}
+ROWS = [("10", "7", 4), ("10", "9", 5), ("20", "7", 3.5)]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        COLUMNS,
+        pd.DataFrame(COLUMNS, index=[7, 7, 7]),
+        pd.DataFrame(COLUMNS).astype({"user_id": float, "item_id": "category"}),
+        pd.DataFrame(COLUMNS).convert_dtypes(),
+        pd.DataFrame(COLUMNS).convert_dtypes(dtype_backend="pyarrow"),
+        pd.DataFrame(COLUMNS).astype({"user_id": "category", "rating": "category"}),
+        pd.DataFrame(COLUMNS).assign(item_id=[b"7", b"9", b"7"], rating=["4", "5", "3.5"]),
+        pl.DataFrame(COLUMNS),
+        pa.table(COLUMNS),
+        pd.DataFrame(COLUMNS).to_records(),
+    ],
+)
+def test_tables_of_every_kind(frame):
+    data = Interactions.from_dataframe(frame)
+    assert raw_rows(data) == ROWS
+    assert data.timestamps.tolist() == [100, 200.5, 300]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["2019-10-01", "2019-10-01T00:00:01Z", "2019-10-01 02:00:02+02:00"],
+        pd.to_datetime(["2019-10-01 00:00:00", "2019-10-01 00:00:01", "2019-10-01 00:00:02"]),
+        pd.to_datetime([1569888000, 1569888001, 1569888002], unit="s", utc=True).tz_convert(
+            "Asia/Tokyo"
+        ),
+        [datetime.datetime(2019, 10, 1, 0, 0, second) for second in range(3)],
+        pl.Series(
+            ["2019-10-01 00:00:00", "2019-10-01 00:00:01", "2019-10-01 00:00:02"]
+        ).str.to_datetime(),
+    ],
+)
+def test_times_of_frames_are_seconds(times):
+    make = pl.DataFrame if isinstance(times, pl.Series) else pd.DataFrame
+    data = Interactions.from_dataframe(make(COLUMNS | {"timestamp": times}))
+    assert data.timestamps.tolist() == [1569888000, 1569888001, 1569888002]
+
+
+@pytest.mark.parametrize(
+    "frame, message",
+    [
+        (
+            pd.DataFrame([[1, 2, 3, 4]], columns=["user_id", "item_id", "rating", "rating"]),
+            "2 columns are named 'rating'; rename all but one",
+        ),
+        (
+            pd.DataFrame(COLUMNS).set_index("user_id"),
+            "'user_id' is the frame's index; give frame.r",
+        ),
+        (
+            pd.DataFrame({("a", "user_id"): [1]}),
+            r"no column 'user_id' in the frame; its columns: \(",
+        ),
+        (pl.LazyFrame({"user_id": [1]}), r"a LazyFrame holds no rows yet; give frame.collect\(\)"),
+        (np.ones((2, 3)), "ndarray is no table with named columns; see from_arrays"),
+        (pd.DataFrame(COLUMNS).assign(user_id=[1, None, 2]), "user id at position 1 is missing"),
+        (
+            pd.DataFrame(COLUMNS).assign(rating=pd.array([1, None, 2], "Int64")),
+            "rating at position 1 is (missing|nan)",
+        ),
+        (
+            pd.DataFrame(COLUMNS).assign(user_id=[1.5, 2, 2]),
+            "user id at position 0 is 1.5, no whole",
+        ),
+        (
+            pd.DataFrame(COLUMNS).assign(user_id=[True, False, True]),
+            "user id at position 0 is True",
+        ),
+        (
+            pd.DataFrame(COLUMNS).assign(timestamp=[1, None, 2]),
+            "timestamp at position 1 is missing",
+        ),
+        (pd.DataFrame(COLUMNS).assign(rating=["4", "x", "5"]), "ratings must be numbers"),
+        (
+            pd.DataFrame(COLUMNS).assign(rating=pd.to_datetime(["2020"] * 3)),
+            "ratings must be numbers",
+        ),
+    ],
+)
+def test_tables_that_are_refused_in_a_line(frame, message):
+    with pytest.raises(InputError, match=message) as refusal:
+        Interactions.from_dataframe(frame)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("column", ["user id", "item id", "rating", "timestamp", "weight"])
+def test_masked_values_are_missing(column):
+    values = {
+        name: np.ma.array([1, 2], mask=[False, name == column])
+        for name in ("user id", "item id", "rating", "timestamp", "weight")
+    }
+    with pytest.raises(InputError, match=rf"{column} at position 1 is missing \(masked\)"):
+        Interactions.from_arrays(*values.values())
+
+
+def test_ratings_that_are_decimals_booleans_or_text():
+    for ratings in ([Decimal("1"), Decimal("0")], [True, False], ["1", "0"], [b"1", "0.0"]):
+        assert Interactions.from_arrays([1, 2], [1, 2], ratings).ratings.tolist() == [1, 0]
+    for ratings, message in (
+        ([None, 1], "rating at position 0 is nan"),
+        ([[1], [2]], r"ratings of shape \(2, 1\); give one dimension"),
+        ([[1], 2], "ratings must be numbers"),
+        (5, r"ratings of shape \(\); give one dimension"),
+        ([1j, 2], "ratings must be numbers: these are complex128"),
+        (["4", pd.NA], "rating at position 1 is missing"),
+    ):
+        with pytest.raises(InputError, match=message):
+            Interactions.from_arrays([1, 2], [1, 2], ratings)
 
 
 def test_from_matrix_skips_nan_and_keeps_rows_and_columns_without_ratings():
