@@ -4,6 +4,8 @@ import difflib
 import re
 from collections.abc import Iterable
 
+from mfrec.aliases import ALIASES
+
 
 class InputError(ValueError):
     """The user's input is wrong: a file, a flag or a value.
@@ -17,6 +19,12 @@ def first_line(error: Exception) -> str:
     """The first line of another package's error, to be quoted in one line of ours."""
     # TensorFlow begins with {{the node of the graph}} where it happened, and ends with its [Op:]
     text = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", str(error)).strip()
+    # Keras shows in bold what an error said before Keras told where, and TensorFlow says it last
+    in_bold = re.search(r"\x1b\[1m(.*?)\x1b\[0m", text, re.DOTALL)
+    if in_bold:
+        text = in_bold[1].strip()
+    elif text.startswith("in user code:"):
+        text = text.splitlines()[-1].strip().partition(": ")[2]
     return (text or type(error).__name__).splitlines()[0]
 
 
@@ -26,7 +34,9 @@ def short(text: str) -> str:
 
 
 def did_you_mean(name: str, names: Iterable[str], otherwise: str | None = None) -> str:
-    """Return '; did you mean …?' for a misspelt name.
+    """Return '; did you mean …?' for a misspelt name, or one that others use.
+
+    Case, dashes and underscores do not matter.
 
     Args:
         name: what was typed.
@@ -34,7 +44,18 @@ def did_you_mean(name: str, names: Iterable[str], otherwise: str | None = None) 
         otherwise: returned where no name is similar; by default a list of all names.
     """
     names = list(names)
-    similar = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    # ndcg@10 is ndcg with a cutoff
+    word, at, cutoff = _key(name).partition("@")
+    others = [f"{other}{at}{cutoff}" for other in ALIASES.get(word, ())]
+    similar = [other for other in others if other in names]
+    if not similar:
+        by_key = dict(zip(map(_key, names), names, strict=True))
+        keys = difflib.get_close_matches(_key(name), by_key, n=3, cutoff=0.6)
+        similar = [by_key[key] for key in keys]
     if similar:
         return f"; did you mean {' or '.join(similar)}?"
     return f"; there are: {', '.join(names)}" if otherwise is None else otherwise
+
+
+def _key(name: str) -> str:
+    return re.sub("[-_ ]", "", name.lower())

@@ -1,4 +1,4 @@
-"""Whether a model's tables fit into memory, asked before they are made."""
+"""Whether tables and batches fit into memory, asked before they are made."""
 
 import math
 import os
@@ -22,8 +22,27 @@ def free_bytes() -> float:
     return min(_machine(), *(_container(*files) for files in _CONTROL_GROUPS))
 
 
+def check(setting: str, what: str, needed: float) -> None:
+    """Refuse what does not fit.
+
+    Args:
+        setting: the setting that makes it so large, with its value.
+        what: is to be held.
+        needed: bytes, or fewer than it takes.
+
+    Raises:
+        InputError: it needs more than is free.
+    """
+    free = free_bytes()
+    if needed > free:
+        raise InputError(
+            f"--{setting}: {what} need {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free; "
+            "lower it"
+        )
+
+
 def check_tables(embedding_dim: int, rows: int, copies: int) -> None:
-    """Refuses tables that do not fit.
+    """Refuse tables that do not fit.
 
     Args:
         embedding_dim: numbers a row; its bias is one more.
@@ -33,13 +52,12 @@ def check_tables(embedding_dim: int, rows: int, copies: int) -> None:
     Raises:
         InputError: rows · (embedding_dim + 1) · 4 bytes · copies are more than is free.
     """
-    needed, free = rows * (embedding_dim + 1) * 4 * copies, free_bytes()
-    if needed > free:
-        raise InputError(
-            f"--embedding_dim={embedding_dim}: {rows:,} users and items need "
-            f"{needed / 1e6:,.0f} MB for {copies} copies of their tables (weights, gradients, "
-            f"optimizer state, best weights), {free / 1e6:,.0f} MB are free; lower it"
-        )
+    check(
+        f"embedding_dim={embedding_dim}",
+        f"{copies} copies of the tables of {rows:,} users and items (weights, gradients, optimizer "
+        "state, best weights)",
+        rows * (embedding_dim + 1) * 4 * copies,
+    )
 
 
 def _machine() -> float:

@@ -14,7 +14,10 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from mfrec.errors import InputError, first_line
+from mfrec.ranges import Range
 
 
 def is_address(name: str) -> bool:
@@ -97,7 +100,11 @@ def parameters(function: Callable) -> dict[str, Any]:
 
 
 def check_arguments(
-    arguments: Mapping[str, Any], parameters: Mapping[str, Any], flag: str, owner: str
+    arguments: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    flag: str,
+    owner: str,
+    domain: Mapping[str, Range] = {},
 ) -> None:
     """Check arguments from the command line against a function's parameters.
 
@@ -106,16 +113,35 @@ def check_arguments(
         parameters: name to default.
         flag: the flag they came from, without dashes.
         owner: what takes them, such as "loss 'huber'".
+        domain: the numbers that a parameter may be, by name.
 
     Raises:
-        InputError: an argument is no parameter, or a word where there should be a number.
+        InputError: an argument is no parameter, not of the kind of its default, or outside its
+            domain.
     """
     for name, value in arguments.items():
         if name not in parameters:
             has = f"has {', '.join(parameters)}" if parameters else "has none"
             raise InputError(f"--{flag}: {owner} {has}, not '{name}'")
-        if isinstance(value, str) and isinstance(parameters[name], (bool, int, float)):
-            raise InputError(f"--{flag}: {name}={value} of {owner} is no number")
+        wrong = _wrong_kind(value, parameters[name])
+        if not wrong and name in domain and isinstance(value, int | float | np.number):
+            broken = domain[name].broken_bound(float(value))
+            wrong = broken and f"must be {broken}"
+        if wrong:
+            raise InputError(f"--{flag}: {name}={value} of {owner} {wrong}")
+
+
+def _wrong_kind(value: Any, usual: Any) -> str:
+    """What is wrong with a value in place of the usual one; "" if nothing is."""
+    if isinstance(usual, bool):
+        return "" if value in (True, False) else "is neither true nor false"
+    if isinstance(usual, int | float):
+        # a notebook may give a tensor
+        is_other = value is None or isinstance(value, str | bool | list | tuple | dict)
+        return "is no number" if is_other else ""
+    if isinstance(usual, str):
+        return "" if isinstance(value, str) else "is no word"
+    return ""
 
 
 def _run(file: str) -> ModuleType:

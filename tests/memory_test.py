@@ -47,6 +47,7 @@ def test_tables_larger_than_memory_are_refused_with_their_size(machine):
     machine(limit="2559999")
     with pytest.raises(InputError) as error:
         memory.check_tables(127, 1_000, copies=5)
-    assert str(error.value).startswith(
-        "--embedding_dim=127: 1,000 users and items need 3 MB for 5 copies of their tables"
+    assert str(error.value) == (
+        "--embedding_dim=127: 5 copies of the tables of 1,000 users and items (weights, gradients, "
+        "optimizer state, best weights) need 3 MB, 3 MB are free; lower it"
     )

@@ -1,12 +1,14 @@
 """One loader for whatever a flag names by FILE.py:name or package.module:name."""
 
 import dataclasses
+import math
 import sys
 
 import pytest
 
 from mfrec import own_code
 from mfrec.errors import InputError
+from mfrec.ranges import Range
 
 
 def test_a_name_of_a_file_or_of_a_module(tmp_path, monkeypatch):
@@ -122,3 +124,25 @@ def test_arguments_are_parameters_and_numbers_stay_numbers():
         own_code.check_arguments({"x": 3}, {}, "a", "thing")
     with pytest.raises(InputError, match="--a: power=high of thing is no number"):
         own_code.check_arguments({"power": "high"}, parameters, "a", "thing")
+
+
+@pytest.mark.parametrize(
+    "given, complaint",
+    [
+        ({"power": True}, "power=True of thing is no number"),
+        ({"power": None}, "power=None of thing is no number"),
+        ({"whole": False}, "whole=False of thing is no number"),
+        ({"word": 3}, "word=3 of thing is no word"),
+        ({"flag": "yes"}, "flag=yes of thing is neither true nor false"),
+        ({"flag": 2}, "flag=2 of thing is neither true nor false"),
+        ({"power": 0}, "power=0 of thing must be above 0"),
+        ({"free": -1}, "free=-1 of thing must be at least 0"),
+        ({"power": math.nan}, "power=nan of thing must be above 0"),
+    ],
+)
+def test_arguments_are_of_the_kind_of_their_default_and_in_their_domain(given, complaint):
+    usual = {"power": 2.0, "whole": 1, "word": "a", "flag": True, "free": None}
+    domain = {"power": Range(above=0), "free": Range(minimum=0, below=1)}
+    own_code.check_arguments({"whole": 0.5, "free": None, "flag": 1}, usual, "a", "thing", domain)
+    with pytest.raises(InputError, match=f"--a: {complaint}"):
+        own_code.check_arguments(given, usual, "a", "thing", domain)

@@ -16,6 +16,7 @@ import os
 from collections.abc import Sequence
 
 from mfrec.cli.command_line import CommandLine
+from mfrec.config.parsing import parse_cutoffs
 from mfrec.errors import InputError
 from mfrec.files import is_run_dir, require_run_dir
 from mfrec.progress import waiting
@@ -75,6 +76,7 @@ def evaluate() -> None:
         raise InputError(f"--predictions needs one run, not {len(run_dirs)}")
     if COMPARE_TO.value and (PREDICTIONS.value or len(run_dirs) > 1):
         raise InputError("--compare_to compares one run with another; leave out the rest")
+    parse_cutoffs(CUTOFFS.value or "")
 
     # TensorFlow takes seconds to import: wrong flags are answered before
     with waiting("starting TensorFlow"):

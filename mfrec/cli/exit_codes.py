@@ -1,9 +1,9 @@
 """What a command's exit code says, and what signals do to it.
 
-0: done. 2: an `InputError`, or a file, disk or memory that the work needs and cannot have. 130:
-stopped by Ctrl-C. 143: stopped by SIGTERM. 141: nobody reads the output, as behind `| head`. All
-but 0 and 141 print one line on standard error. Everything else is a fault of mfrec and ends in a
-traceback (code 1).
+0: done. 2: an `InputError`, a fault of the user's own loss or model, or a file, disk or memory that
+the work needs and cannot have. 130: stopped by Ctrl-C. 143: stopped by SIGTERM. 141: nobody reads
+the output, as behind `| head`. All but 0 and 141 print one line on standard error. Everything else
+is a fault of mfrec and ends in a traceback (code 1).
 """
 
 import errno
@@ -12,8 +12,9 @@ import re
 import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, TypeGuard
 
+from mfrec import faults
 from mfrec.errors import InputError, first_line
 from mfrec.progress import say, silence
 from mfrec.terminal import ESCAPE
@@ -46,26 +47,41 @@ def exit_code(program: str, work: Callable[[], None], unread: int = 141) -> int:
         _check_working_folder()
         work()
         sys.stdout.flush()
-    except InputError as error:
-        return _report(program, error, 2)
-    except OSError as error:
-        if error.filename is None and error.errno in _OF_STANDARD_OUTPUT:
-            silence(sys.stdout)
-            if error.errno == errno.EPIPE:
-                return unread
-            return _report(program, f"standard output: {error.strerror}", 2)
-        if error.filename is None or error.errno not in _OF_FILES:
-            raise
-        return _report(program, f"{os.fsdecode(error.filename)}: {error.strerror}", 2)
-    except MemoryError as error:
-        return _report(program, f"not enough memory: {first_line(error)}", 2)
     except KeyboardInterrupt as stop:
         message = str(stop) or "stopped; nothing was written"
         return _report(program, message, 143 if isinstance(stop, Terminated) else 130)
+    except Exception as error:
+        if _is_of_standard_output(error):
+            silence(sys.stdout)
+            if error.errno == errno.EPIPE:
+                return unread
+        message = _mendable(error)
+        if message is None:
+            raise
+        return _report(program, message, 2)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
     return 0
+
+
+def _is_of_standard_output(error: Exception) -> TypeGuard[OSError]:
+    is_of_file = not isinstance(error, OSError) or error.filename is not None
+    return not is_of_file and getattr(error, "errno", None) in _OF_STANDARD_OUTPUT
+
+
+def _mendable(error: Exception) -> str | None:
+    """What the user can mend, in one line; None for a fault of mfrec."""
+    if isinstance(error, InputError):
+        return str(error)
+    if _is_of_standard_output(error):
+        return f"standard output: {error.strerror}"
+    if isinstance(error, OSError) and error.filename is not None and error.errno in _OF_FILES:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {first_line(error)}"
+    fault = faults.fault(error)
+    return fault and f"your own code failed: {fault}"
 
 
 def _open_closed_streams() -> None:

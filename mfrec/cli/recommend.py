@@ -157,6 +157,7 @@ def _check() -> None:
     )
     refuse_if(len(given) > 1, f"{' and '.join(given)}: leave out one")
     refuse_if(K.value < 1, f"--k={K.value}: ask for at least 1")
+    refuse_if(K.value >= 2**31, f"--k={K.value}: ask for at most {2**31 - 1}")
     refuse_if(
         (ALL_USERS.value or USERS_FILE.value) and not file,
         "lists of many users go to a file: add --output_file=FILE.csv or FILE.jsonl",

@@ -11,24 +11,42 @@ from mfrec.errors import InputError
 _PYTHON_NAMES = {"True": "true", "False": "false", "None": "null"}
 
 
-def parse_arguments(text: str) -> dict[str, Any]:
-    """Return 'margin=0.9,name=x' as a dict; numbers and true/false become Python values.
+def parse_arguments(text: str, flag: str) -> dict[str, Any]:
+    """Return 'margin=0.9,name=x' as a dict; numbers, true/false and None become Python values.
+
+    Args:
+        text: as the flag takes it.
+        flag: its name without dashes; errors begin with it.
 
     Raises:
-        InputError: an entry that is not name=value, or a number that is not finite.
+        InputError: an entry that is not name=value, comes twice, is a list or an object, or a
+            number that float32 does not hold.
     """
     arguments: dict[str, Any] = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = entry.partition("=")
         if not equals or not name.isidentifier() or not value:
-            raise InputError(f"'{entry}' is not name=value")
-        if _is_infinite(value):
-            raise InputError(f"'{entry}': must be a finite number")
-        try:
-            arguments[name] = json.loads(_PYTHON_NAMES.get(value, value))
-        except ValueError:
-            arguments[name] = value
+            raise InputError(f"--{flag}: '{entry}' is not name=value")
+        if name in arguments:
+            raise InputError(f"--{flag}: {name} is given twice")
+        arguments[name] = _value(value, f"--{flag}: '{entry}'")
     return arguments
+
+
+def _value(text: str, entry: str) -> str | bool | int | float | None:
+    """The Python value of a text; errors begin with `entry`."""
+    if text[0] in "[{":
+        raise InputError(f"{entry}: a value is a number, a word, true, false or None")
+    if _is_infinite(text):
+        raise InputError(f"{entry}: must be a finite number")
+    try:
+        value = json.loads(_PYTHON_NAMES.get(text, text))
+    except ValueError:
+        return text
+    if isinstance(value, int | float) and value and not 1e-37 < abs(value) < 3.4e38:
+        raise InputError(f"{entry}: float32 holds no number of this size")
+    # whole numbers that TensorFlow would refuse
+    return float(value) if type(value) is int and abs(value) >= 2**31 else value
 
 
 def format_arguments(arguments: Mapping[str, Any], owner: str) -> str:
@@ -48,16 +66,17 @@ def format_arguments(arguments: Mapping[str, Any], owner: str) -> str:
     return ",".join(f"{name}={value}" for name, value in texts.items())
 
 
-def parse_cutoffs(text: str) -> tuple[int, ...]:
+def parse_cutoffs(text: str, flag: str = "cutoffs") -> tuple[int, ...]:
     """Return '10,20' as (10, 20), in ascending order.
 
     Raises:
-        InputError: an entry that is no positive whole number.
+        InputError: an entry that is no whole number from 1 to 2³¹ − 1.
     """
     entries = [entry.strip() for entry in text.split(",") if entry.strip()]
-    wrong = [entry for entry in entries if not entry.isdecimal() or not int(entry)]
-    if wrong:
-        raise InputError(f"--cutoffs={text}: '{wrong[0]}' is no whole number above 0")
+    for entry in entries:
+        # more than ten digits are no int32, and above 4,300 Python does not read them
+        if not (entry.isdecimal() and len(entry) <= 10 and 0 < int(entry) < 2**31):
+            raise InputError(f"--{flag}={text}: '{entry}' is no whole number from 1 to 2147483647")
     return tuple(sorted(set(map(int, entries))))
 
 

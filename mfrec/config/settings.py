@@ -7,13 +7,14 @@ printed and written to config.json.
 
 import dataclasses
 import math
-import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, get_args
 
+from mfrec.config.parsing import parse_arguments, parse_cutoffs
 from mfrec.errors import InputError, did_you_mean
+from mfrec.ranges import Range
 
 SCHEDULES = ("constant", "exponential", "cosine")
 TENSORBOARD_LEVELS = ("off", "basic", "full")
@@ -32,7 +33,8 @@ def _setting(default: Any, help: str, **checks: Any) -> Any:
     Args:
         default: the value if nothing is given; None if it is derived or absent.
         help: what --help says.
-        checks: bounds (minimum, maximum, above, below) or choices (names).
+        checks: bounds (minimum, maximum, above, below), choices (names), or parse, a function of
+            text and name that raises InputError.
     """
     return field(default=default, metadata={"help": help, **checks})
 
@@ -159,7 +161,9 @@ class ModelConfig:
         "matrix_factorization",
         "matrix_factorization, svdpp, or your own: FILE.py:Class or package.module:Class",
     )
-    model_args: str = _setting("", "the model's own arguments: name=value,name=value")
+    model_args: str = _setting(
+        "", "the model's own arguments: name=value,name=value", parse=parse_arguments
+    )
     embedding_dim: int = _setting(64, "dimension d of the user and item embeddings", minimum=1)
     use_bias: bool | None = _setting(
         None, "learn a bias for every user and item (default: for losses of ratings)"
@@ -209,7 +213,9 @@ class LossConfig:
         "mse",
         "of ratings or of rankings, or your own, FILE.py:function or package.module:function",
     )
-    loss_args: str = _setting("", "the loss's own arguments: name=value,name=value")
+    loss_args: str = _setting(
+        "", "the loss's own arguments: name=value,name=value", parse=parse_arguments
+    )
 
 
 @dataclass(frozen=True)
@@ -226,7 +232,9 @@ class SamplerConfig:
         None, "draw one set of negatives for the whole batch (default: by loss)"
     )
     sampler_args: str = _setting(
-        "", "the sampler's own arguments: name=value; popularity has exponent=0.75"
+        "",
+        "the sampler's own arguments: name=value; popularity has exponent=0.75",
+        parse=parse_arguments,
     )
     log_q_correction: bool = _setting(
         False,
@@ -249,7 +257,9 @@ class OptimizerConfig:
 
     optimizer: str = _setting("adam", "a Keras optimizer, or your own, FILE.py:Class")
     optimizer_args: str | None = _setting(
-        None, "the Keras optimizer's own arguments: name=value,name=value (default: from the data)"
+        None,
+        "the Keras optimizer's own arguments: name=value,name=value (default: from the data)",
+        parse=parse_arguments,
     )
     learning_rate: float | None = _setting(
         None, "initial learning rate (default: from the data)", above=0
@@ -276,7 +286,10 @@ class TrainingConfig:
     """The training loop."""
 
     epochs: int | None = _setting(
-        None, "passes over the training ratings (default: 20, more for tiny data)", minimum=1
+        None,
+        "passes over the training ratings (default: 20, more for tiny data)",
+        minimum=1,
+        maximum=1_000_000,
     )
     batch_size: int | None = _setting(None, "examples per step (default: from the data)", minimum=1)
     positives_per_row: int | None = _setting(
@@ -329,6 +342,7 @@ class EvaluationConfig:
     cutoffs: str | None = _setting(
         None,
         "cutoffs k of the ranking metrics: 10 or 10,20,50 (default: 10 for losses of rankings)",
+        parse=parse_cutoffs,
     )
     metrics: str | None = _setting(
         None, "metrics of your own for every table: FILE.py:name, several with commas"
@@ -414,13 +428,6 @@ def _types(setting: dataclasses.Field) -> tuple[type, ...]:
 # What TensorFlow's int32 and float32 hold.
 _LARGEST = {int: 2**31 - 1, float: 3.4e38}
 
-_BOUNDS = {
-    "minimum": ("at least", operator.ge),
-    "maximum": ("at most", operator.le),
-    "above": ("above", operator.gt),
-    "below": ("below", operator.lt),
-}
-
 
 def _check_value(setting: dataclasses.Field, value: Any) -> None:
     kind, checks = python_type(setting), setting.metadata
@@ -439,9 +446,12 @@ def _check_value(setting: dataclasses.Field, value: Any) -> None:
         raise InputError(f"--{setting.name}={value}: must be a finite number")
     if is_number and abs(value) > _LARGEST[kind]:
         raise InputError(f"--{setting.name}={value}: must be at most {_LARGEST[kind]}")
-    for name, (words, holds) in _BOUNDS.items():
-        if name in checks and not holds(value, checks[name]):
-            raise InputError(f"--{setting.name}={value}: must be {words} {checks[name]}")
+    bounds = {bound.name: checks.get(bound.name) for bound in dataclasses.fields(Range)}
+    broken = Range(**bounds).broken_bound(value)
+    if broken:
+        raise InputError(f"--{setting.name}={value}: must be {broken}")
+    if "parse" in checks:
+        checks["parse"](value, setting.name)
     choices = checks.get("choices")
     if choices and value not in choices:
         raise InputError(f"--{setting.name}={value}: unknown{did_you_mean(value, choices)}")

@@ -38,7 +38,7 @@ from typing import Any
 import numpy as np
 
 from mfrec import own_code
-from mfrec.errors import InputError
+from mfrec.errors import InputError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,33 @@ def _registering(
         return function
 
     return register
+
+
+def check_measured(name: str, predicts_ratings: bool, cutoffs: Sequence[int]) -> None:
+    """Refuse the name of a metric that an evaluation would not have.
+
+    Args:
+        name: of the metric, with its cutoff.
+        predicts_ratings: whether errors of ratings are measured.
+        cutoffs: those of the rankings; none are measured without one.
+
+    Raises:
+        InputError: nothing measures it.
+    """
+    found = [m for m in REGISTRY.values() if (predicts_ratings if m.of_ratings else cutoffs)]
+    names = [n for m in found for n in _names_of(m, cutoffs)]
+    if name in names:
+        return
+    word, _, cutoff = name.partition("@")
+    is_other_cutoff = word in REGISTRY and cutoff.isdecimal()
+    hint = f"; add --cutoffs={cutoff}" if is_other_cutoff else did_you_mean(name, names)
+    raise InputError(f"--eval_metric={name} is not measured{hint}")
+
+
+def _names_of(metric: Metric, cutoffs: Sequence[int]) -> list[str]:
+    if metric.of_ratings or not metric.has_cutoff:
+        return [metric.name]
+    return [f"{metric.name}@{k}" for k in cutoffs]
 
 
 def load(addresses: str) -> None:

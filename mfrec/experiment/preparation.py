@@ -3,15 +3,17 @@
 from dataclasses import dataclass, replace
 
 from mfrec import losses, memory, models
+from mfrec.config.parsing import parse_cutoffs
 from mfrec.config.settings import Config
 from mfrec.data import splitting
 from mfrec.data.features import Features
 from mfrec.data.loading import Source
 from mfrec.data.splits import Split
 from mfrec.errors import InputError
+from mfrec.evaluation import metrics
 from mfrec.runs.run_folder import RunFolder
 from mfrec.training import objective as objectives
-from mfrec.training import optimizers
+from mfrec.training import optimizers, sizes
 from mfrec.training.history import PreviousTraining
 from mfrec.training.statistics import resolve
 
@@ -71,6 +73,10 @@ def prepare(config: Config, source: Source) -> Setup:
         recipe = recipe.after(seen["train"], seen.get("validation"))
     split = recipe.encode()
     config = resolve(config, loss, split.train)
+    sizes.check(config, loss, split.train)
+    metrics.load(config.evaluation.metrics or "")
+    cutoffs = parse_cutoffs(config.evaluation.cutoffs)
+    metrics.check_measured(config.training.eval_metric, loss.predicts_ratings, cutoffs)
     features = source.encode_features(split.train, known_features)
     rows = split.train.num_users + split.train.num_items
     rows += sum(len(of_rows.names) for of_rows in features.values())

@@ -10,7 +10,8 @@ the name that --loss takes and says what it reads:
     # positive_scores [B], user_vectors [B, d], item_vectors [I, d] -> [B]
 
 Keyword arguments with a default are the loss's parameters, set by --loss_args=name=value. A
-loss that names one of `BATCH_ARGUMENTS` among its arguments receives it.
+loss that names one of `BATCH_ARGUMENTS` among its arguments receives it. What a parameter or a
+rating may be is the loss's `domain`: @losses.rating("huber", domain={"delta": Range(above=0)}).
 
 Ranking losses compare positives with negatives that a sampler draws. If the rows of a batch hold
 P positives of one user each (--positives_per_row=P), positive_scores are [B, P] and everything
@@ -51,7 +52,9 @@ from mfrec.losses.registry import (
     ranking,
     rating,
 )
+
 # isort: on
+from mfrec.ranges import Range
 
 __all__ = [
     "BATCH_ARGUMENTS",
@@ -60,6 +63,7 @@ __all__ = [
     "REGISTRY",
     "Link",
     "Loss",
+    "Range",
     "Traits",
     "bpr",
     "bsl",

@@ -7,9 +7,10 @@ import numpy as np
 
 from mfrec.losses.registry import catalogue
 from mfrec.quiet_tensorflow import tf
+from mfrec.ranges import Range
 
 
-@catalogue("softmax", normalize=True, positives_per_row=16)
+@catalogue("softmax", domain={"temperature": Range(above=0)}, normalize=True, positives_per_row=16)
 def softmax(positive_scores, user_vectors, item_vectors, temperature=0.1):
     """−log(e^(s⁺/τ) / Σ e^(s/τ)) over every item of the catalogue, no sampling.
 
@@ -42,6 +43,7 @@ def _ials_parts(targets: tf.Tensor, unobserved_weight: float) -> tuple[tf.Tensor
     "implicit_squared",
     frequency_weights=_ials_weights,
     quadratic=_ials_parts,
+    domain={"unobserved_weight": Range(minimum=0)},
     frequency_exponent=1.0,
 )
 def implicit_squared(

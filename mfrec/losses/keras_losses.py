@@ -9,11 +9,12 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mfrec import own_code
 from mfrec.quiet_tensorflow import tf
+from mfrec.ranges import Range
 
 # Those that --loss takes by name. Any other is FILE.py:name or keras.losses:Name.
 CLASSES = (
@@ -26,6 +27,19 @@ CLASSES = (
     "MeanSquaredLogarithmicError",
     "SquaredHinge",
 )
+# The numbers that they are made for; Keras itself computes something for all others.
+_SHARE = Range(minimum=0, maximum=1)
+_DOMAINS = {
+    "binary_crossentropy": {"ratings": _SHARE, "label_smoothing": _SHARE},
+    "binary_focal_crossentropy": {
+        **{"ratings": _SHARE, "label_smoothing": _SHARE},
+        **{"alpha": _SHARE, "gamma": Range(minimum=0)},
+    },
+    # it divides by the rating
+    "mean_absolute_percentage_error": {"ratings": Range(above=0)},
+    "mean_squared_logarithmic_error": {"ratings": Range(minimum=0)},
+    "squared_hinge": {"ratings": Range(minimum=-1, maximum=1)},
+}
 # What every Keras loss has among its arguments and mfrec decides.
 _DECIDED = ("self", "reduction", "name", "dtype")
 
@@ -41,6 +55,11 @@ NAMES = tuple(map(snake_case, CLASSES))
 def class_named(name: str) -> type:
     """Return the class in keras.losses of one of NAMES."""
     return getattr(tf.keras.losses, CLASSES[NAMES.index(name)])
+
+
+def domain(name: str) -> Mapping[str, Range]:
+    """Return the domain of one of NAMES; see `Loss`."""
+    return _DOMAINS.get(name, {})
 
 
 def is_from_keras(loss: Any) -> bool:

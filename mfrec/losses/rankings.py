@@ -6,7 +6,10 @@ from typing import Any
 
 from mfrec.losses.registry import ranking
 from mfrec.quiet_tensorflow import tf
+from mfrec.ranges import Range
 
+_AT_LEAST_0 = Range(minimum=0)
+_ABOVE_0 = Range(above=0)
 # For losses that want to see much of the catalogue.
 _MANY_SHARED: dict[str, Any] = {
     "num_negatives": 1024,
@@ -26,7 +29,7 @@ def bpr(positive_scores, negative_scores):
     return tf.reduce_mean(tf.nn.softplus(-margins), axis=-1)
 
 
-@ranking("hinge")
+@ranking("hinge", domain={"margin": _AT_LEAST_0})
 def hinge(positive_scores, negative_scores, margin=1.0):
     """max(0, margin − s⁺ + s⁻), mean over the negatives. hinge(1, [0.5]) = 0.5.
 
@@ -37,7 +40,7 @@ def hinge(positive_scores, negative_scores, margin=1.0):
     return tf.reduce_mean(tf.nn.relu(margin - margins), axis=-1)
 
 
-@ranking("warp", hard_negatives=False, num_negatives=32)
+@ranking("warp", domain={"margin": _AT_LEAST_0}, hard_negatives=False, num_negatives=32)
 def warp(positive_scores, negative_scores, num_items, margin=1.0):
     """Weighted approximate-rank pairwise: log(1 + rank) · max(0, margin − s⁺ + s⁻).
 
@@ -58,7 +61,7 @@ def warp(positive_scores, negative_scores, num_items, margin=1.0):
     return tf.math.log1p(rank) * violation
 
 
-@ranking("sampled_logistic", log_q=True, num_negatives=4)
+@ranking("sampled_logistic", log_q=True, domain={"negative_weight": _AT_LEAST_0}, num_negatives=4)
 def sampled_logistic(positive_scores, negative_scores, negative_weight=1.0):
     """Binary cross-entropy: −log σ(s⁺) − negative_weight · Σ log(1 − σ(s⁻)).
 
@@ -72,7 +75,13 @@ def sampled_logistic(positive_scores, negative_scores, negative_weight=1.0):
     return tf.nn.softplus(-positive_scores) + negative_weight * negatives
 
 
-@ranking("sampled_softmax", log_q=True, normalize=True, **_MANY_SHARED)
+@ranking(
+    "sampled_softmax",
+    log_q=True,
+    domain={"temperature": _ABOVE_0},
+    normalize=True,
+    **_MANY_SHARED,
+)
 def sampled_softmax(positive_scores, negative_scores, temperature=0.1):
     """−log(e^(s⁺/τ) / (e^(s⁺/τ) + Σ e^(s⁻/τ))).
 
@@ -87,7 +96,13 @@ def sampled_softmax(positive_scores, negative_scores, temperature=0.1):
     return tf.nn.softplus(negatives - positive_scores / temperature)
 
 
-@ranking("cosine_contrastive", normalize=True, **_MANY_SHARED)
+@ranking(
+    "cosine_contrastive",
+    # of cosines
+    domain={"margin": Range(minimum=-1), "negative_weight": _AT_LEAST_0},
+    normalize=True,
+    **_MANY_SHARED,
+)
 def cosine_contrastive(positive_scores, negative_scores, margin=0.9, negative_weight=150.0):
     """1 − s⁺ + negative_weight · mean of max(0, s⁻ − margin), for cosine scores.
 
@@ -102,7 +117,12 @@ def cosine_contrastive(positive_scores, negative_scores, margin=0.9, negative_we
     return 1 - positive_scores + negative_weight * negatives
 
 
-@ranking("bsl", normalize=True, **_MANY_SHARED)
+@ranking(
+    "bsl",
+    domain={"temperature": _ABOVE_0, "positive_temperature": _ABOVE_0},
+    normalize=True,
+    **_MANY_SHARED,
+)
 def bsl(positive_scores, negative_scores, temperature=0.1, positive_temperature=0.1):
     """Bilateral softmax: −s⁺/τ⁺ + log of the mean of e^(s⁻/τ), for cosine scores.
 
@@ -119,7 +139,11 @@ def bsl(positive_scores, negative_scores, temperature=0.1, positive_temperature=
     return negatives - positive_scores / positive_temperature
 
 
-@ranking("ultragcn", **_MANY_SHARED)
+@ranking(
+    "ultragcn",
+    domain={"constant_weight": _AT_LEAST_0, "negative_weight": _AT_LEAST_0},
+    **_MANY_SHARED,
+)
 def ultragcn(
     positive_scores,
     negative_scores,

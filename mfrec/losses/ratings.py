@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mfrec.losses.registry import rating
 from mfrec.quiet_tensorflow import tf
+from mfrec.ranges import Range
 
 
 def _squared_errors(targets: tf.Tensor) -> tuple[tf.Tensor, float]:
@@ -26,7 +27,7 @@ def mae(ratings, predictions):
     return tf.abs(ratings - predictions)
 
 
-@rating("huber")
+@rating("huber", domain={"delta": Range(above=0)})
 def huber(ratings, predictions, delta=1.0):
     """Squared error near, absolute error far: e²/2 for |e| ≤ δ, else δ(|e| − δ/2), with e = r − ŷ.
 
@@ -52,7 +53,7 @@ def logistic(ratings, predictions):
     return tf.nn.sigmoid_cross_entropy_with_logits(labels=ratings, logits=predictions)
 
 
-@rating("poisson", link="exp")
+@rating("poisson", link="exp", domain={"ratings": Range(minimum=0)})
 def poisson(ratings, predictions):
     """Poisson deviance without its constant: e^ŷ − r·ŷ, for ratings that are counts.
 

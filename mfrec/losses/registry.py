@@ -18,6 +18,7 @@ from mfrec.errors import InputError, did_you_mean
 from mfrec.losses import keras_losses
 from mfrec.losses.links import LINKS
 from mfrec.quiet_tensorflow import tf
+from mfrec.ranges import Range
 
 # What a loss receives if it names it among its arguments, float32:
 #   weights [B]: of the examples
@@ -58,6 +59,7 @@ class Loss:
         quadratic: for a loss that adds up to Σ w(y − s)² + α Σ s² over a user's examples and over
             all items: a function of (targets [B] of the ratings, and the loss's parameters) that
             returns y [B] and α. New users are then folded in by a closed form.
+        domain: the numbers for which it is made, by the name of a parameter, or of "ratings".
         arguments: values of its parameters.
         address: what --loss takes to find it again; None if nothing does, as for a lambda.
     """
@@ -69,6 +71,7 @@ class Loss:
     log_q: bool = False
     frequency_weights: Callable[..., np.ndarray] | None = None
     quadratic: Callable[..., tuple[tf.Tensor, float]] | None = None
+    domain: Mapping[str, Range] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
     address: str | None = None
 
@@ -124,9 +127,10 @@ class Loss:
         """Return the same loss with these parameters.
 
         Raises:
-            InputError: the function has no such parameter.
+            InputError: the function has no such parameter, or it is outside the loss's domain.
         """
-        own_code.check_arguments(arguments, self._defaults(), "loss_args", f"loss '{self.name}'")
+        owner = f"loss '{self.name}'"
+        own_code.check_arguments(arguments, self._defaults(), "loss_args", owner, self.domain)
         return replace(self, arguments=dict(arguments))
 
     def settings(self) -> LossConfig:
@@ -152,6 +156,7 @@ def rating(
     name: str,
     link: str = "identity",
     quadratic: Callable[..., tuple[tf.Tensor, float]] | None = None,
+    domain: Mapping[str, Range] = {},
 ) -> Callable[[Callable], Callable]:
     """Register a rating loss: (ratings [B], predictions [B]) -> [B], all float32.
 
@@ -159,6 +164,8 @@ def rating(
         name: what --loss takes; one name, one loss.
         link: how scores become ratings, a name in LINKS.
         quadratic: its parts, if it is a sum of squares; see `Loss`.
+        domain: {"delta": Range(above=0), "ratings": Range(minimum=0)}: what is refused before
+            training if it is outside, by the name of a parameter, or of "ratings".
 
     Raises:
         ValueError: another loss has this name, or there is no such link.
@@ -166,23 +173,26 @@ def rating(
     if link not in LINKS:
         raise ValueError(f"unknown link '{link}'{did_you_mean(link, LINKS)}")
 
-    return _registering(name, Traits(), link=link, quadratic=quadratic)
+    return _registering(name, Traits(), link=link, quadratic=quadratic, domain=domain)
 
 
-def ranking(name: str, *, log_q: bool = False, **traits: Any) -> Callable[[Callable], Callable]:
+def ranking(
+    name: str, *, log_q: bool = False, domain: Mapping[str, Range] = {}, **traits: Any
+) -> Callable[[Callable], Callable]:
     """Register a ranking loss: (positive_scores [B], negative_scores [B, N]) -> [B], float32.
 
     Args:
         name: what --loss takes; one name, one loss.
         log_q: whether its negatives stand for a sum over the catalogue, so that their scores may
             be corrected by the logarithm of how often they are drawn.
+        domain: the numbers that its parameters may be, by name; see `rating`.
         traits: how it is usually trained; see `defaults.Traits`.
 
     Raises:
         ValueError: another loss has this name.
     """
     usual = Traits(predicts_ratings=False, draws_negatives=True, **traits)
-    return _registering(name, usual, log_q=log_q)
+    return _registering(name, usual, log_q=log_q, domain=domain)
 
 
 def catalogue(
@@ -190,6 +200,7 @@ def catalogue(
     *,
     frequency_weights: Callable[..., np.ndarray] | None = None,
     quadratic: Callable[..., tuple[tf.Tensor, float]] | None = None,
+    domain: Mapping[str, Range] = {},
     **traits: Any,
 ) -> Callable[[Callable], Callable]:
     """Register a loss over every item at once, without a sampler.
@@ -201,17 +212,23 @@ def catalogue(
         name: what --loss takes; one name, one loss.
         frequency_weights: its own w of the regularizer; see `Loss`.
         quadratic: its parts, if it is a sum of squares; see `Loss`.
+        domain: the numbers that its parameters may be, by name; see `rating`.
         traits: how it is usually trained; see `defaults.Traits`.
 
     Raises:
         ValueError: another loss has this name.
     """
     usual = Traits(predicts_ratings=False, reads_vectors=True, **traits)
-    return _registering(name, usual, frequency_weights=frequency_weights, quadratic=quadratic)
+    properties = {"frequency_weights": frequency_weights, "quadratic": quadratic}
+    return _registering(name, usual, domain=domain, **properties)
 
 
 def _registering(name: str, traits: Traits, **properties: Any) -> Callable[[Callable], Callable]:
     def register(function: Callable) -> Callable:
+        domain = properties["domain"]
+        unknown = domain and domain.keys() - {"ratings", *own_code.parameters(function)}
+        if unknown:
+            raise ValueError(f"domain: loss '{name}' has no parameter '{min(unknown)}'")
         taken = REGISTRY.get(name)
         # the same function may come again: a notebook's cell run twice, a file loaded twice
         if taken and not own_code.is_same(taken.function, function):
@@ -242,7 +259,7 @@ def get(loss: str | Callable | Loss, arguments: Mapping[str, Any] | None = None)
 
 def configured(settings: LossConfig) -> Loss:
     """Return the loss that these settings name, with its arguments; errors as for `get`."""
-    return get(settings.loss, parse_arguments(settings.loss_args))
+    return get(settings.loss, parse_arguments(settings.loss_args, "loss_args"))
 
 
 def check_name(name: str) -> None:
@@ -295,7 +312,8 @@ def _made_of(given: Callable | Loss, name: str | None = None) -> Loss:
         function, arguments, address = keras_losses.per_example(given)
         kind = given if inspect.isroutine(given) or inspect.isclass(given) else type(given)
         name = keras_losses.snake_case(name or kind.__name__)
-        return Loss(name, function, arguments=arguments, address=address)
+        domain = keras_losses.domain(name)
+        return Loss(name, function, domain=domain, arguments=arguments, address=address)
     if isinstance(given, functools.partial) and not given.args:
         registered = _registered(given.func)
         if registered:

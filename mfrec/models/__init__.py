@@ -28,6 +28,7 @@ from mfrec.models.inner_product import InnerProduct
 from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.models.registry import REGISTRY, build, get, own_arguments, register, settings_of, suit
 from mfrec.models.svdpp import SVDpp
+from mfrec.ranges import Range
 
 __all__ = [
     "REGISTRY",
@@ -35,6 +36,7 @@ __all__ = [
     "InnerProduct",
     "MatrixFactorization",
     "Model",
+    "Range",
     "SVDpp",
     "Table",
     "build",

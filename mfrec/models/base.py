@@ -15,6 +15,7 @@ keep and what TensorBoard shows. Whatever a model looks up in the training part 
 
 import random
 import zlib
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -31,6 +32,7 @@ from mfrec.models import checks
 from mfrec.models.keras_model import KerasModel, snake_case
 from mfrec.progress import say
 from mfrec.quiet_tensorflow import graph_function, tf
+from mfrec.ranges import Range
 
 # Pairs of a user and an item that are scored at once where a model has no vectors.
 _PAIRS_PER_BLOCK = 1 << 20
@@ -72,6 +74,8 @@ class Model(KerasModel):
         rating_range: lowest and highest training rating, float32 [2]; all numbers before `adapt`.
     """
 
+    # the numbers that a subclass's own arguments may be: {"depth": Range(minimum=1)}
+    domain: Mapping[str, Range] = {}
     # whether `user_rows` and `item_rows` exist; and whether embeddings have length 1
     has_vectors = False
     normalize = False
@@ -338,9 +342,15 @@ class Model(KerasModel):
         return graph_function(self.predict_ratings)
 
     def prepare(self, train: Interactions) -> None:
-        """Adapt to the training part, and make the variables of layers inside the model."""
+        """Adapt to the training part, and make the variables of layers inside the model.
+
+        Raises:
+            InputError: what the subclass returns is not what its method has to return.
+        """
         self.adapt(train)
         self._build_layers()
+        if not self.has_vectors:
+            checks.check_scores(self.scores)
 
     def take_over(self, earlier: "Model") -> None:
         """Give the first rows of all variables the values that they have in an earlier model."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from mfrec.data.interactions import UNKNOWN, Interactions
 from mfrec.errors import InputError
+from mfrec.faults import described
 from mfrec.quiet_tensorflow import tf
 
 _EXAMPLES = "arrays (user_ids, item_ids), or a tf.data.Dataset of ((user_ids, item_ids), …)"
@@ -93,6 +94,38 @@ def check_training_part(train: Interactions, num_users: int, num_items: int) -> 
                 f"the ratings name {named} {role}s, the model has {rows}: make it with "
                 f"num_{role}s={named}, or give the ratings a vocabulary of all {role}s"
             )
+
+
+def traced_outputs(function: Callable[..., Any], *shapes: list[int]) -> Any:
+    """Return what a function of ids returns in a graph, where nothing is computed.
+
+    Args:
+        function: a model's method.
+        shapes: of the ids, int32, that it is called with.
+    """
+    with tf.Graph().as_default():
+        ids = [tf.TensorSpec(shape, tf.int32) for shape in shapes]
+        return tf.function(function).get_concrete_function(*ids).structured_outputs
+
+
+def is_float32(value: Any, shape: list[int | None]) -> bool:
+    """Return whether a value is a float32 tensor of this shape, as far as a graph knows it."""
+    is_tensor = isinstance(value, tf.TensorSpec) or tf.is_tensor(value)
+    return is_tensor and value.dtype == tf.float32 and value.shape.is_compatible_with(shape)
+
+
+def check_scores(scores: Callable[..., Any]) -> None:
+    """Refuse a model's `scores` that are not one float32 number a pair.
+
+    Raises:
+        InputError: says what they are.
+    """
+    returned = traced_outputs(scores, [2], [2])
+    if not is_float32(returned, [2]):
+        raise InputError(
+            f"{scores.__qualname__} returned {described(returned)} for ids (2,); it returns a "
+            "float32 tensor of one score a pair"
+        )
 
 
 def checks_ids_first(method: Callable[..., Any]) -> Callable[..., Any]:

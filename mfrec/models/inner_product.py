@@ -5,6 +5,7 @@ from functools import cached_property
 
 from mfrec.data.interactions import Interactions
 from mfrec.errors import InputError
+from mfrec.faults import described
 from mfrec.models import checks
 from mfrec.models.base import Model
 from mfrec.quiet_tensorflow import tf
@@ -180,10 +181,16 @@ class InnerProduct(VectorScores, Model):
 
 def _shape_of(rows: Callable[..., tuple[tf.Tensor, tf.Tensor | None]]) -> tuple[int, bool]:
     """Return the width of vectors, and whether there are biases."""
-    with tf.Graph().as_default():
-        # traced, not computed: rows may cost a pass over the training part
-        traced = tf.function(rows).get_concrete_function(tf.TensorSpec([1], tf.int32))
-    vectors, biases = traced.structured_outputs
+    # traced, not computed: rows may cost a pass over the training part
+    returned = checks.traced_outputs(rows, [1])
+    vectors, biases = returned if isinstance(returned, tuple) and len(returned) == 2 else (None, 0)
+    is_right = checks.is_float32(vectors, [1, None]) and vectors.shape[-1] is not None
+    if not is_right or not (biases is None or checks.is_float32(biases, [1])):
+        found = ", ".join(map(described, returned)) if isinstance(returned, tuple) else ""
+        raise InputError(
+            f"{rows.__qualname__} returned {found or described(returned)} for one id; it returns "
+            "two things, float32 vectors [..., width] and float32 biases [...] or None"
+        )
     return int(vectors.shape[-1]), biases is not None
 
 

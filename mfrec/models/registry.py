@@ -70,11 +70,9 @@ def suit(config: Config) -> Config:
     """
     model, name = get(config.model.model), config.model.model
     taken = arguments(model)
-    for argument in parse_arguments(config.model.model_args):
-        own = [other for other in taken if other not in _NOT_OWN]
-        if argument not in own:
-            has = f"has {', '.join(own)}" if own else "has none"
-            raise InputError(f"--model_args: model '{name}' {has}, not '{argument}'")
+    given = parse_arguments(config.model.model_args, "model_args")
+    own = {other: taken[other].default for other in taken if other not in _NOT_OWN}
+    own_code.check_arguments(given, own, "model_args", f"model '{name}'", model.domain)
     changes = {}
     for setting, absent in _OPTIONAL.items():
         value = getattr(config.model, setting)
@@ -127,5 +125,5 @@ def build(
         "item_features": features.get("item"),
     }
     settings = {name: value for name, value in settings.items() if name in taken}
-    settings |= parse_arguments(config.model.model_args)
+    settings |= parse_arguments(config.model.model_args, "model_args")
     return make(*rows, **settings)

@@ -17,8 +17,11 @@ from mfrec.config.settings import Config, SamplerConfig
 from mfrec.data.interactions import Interactions
 from mfrec.data.pipelines import Examples
 from mfrec.errors import InputError
+from mfrec.faults import described
 from mfrec.losses import Loss
+from mfrec.losses.checks import checked_losses
 from mfrec.models.base import Model
+from mfrec.models.checks import checked_ids
 from mfrec.models.inner_product import VectorScores
 from mfrec.quiet_tensorflow import tf
 from mfrec.training import corrections, samplers
@@ -87,7 +90,7 @@ class Objective:
             seed: int32 [2], a different one for every step.
 
         Raises:
-            InputError: the loss returns another shape.
+            InputError: the loss returns something else.
         """
         if self.loss.draws_negatives:
             values = self._ranking(batch, seed)
@@ -95,16 +98,7 @@ class Objective:
             values = self._catalogue(batch)
         else:
             values = self._rating(batch)
-        if values.shape != batch.weights.shape:
-            hint = ""
-            if len(batch.weights.shape) > 1:
-                hint = "; write it over the last axis only, or train with --positives_per_row=1"
-            raise InputError(
-                f"loss '{self.loss.name}' returned shape {values.shape} for a batch of "
-                f"{batch.weights.shape}; a loss returns one value an example and is never "
-                f"reduced{hint}"
-            )
-        return values
+        return checked_losses(values, batch.weights, self.loss.name)
 
     def _rating(self, batch: Examples) -> tf.Tensor:
         model: Any = self.model
@@ -145,23 +139,34 @@ class Objective:
             user_ids=batch.user_ids,
             batch_items=batch_items,
         )
-        self._check(negatives, batch)
+        negatives = self._checked(negatives, batch)
         if in_rows and len(negatives.item_ids.shape) > 1:
             negatives = samplers.Negatives(*(values[:, tf.newaxis] for values in negatives))
         return negatives
 
-    def _check(self, negatives: samplers.Negatives, batch: Examples) -> None:
-        ids, log_probabilities = (tf.convert_to_tensor(values) for values in negatives)
+    def _checked(self, negatives: Any, batch: Examples) -> samplers.Negatives:
+        """What a sampler returned, as tensors."""
+        owner = f"--negative_sampler={self.sampling.negative_sampler}"
+        if not isinstance(negatives, tuple) or len(negatives) != 2:
+            raise InputError(
+                f"{owner} returned {described(negatives)}; a sampler returns a pair, item ids and "
+                "their log-probabilities"
+            )
+        ids, log_probabilities = map(tf.convert_to_tensor, negatives)
         is_shape = len(ids.shape) == 1 or (
             len(ids.shape) == 2 and ids.shape[:1].is_compatible_with(batch.user_ids.shape)
         )
         is_shape = is_shape and ids.shape.is_compatible_with(log_probabilities.shape)
-        if not is_shape or ids.dtype != tf.int32:
+        if not is_shape or ids.dtype != tf.int32 or log_probabilities.dtype != tf.float32:
             raise InputError(
-                f"--negative_sampler={self.sampling.negative_sampler} returned {ids.dtype.name} "
-                f"{ids.shape} and log-probabilities {log_probabilities.shape}; a sampler returns "
-                "int32 item ids, [N] or [B, N], and as many log-probabilities"
+                f"{owner} returned {ids.dtype.name} {ids.shape} and log-probabilities "
+                f"{log_probabilities.dtype.name} {log_probabilities.shape}; a sampler returns "
+                "int32 item ids, [N] or [B, N], and as many float32 log-probabilities"
             )
+        # once, before training: a graph cannot look
+        if not tf.is_symbolic_tensor(ids):
+            checked_ids(ids, self.model.num_items, "item")
+        return samplers.Negatives(ids, log_probabilities)
 
     def _corrected(
         self, scores: tf.Tensor, negatives: samplers.Negatives, batch: Examples

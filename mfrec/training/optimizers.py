@@ -19,6 +19,7 @@ from mfrec.config.parsing import format_arguments, parse_arguments
 from mfrec.config.settings import Config, OptimizerConfig
 from mfrec.errors import InputError, did_you_mean
 from mfrec.quiet_tensorflow import tf
+from mfrec.ranges import Range
 
 # What Keras calls them; --optimizer takes the names in any case.
 CLASSES = (
@@ -44,6 +45,13 @@ ROW_CLASSES = {
     "sparse_sgd": "SparseSGD",
 }
 NAMES = (*(name.lower() for name in CLASSES), *ROW_CLASSES)
+# What their arguments may be; Keras itself looks at few of them.
+_SHARE = Range(minimum=0, below=1)
+_DOMAIN = {
+    **dict.fromkeys(("beta_1", "beta_2", "rho", "momentum", "ema_momentum"), _SHARE),
+    **dict.fromkeys(("epsilon", "clipnorm", "clipvalue", "global_clipnorm"), Range(above=0)),
+    **dict.fromkeys(("weight_decay", "initial_accumulator_value"), Range(minimum=0)),
+}
 
 
 def check_name(name: str) -> None:
@@ -90,10 +98,17 @@ def build(
     make = _named(config.optimizer) if own is None else own
     if isinstance(make, tf.keras.optimizers.Optimizer):
         return _made_anew(make)
-    arguments = parse_arguments(config.optimizer_args or "")
+    arguments = parse_arguments(config.optimizer_args or "", "optimizer_args")
+    if not callable(make):
+        raise InputError(f"--optimizer={config.optimizer}: {make!r} makes no Keras optimizer")
+    parameters = own_code.parameters(make)
+    known = {name: value for name, value in arguments.items() if name in parameters}
+    domain = {} if own_code.is_address(config.optimizer) else _DOMAIN
+    owner = f"optimizer '{config.optimizer}'"
+    own_code.check_arguments(known, parameters, "optimizer_args", owner, domain)
     for name, value in arguments.items():
-        if isinstance(value, str):
-            raise InputError(f"--optimizer_args: {name}={value} is no number")
+        if isinstance(value, str) and not isinstance(parameters.get(name), str):
+            raise InputError(f"--optimizer_args: {name}={value} of {owner} is no number")
     if config.clip_norm:
         arguments["global_clipnorm"] = config.clip_norm
     if config.average_weights:

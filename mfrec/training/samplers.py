@@ -20,8 +20,9 @@ scored by one matrix product, so that thousands of them cost as much as a few of
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -30,7 +31,9 @@ from mfrec import own_code
 from mfrec.config.parsing import parse_arguments
 from mfrec.data.interactions import Interactions
 from mfrec.errors import InputError, did_you_mean
+from mfrec.faults import described
 from mfrec.quiet_tensorflow import tf
+from mfrec.ranges import Range
 
 
 class Negatives(NamedTuple):
@@ -74,11 +77,13 @@ class SamplerKind:
         factory: returns a `Sampler` for the training part and the sampler's own arguments.
         takes_batch_items: whether it takes the batch's own items: the batch shares them, and
             there is no number of negatives to choose.
+        domain: the numbers that its parameters may be, by name.
     """
 
     name: str
     factory: Callable[..., Sampler]
     takes_batch_items: bool = False
+    domain: Mapping[str, Range] = field(default_factory=dict)
 
     def build(self, train: Interactions, sampler_args: str = "") -> Sampler:
         """Return a sampler for this training part.
@@ -88,23 +93,39 @@ class SamplerKind:
             sampler_args: the sampler's own arguments, as --sampler_args takes them.
 
         Raises:
-            InputError: the sampler does not take these arguments.
+            InputError: the sampler does not take these arguments, or is no function.
         """
-        arguments = parse_arguments(sampler_args)
+        arguments = parse_arguments(sampler_args, "sampler_args")
         parameters = own_code.parameters(self.factory)
-        own_code.check_arguments(arguments, parameters, "sampler_args", f"sampler '{self.name}'")
-        return self.factory(train, **arguments)
+        owner = f"sampler '{self.name}'"
+        own_code.check_arguments(arguments, parameters, "sampler_args", owner, self.domain)
+        sampler = self.factory(train, **arguments)
+        if not callable(sampler):
+            raise InputError(
+                f"{owner} returned {described(sampler)} for the training part; it returns "
+                "the function that draws negatives"
+            )
+        try:
+            inspect.signature(sampler).bind(**dict.fromkeys(_INPUTS))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{owner} does not take ({', '.join(_INPUTS)}): {error}") from None
+        return sampler
 
 
+# What a sampler is called with, by name.
+_INPUTS = ("seed", "shape", "user_ids", "batch_items")
 REGISTRY: dict[str, SamplerKind] = {}
 
 
-def register(name: str, *, takes_batch_items: bool = False) -> Callable[[Callable], Callable]:
+def register(
+    name: str, *, takes_batch_items: bool = False, domain: Mapping[str, Range] = {}
+) -> Callable[[Callable], Callable]:
     """Register a sampler's factory under the name that --negative_sampler takes.
 
     Args:
         name: one name, one sampler.
         takes_batch_items: see `SamplerKind`.
+        domain: see `SamplerKind`.
 
     Raises:
         ValueError: another sampler has this name.
@@ -115,7 +136,7 @@ def register(name: str, *, takes_batch_items: bool = False) -> Callable[[Callabl
         # the same function may come again: a notebook's cell run twice, a file loaded twice
         if taken and not own_code.is_same(taken.factory, factory):
             raise ValueError(f"there is a sampler named '{name}' already")
-        REGISTRY[name] = SamplerKind(name, factory, takes_batch_items)
+        REGISTRY[name] = SamplerKind(name, factory, takes_batch_items, domain)
         return factory
 
     return decorate
@@ -180,7 +201,8 @@ def uniform(train: Interactions) -> Sampler:
     return sample
 
 
-@register("popularity")
+# counts^10 of a million examples are still numbers
+@register("popularity", domain={"exponent": Range(minimum=0, maximum=10)})
 def popularity(train: Interactions, *, exponent: float = 0.75) -> Sampler:
     """Draw items in proportion to (training examples)^exponent; never one without examples.
 

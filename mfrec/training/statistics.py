@@ -9,8 +9,10 @@ from mfrec.config.defaults import Statistics, adapt
 from mfrec.config.settings import Config, ModelConfig
 from mfrec.data.interactions import Interactions
 from mfrec.errors import InputError
+from mfrec.losses.checks import checked_losses
 from mfrec.progress import say
 from mfrec.quiet_tensorflow import tf
+from mfrec.ranges import Range
 from mfrec.training import samplers
 
 
@@ -29,9 +31,10 @@ def resolve(
             are not the loss's defaults, a line on standard error says so.
 
     Raises:
-        InputError: a setting does not go with the model, or the loss or its gradient is not
-            finite where every prediction is the mean.
+        InputError: a setting does not go with the model, the loss is not made for such ratings, or
+            it or its gradient is not finite where every prediction is the mean.
     """
+    _check_ratings(loss, train)
     own = models.suit(config) if model is None else config.replace(models.settings_of(model))
     unmeasured = Statistics(*_sizes(train), gradient=1.0, spread=1.0, noise=1.0, traits=loss.traits)
     takes_batch_items = samplers.get(config.sampler.negative_sampler).takes_batch_items
@@ -42,6 +45,20 @@ def resolve(
     if model is not None:
         _report_differences(own.model, adapt(config, measured).model, loss)
     return adapt(own, measured, takes_batch_items)
+
+
+def _check_ratings(loss: losses.Loss, train: Interactions) -> None:
+    """Refuse a training part with a rating outside the loss's domain; name it."""
+    domain = loss.domain.get("ratings", Range())
+    for row in (int(train.ratings.argmin()), int(train.ratings.argmax())):
+        rating = float(train.ratings[row])
+        if domain.broken_bound(rating):
+            user = train.users.raw_ids[train.user_ids[row]]
+            item = train.items.raw_ids[train.item_ids[row]]
+            raise InputError(
+                f"loss '{loss.name}' is made for ratings that are {domain}; user '{user}' rates "
+                f"item '{item}' {rating:g}: take another loss"
+            )
 
 
 def _report_differences(own: ModelConfig, usual: ModelConfig, loss: losses.Loss) -> None:
@@ -84,13 +101,22 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
         "num_users": train.num_users,
         "num_items": train.num_items,
     }
+    targets = link.to_target(ratings, low, high)
     score = ones * link.to_score(tf.reduce_mean(ratings), low, high)
+    # of two ratings first: a loss of [n, n] would not fit into memory
+    few = {name: each[:2] if tf.is_tensor(each) else each for name, each in batch.items()}
+    checked_losses(loss(targets[:2], score[:2], batch=few), ones[:2], loss.name)
     with tf.GradientTape() as outer:
         outer.watch(score)
         with tf.GradientTape() as inner:
             inner.watch(score)
-            values = loss(link.to_target(ratings, low, high), score, batch=batch)
+            values = checked_losses(loss(targets, score, batch=batch), ones, loss.name)
         gradients = inner.gradient(values, score)
+    if gradients is None:
+        raise InputError(
+            f"loss '{loss.name}' has no gradient: what it returns does not depend on the "
+            "predictions, or not in TensorFlow alone"
+        )
     curvatures = outer.gradient(gradients, score)
     gradient = float(tf.math.reduce_std(gradients))
     curvature = float(tf.reduce_mean(curvatures)) if curvatures is not None else 0.0

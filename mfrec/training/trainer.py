@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mfrec import losses, models
+from mfrec import losses, memory, models
 from mfrec.config.settings import Config, OptimizerConfig, TrainingConfig
 from mfrec.data.interactions import Interactions, continuing
 from mfrec.data.pipelines import EpochShape, Examples, Loop, training_examples, training_loops
@@ -28,7 +28,7 @@ from mfrec.optimizers import RowOptimizer
 from mfrec.progress import say
 from mfrec.quiet_tensorflow import graph_function, tf
 from mfrec.training import objective as objectives
-from mfrec.training import optimizers
+from mfrec.training import optimizers, sizes
 from mfrec.training.compiling import checked_scalars, not_compiled
 from mfrec.training.history import (
     BestWeights,
@@ -312,7 +312,11 @@ class Trainer:
     def _adapt(self, config: Config, train: Interactions) -> Config:
         """Resolve the settings, and make or adapt all that depends on the training ratings."""
         config = resolve(config, self.loss, train, self._given_model)
+        sizes.check(config, self.loss, train)
         if self._given_model is None:
+            copies = optimizers.copies(config.optimizer, self._own_optimizer)
+            rows = train.num_users + train.num_items
+            memory.check_tables(config.model.embedding_dim, rows, copies)
             self.model = models.build(config, self.loss, (train.num_users, train.num_items))
         self.model.link = self.loss.link if self.loss.predicts_ratings else None
         self.model.prepare(train)

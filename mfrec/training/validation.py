@@ -7,7 +7,7 @@ from mfrec.config.settings import Config
 from mfrec.data.interactions import Interactions
 from mfrec.data.vocabulary import UNKNOWN
 from mfrec.errors import InputError
-from mfrec.evaluation.metrics import rating_errors
+from mfrec.evaluation.metrics import check_measured, rating_errors
 from mfrec.evaluation.rankings import RankingEvaluator
 from mfrec.losses import Loss
 from mfrec.models.base import Model
@@ -31,6 +31,7 @@ def validator(
     rankings = None
     cutoffs = parse_cutoffs(config.evaluation.cutoffs)
     _refuse_strangers(validation, ranks=bool(cutoffs))
+    check_measured(config.training.eval_metric, loss.predicts_ratings, cutoffs)
     if cutoffs:
         rankings = RankingEvaluator(
             train,

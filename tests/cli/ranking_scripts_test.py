@@ -118,13 +118,27 @@ def test_a_rating_model_can_be_measured_by_its_rankings(place):
     assert row.split()[1:3] == ["-", "-"]
 
 
+POPULARITY = ["--negative_sampler=popularity"]
+
+
 @pytest.mark.parametrize(
     "flags, message",
     [
         (["--loss=bpr", "--log_q_correction"], "--log_q_correction: the negatives of loss 'bpr'"),
         (["--loss=mse", "--num_negatives=3"], "loss 'mse' draws no negatives"),
-        (["--loss=bpr", "--cutoffs=ten"], "--cutoffs=ten: 'ten' is no whole number above 0"),
-        (["--loss=bpr", "--eval_metric=ndcg@7"], "--eval_metric=ndcg@7 is not measured"),
+        (["--loss=bpr", "--cutoffs=ten"], "--cutoffs=ten: 'ten' is no whole number from 1"),
+        (["--loss=bpr", "--eval_metric=ndcg@7"], "ndcg@7 is not measured; add --cutoffs=7"),
+        (["--loss=bpr", "--eval_metric=hit@10"], "did you mean hr@10?"),
+        (["--loss=mse", "--eval_metric=RMSE"], "did you mean rmse?"),
+        (["--loss=bpr", "--num_negatives=1000000000"], "--num_negatives=1000000000: 1,000,000,000"),
+        (["--loss=bpr", "--positives_per_row=1000000000"], "--positives_per_row=1000000000: "),
+        (["--loss=bpr", "--loss_args=x=[1"], "--loss_args: 'x=[1': a value is a number, a word"),
+        (["--loss=hinge", "--loss_args=margin=-1"], "margin=-1 of loss 'hinge' must be at least 0"),
+        (
+            ["--negative_sampler=popularity", "--loss=bpr", "--sampler_args=exponent=-1"],
+            "at least 0",
+        ),
+        (["--optimizer_args=beta_1=1.5"], "beta_1=1.5 of optimizer 'adam' must be below 1"),
         (["--loss=bpr", "--negative_sampler=popular"], "did you mean popularity?"),
     ],
 )

@@ -206,10 +206,14 @@ def test_a_config_file_with_an_unknown_setting_is_refused(tmp_path):
 
 
 def test_parses_loss_arguments():
-    assert parse_arguments("") == {}
+    assert parse_arguments("", "loss_args") == {}
     # as Python writes them
-    assert parse_arguments("a=True,b=False,c=None") == {"a": True, "b": False, "c": None}
-    parsed = parse_arguments("margin=0.9, steps=3,fast=true,name=x=y,")
+    assert parse_arguments("a=True,b=False,c=None", "loss_args") == {
+        "a": True,
+        "b": False,
+        "c": None,
+    }
+    parsed = parse_arguments("margin=0.9, steps=3,fast=true,name=x=y,", "loss_args")
     assert parsed == {"margin": 0.9, "steps": 3, "fast": True, "name": "x=y"}
     assert type(parsed["steps"]) is int
 
@@ -217,18 +221,56 @@ def test_parses_loss_arguments():
 @pytest.mark.parametrize("text", ["margin", "=3", "margin=", "a b=1", "x=1,y"])
 def test_refuses_loss_arguments_without_name_or_value(text):
     with pytest.raises(InputError, match="'.*' is not name=value"):
-        parse_arguments(text)
+        parse_arguments(text, "loss_args")
 
 
 @pytest.mark.parametrize("value", ["nan", "NaN", "-inf", "Infinity", "1e999"])
 def test_refuses_loss_arguments_that_are_not_finite(value):
     with pytest.raises(InputError, match=f"'delta={value}': must be a finite number"):
-        parse_arguments(f"delta={value}")
+        parse_arguments(f"delta={value}", "loss_args")
+
+
+@pytest.mark.parametrize(
+    "text, complaint",
+    [
+        ("a=[1]", "a value is a number, a word, true, false or None"),
+        ("a=" + 100_000 * "[", "a value is a number, a word, true, false or None"),
+        ('a={"b":1}', "a value is a number, a word, true, false or None"),
+        ("a=1" + 400 * "0", "must be a finite number"),
+        ("a=" + 5_000 * "9", "must be a finite number"),
+        ("a=1" + 100 * "0", "float32 holds no number of this size"),
+        ("a=1e39", "float32 holds no number of this size"),
+        ("a=1e-46", "float32 holds no number of this size"),
+        ("a=1,b=2,a=1", "a is given twice"),
+    ],
+)
+def test_odd_arguments_are_one_line_wherever_settings_come_from(text, complaint):
+    for name in ("loss_args", "model_args", "sampler_args", "optimizer_args"):
+        with pytest.raises(InputError, match=f"^--{name}: .*{complaint}") as error:
+            Config().replace({name: text})
+        assert "\n" not in str(error.value)
+
+
+def test_large_whole_numbers_are_floats():
+    value = parse_arguments("a=3000000000", "loss_args")["a"]
+    assert (value, type(value)) == (3e9, float)
+
+
+@pytest.mark.parametrize("text", ["1000000000000", "0", "-1", "1.5", 5_000 * "9", "²", "1e3"])
+def test_cutoffs_are_whole_numbers_of_int32(text):
+    with pytest.raises(InputError, match="is no whole number from 1 to 2147483647"):
+        Config().replace({"cutoffs": f"5,{text}"})
+
+
+@pytest.mark.parametrize("value", [10**9, 10**30, -1, 0])
+def test_epochs_of_absurd_number(value):
+    with pytest.raises(InputError, match=f"--epochs={value}: must be at"):
+        Config().replace({"epochs": value})
 
 
 def test_parses_cutoffs_in_ascending_order():
     assert parse_cutoffs("20, 5,20") == (5, 20)
-    with pytest.raises(InputError, match="--cutoffs=5,0: '0' is no whole number above 0"):
+    with pytest.raises(InputError, match="--cutoffs=5,0: '0' is no whole number from 1"):
         parse_cutoffs("5,0")
 
 
