@@ -80,6 +80,29 @@ def parse_cutoffs(text: str, flag: str = "cutoffs") -> tuple[int, ...]:
     return tuple(sorted(set(map(int, entries))))
 
 
+def parse_numbers(text: str, flag: str) -> tuple[float, ...]:
+    """Return '-1,99' as (-1.0, 99.0).
+
+    Args:
+        text: numbers with commas between.
+        flag: where it was given, for errors.
+
+    Raises:
+        InputError: no entry, or one that is no finite number.
+    """
+    numbers = []
+    for entry in text.split(","):
+        try:
+            numbers.append(float(entry))
+            if _is_infinite(entry) or "_" in entry:
+                raise ValueError
+        except ValueError:
+            raise InputError(
+                f"--{flag}={text}: {entry.strip()!r} is no number; give numbers such as -1,99"
+            ) from None
+    return tuple(numbers)
+
+
 def _is_infinite(text: str) -> bool:
     try:
         return not math.isfinite(float(text))

@@ -71,6 +71,9 @@ class DataConfig:
     weight_column: str | None = _setting(
         None, "column of weights, such as play counts; weights of repeated pairs are summed"
     )
+    missing_ratings: str | None = _setting(
+        None, "values that stand for no rating, such as -1,99 or 0: rows with them are left out"
+    )
     delimiter: str | None = _setting(None, "field delimiter: tab, comma, ::, … (default: detected)")
     item_labels: str | None = _setting(
         None, "text file of item id, title and optional genres (default: the named set's own)"

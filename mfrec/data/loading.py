@@ -1,14 +1,15 @@
 """Settings into ratings: which flags name data sets and files, and how these are read."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from mfrec.config.parsing import parse_numbers
 from mfrec.config.settings import COLUMNS, FILE_OPTIONS, Config, DataConfig
-from mfrec.data import arrays, cache, datasets, items, positives
+from mfrec.data import arrays, cache, datasets, items, positives, suspicions
 from mfrec.data.features import FeatureFile, Features, read_features
 from mfrec.data.interactions import Interactions
 from mfrec.data.readers import note_on
@@ -29,6 +30,7 @@ class Source:
         candidates: the fixed negatives that a set brings for its published split, see `Split`.
         features: the files of features by role, "user" or "item".
         notes: what was assumed in reading the files, one line each, for people.
+        warnings: what is suspicious about the ratings, one line each.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Source:
     candidates: Interactions | None = None
     features: Mapping[str, FeatureFile] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def has_ratings(self) -> bool:
@@ -128,7 +131,8 @@ def load(data: DataConfig) -> Source:
     if not data.dataset:
         file = data.ratings or data.train_ratings or ""
         name = os.path.splitext(os.path.basename(file))[0]
-        return Source(name, parts, features=features, notes=notes)
+        warnings = tuple(_warn_of(parts))
+        return Source(name, parts, features=features, notes=notes, warnings=warnings)
     catalogue = candidates = None
     if datasets.PUBLISHED in datasets.predefined_splits(data.dataset):
         catalogue = parts["all"].items
@@ -149,7 +153,15 @@ def read(path: str, data: DataConfig) -> tuple[Interactions, tuple[str, ...]]:
     """
     options = {name: getattr(data, name) for name in FILE_OPTIONS}
     with waiting(f"reading {path}"):
-        return cache.read(path, _data_dir(data), **options)
+        interactions, notes = cache.read(path, _data_dir(data), **options)
+    if data.missing_ratings is None:
+        return interactions, notes
+    codes = parse_numbers(data.missing_ratings, "missing_ratings")
+    try:
+        rows, note = positives.without_missing(interactions, codes)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return rows, (*notes, note)
 
 
 def read_held_out(path: str, config: Config) -> tuple[Interactions, tuple[str, ...]]:
@@ -169,6 +181,14 @@ def read_held_out(path: str, config: Config) -> tuple[Interactions, tuple[str, .
     selection = positives.select(interactions, settings)
     notes = tuple(note_on(path, note) for note in notes) + selection.notes
     return selection.rows.without_repeats(), notes
+
+
+def _warn_of(parts: Mapping[str, Interactions]) -> Iterator[str]:
+    """What is suspicious about the ratings of files."""
+    for name, part in parts.items():
+        is_trained_on = name in ("all", "train")
+        find = suspicions.of_training if is_trained_on else suspicions.of_ratings
+        yield from (line if name == "all" else f"{name}: {line}" for line in find(part))
 
 
 def _features(data: DataConfig, parts: dict[str, Interactions]) -> dict[str, FeatureFile]:
@@ -224,6 +244,13 @@ def _labelled(parts: dict[str, Interactions], path: str) -> dict[str, Interactio
 def _check_options(data: DataConfig) -> None:
     """Refuse settings about files that would have no effect."""
     default = DataConfig()
+    if data.missing_ratings is not None:
+        parse_numbers(data.missing_ratings, "missing_ratings")
+        if not any(_files(data).values()):
+            raise InputError(
+                "--missing_ratings is about files of ratings; leave it out, or name one by "
+                "--ratings"
+            )
     given = [f"--{name}" for name in FILE_OPTIONS if getattr(data, name) != getattr(default, name)]
     if not given:
         return

@@ -4,6 +4,7 @@ For ranking losses every row that is kept is a positive. Rows rated too low are 
 such as play counts become weights, and users and items with few rows are dropped.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -67,6 +68,24 @@ def select(interactions: Interactions, settings: PositivesConfig) -> Selection:
     if not len(rows):
         raise InputError(f"{'; '.join(notes)}: nothing is left; ask for less")
     return Selection(rows, len(interactions) - len(distinct), tuple(notes))
+
+
+def without_missing(interactions: Interactions, codes: Sequence[float]) -> tuple[Interactions, str]:
+    """Return the rows whose rating is none of these codes for "not rated", and a note.
+
+    Raises:
+        InputError: the data have no ratings, or nothing is left.
+    """
+    flag = f"--missing_ratings={','.join(f'{code:g}' for code in codes)}"
+    if not interactions.has_ratings:
+        raise InputError(f"{flag} needs ratings and the data have none; leave it out")
+    ratings = interactions.ratings
+    rows = interactions.take(~np.isin(ratings, np.array(codes, np.float32)))
+    if not len(rows):
+        raise InputError(f"{flag} leaves no ratings; give a file with others")
+    counts = (f"{int((ratings == np.float32(code)).sum()):,} of {code:g}" for code in codes)
+    dropped = f"{len(ratings) - len(rows):,} of {len(ratings):,} ratings"
+    return rows, f"{dropped} stand for none and are left out: {' and '.join(counts)}"
 
 
 def weighted(interactions: Interactions, transform: str) -> Interactions:

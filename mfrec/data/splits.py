@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from mfrec.data.held_out import Comparison, compare, count_shared_pairs
 from mfrec.data.interactions import Interactions, concatenate
-from mfrec.data.vocabulary import UNKNOWN, Vocabulary
+from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
 
 NOTHING_LEFT = "no rows are left to train on; hold out less or bring more ratings"
@@ -37,6 +38,7 @@ class Split:
             `untested_users`, the users of the training part without a test row;
             `overlap`, the test rows whose pair is also in the training part.
         notes: what was dropped or held back and why, one line each, for people.
+        warnings: a line for each suspicious finding.
         candidates: rows (user, item): the items ranked beside a user's test items; None where
             every item of the catalogue is.
         histories: where whole users are held out, by part ("validation", "test") the rows that
@@ -57,6 +59,7 @@ class Split:
     histories: Mapping[str, Interactions] = field(default_factory=dict)
     ranks_held_out_items: bool = False
     recipe: "SplitRecipe | None" = None
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # a split made by hand may hold parts in vocabularies of their own
@@ -110,6 +113,7 @@ class SplitRecipe:
             have training rows: those of a model that is trained further.
         num_chosen_on: number of validation rows on which the epochs were chosen before these
             rows moved to the training part.
+        warnings: a line for each suspicious finding about the rows.
     """
 
     train: Interactions
@@ -123,6 +127,7 @@ class SplitRecipe:
     candidates: Interactions | None = None
     earlier: tuple[Vocabulary, Vocabulary] | None = None
     num_chosen_on: int | None = None
+    warnings: tuple[str, ...] = ()
 
     def with_validation_in_training(self) -> "SplitRecipe":
         """Return the same test part, with the validation rows moved to the training part.
@@ -200,7 +205,9 @@ class SplitRecipe:
             counts["validation"] = self.num_chosen_on
         counts |= {"repeated_pairs": self.repeated_pairs, "users": num_users, "items": num_items}
         counts |= {"untrained_items": len(items) - num_items}
-        counts |= _count_test_rows(encoded["train"], encoded.get("test"), raw.get("test"))
+        compared = {part: self._compare(part, raw, encoded) for part in ("validation", "test")}
+        counts |= _counts_of_test(compared["test"], encoded["train"])
+        warnings = (*self.warnings, *_warn_of_parts(compared, encoded))
         histories = {}
         for part, rows in self.histories.items():
             # held-out users have no rows in the training part's vocabulary
@@ -218,7 +225,19 @@ class SplitRecipe:
             histories=histories,
             ranks_held_out_items=self.ranks_held_out_items,
             recipe=self,
+            warnings=warnings,
         )
+
+    def _compare(
+        self, part: str, raw: Mapping[str, Interactions], encoded: Mapping[str, Interactions]
+    ) -> Comparison | None:
+        """A held-out part beside the training part, before users are given rows of their own."""
+        if part not in raw:
+            return None
+        new = ["users"] if part in self.histories else []
+        new += ["items"] if self.ranks_held_out_items else []
+        one_file = raw[part].users is self.train.users and raw[part].items is self.train.items
+        return compare(part, encoded["train"], encoded[part], raw[part], new, one_file)
 
     def _all_notes(self, train: Interactions, counts: Mapping[str, int]) -> tuple[str, ...]:
         """What was dropped or held back, from the notes and the counts."""
@@ -241,9 +260,6 @@ class SplitRecipe:
                 f"{count_of(counts['unknown_items'], 'item')} unknown to training "
                 f"({count_of(counts['unknown_rows'], 'row')})"
             )
-        if counts["overlap"]:
-            overlap = count_of(counts["overlap"], "test pair")
-            notes.append(f"warning: {overlap} also in the training part")
         return tuple(notes)
 
 
@@ -252,32 +268,28 @@ def count_of(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _count_test_rows(
-    train: Interactions, test: Interactions | None, raw_test: Interactions | None
-) -> dict[str, int]:
-    if test is None or raw_test is None:
-        unknown = dict.fromkeys(("unknown_users", "unknown_items", "unknown_rows"), 0)
-        return unknown | {"untested_users": train.num_users, "overlap": 0}
-    new_user = test.user_ids == UNKNOWN
-    new_item = test.item_ids == UNKNOWN
-    return {
-        "unknown_users": len(np.unique(raw_test.user_ids[new_user])),
-        "unknown_items": len(np.unique(raw_test.item_ids[new_item])),
-        "unknown_rows": int((new_user | new_item).sum()),
-        "untested_users": train.num_users - len(np.unique(test.user_ids[~new_user])),
-        "overlap": _count_shared_pairs(train, test),
-    }
+def _warn_of_parts(
+    compared: Mapping[str, Comparison | None], encoded: Mapping[str, Interactions]
+) -> list[str]:
+    """What is suspicious about the held-out parts."""
+    warnings = [line for found in compared.values() if found for line in found.warnings]
+    if compared["validation"] and compared["test"]:
+        shared = count_shared_pairs(encoded["validation"], encoded["test"])
+        if shared:
+            warnings.append(
+                f"{count_of(shared, 'test row')} in the validation part as well: epochs are chosen "
+                "on what is tested"
+            )
+    return warnings
+
+
+def _counts_of_test(compared: Comparison | None, train: Interactions) -> dict[str, int]:
+    found = compared or Comparison(untested_users=train.num_users)
+    names = ("unknown_users", "unknown_items", "unknown_rows", "untested_users", "overlap")
+    return {name: getattr(found, name) for name in names}
 
 
 def _are_among(rows: Interactions, others: Interactions) -> np.ndarray:
     """Which rows are pairs of others, whose vocabularies may differ: bool [rows]."""
     users, items = others.users.extended(rows.users), others.items.extended(rows.items)
     return np.isin(rows.encode(users, items).pairs(), others.encode(users, items).pairs())
-
-
-def _count_shared_pairs(train: Interactions, test: Interactions) -> int:
-    # np.isin does the same, ten times as slowly. No training pair has the number of a pair
-    # with an unknown half.
-    known, pairs = np.sort(train.pairs()), np.sort(test.pairs())
-    places = np.minimum(np.searchsorted(known, pairs), len(known) - 1)
-    return int((known[places] == pairs).sum())

@@ -54,7 +54,7 @@ def recipe(source: Source, config: Config) -> SplitRecipe:
         InputError: the data do not have this split, or it leaves no rows.
     """
     parts = _given_parts(source, config)
-    selected = {name: positives.select(part, config.positives) for name, part in parts.items()}
+    selected = {name: _select(name, part, config) for name, part in parts.items()}
     cut = _cut({name: selection.rows for name, selection in selected.items()}, config)
     notes = tuple(
         note if name == "all" else f"{name}: {note}"
@@ -66,9 +66,20 @@ def recipe(source: Source, config: Config) -> SplitRecipe:
         cut,
         repeated_pairs=cut.repeated_pairs + sum(s.repeated_pairs for s in selected.values()),
         notes=notes + cut.notes,
+        warnings=source.warnings,
         catalogue=catalogue,
         candidates=candidates,
     )
+
+
+def _select(name: str, part: Interactions, config: Config) -> positives.Selection:
+    """The rows of a part that count; an error names a part that is not all."""
+    try:
+        return positives.select(part, config.positives)
+    except InputError as error:
+        if name == "all":
+            raise
+        raise InputError(f"{name} part: {error}") from None
 
 
 def describe(config: Config) -> str:

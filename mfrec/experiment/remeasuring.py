@@ -9,7 +9,7 @@ import numpy as np
 
 from mfrec import losses
 from mfrec.config.settings import Config
-from mfrec.data import loading, splitting
+from mfrec.data import loading, splitting, suspicions
 from mfrec.data.interactions import Interactions, Vocabulary
 from mfrec.data.splits import Split, SplitRecipe
 from mfrec.errors import InputError
@@ -124,7 +124,13 @@ def _remeasure(folder: RunFolder, what: Remeasuring, predictions: str | None = N
     notes: tuple[str, ...] = ()
     if what.ratings:
         rows, notes = loading.read_held_out(what.ratings, config)
-        split = SplitRecipe(train, saved.get("validation"), rows, catalogue=train.items).encode()
+        split = SplitRecipe(
+            train,
+            saved.get("validation"),
+            rows,
+            catalogue=train.items,
+            warnings=tuple(suspicions.of_ratings(rows)),
+        ).encode()
         results = dataclasses.replace(results, split=f"all of {what.ratings}")
     else:
         split = _same_split(config, saved, folder)
@@ -142,7 +148,7 @@ def _remeasure(folder: RunFolder, what: Remeasuring, predictions: str | None = N
         metrics={part: measured.metrics},
         intervals={part: measured.intervals},
         baselines=measured.baselines if part == "test" else {},
-        warnings=measured.warnings,
+        warnings=[*split.warnings, *measured.warnings],
         held_out={part: split.digest(part)},
         counts=split.counts | {"ranked": measured.counts},
     )

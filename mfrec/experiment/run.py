@@ -126,7 +126,7 @@ def _results(
         metrics={part: measured for part, measured in metrics.items() if measured},
         intervals={"test": test.intervals},
         baselines=test.baselines,
-        warnings=test.warnings,
+        warnings=[*setup.split.warnings, *test.warnings],
         held_out={part: first.split.digest(part) for part in metrics if part in first.split.raw},
         counts=last.split.counts | {"ranked": test.counts},
         timing=timing,
@@ -179,6 +179,8 @@ def _announce(setup: Setup, chosen: dict[str, Any], source: Source) -> None:
         )
     for note in (*split.notes, *source.notes_on_features(split.train)):
         say(note)
+    for warning in split.warnings:
+        say(f"warning: {warning}")
     if chosen:
         values = (f"{name}={value}" for name, value in chosen.items() if value != "")
         say(f"chosen from the data: {' '.join(values)}")

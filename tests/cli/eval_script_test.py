@@ -107,6 +107,26 @@ def test_ready_made_parts_are_counted(ready_made, files):
     assert "train · ready-made · test: 204 ratings" in out
 
 
+def test_eval_on_other_ids_or_training_rows_says_so_in_table_and_json(ready_made, place):
+    run = f"--run_dir={ready_made.path}"
+    rows = helpers.read_rows(place / "train.csv")
+    padded = [(user.replace("user", "User00"), item, rating) for user, item, rating in rows]
+    helpers.write_rows(place / "padded.csv", padded)
+    code, out, err = place.run("eval.py", run, "--ratings=padded.csv")
+    line = "900 of 900 test rows have users or items unknown to training"
+    assert code == 0 and f"warning: {line}" in out
+    assert "read padded.csv: " in err
+    helpers.write_rows(place / "upper.csv", [(u.upper(), i, r) for u, i, r in rows])
+    results = place.evaluate(run, "--ratings=upper.csv")
+    assert results["counts"]["unknown_rows"] == 900
+    (warning,) = results["warnings"]
+    assert warning.startswith(line) and "spell ids alike" in warning
+    assert f"users such as {rows[0][0].upper()!r}" in warning or "users such as 'USER" in warning
+    results = place.evaluate(run, "--ratings=train.csv")
+    assert results["counts"]["overlap"] == 900
+    assert results["warnings"][0].startswith("900 test pairs also in the training part, of 900")
+
+
 def test_eval_refuses(trained, ready_made, place):
     first = f"--run_dir={trained.path}"
     message = place.refused("eval.py", "--run_dir=nowhere")

@@ -2,7 +2,9 @@
 
 import os
 
+import numpy as np
 import pytest
+import scipy.sparse
 
 from mfrec.config.settings import Config
 from mfrec.data import datasets, loading
@@ -94,3 +96,67 @@ def test_files_may_be_matrices(tmp_path):
     data = settings(ratings=str(tmp_path / "m.txt"), ratings_format="matrix").data
     [part] = loading.load(data).parts.values()
     assert raw_rows(part) == [("0", "0", 5), ("0", "2", 3), ("1", "1", 1), ("1", "2", 2)]
+
+
+CODED = [(f"u{n % 7}", f"i{n // 7}", [1, 2, 3, 4, 5, -1, 99][n % 7]) for n in range(70)]
+
+
+@pytest.mark.parametrize("form", ["csv", "matrix", "npz", "jsonl", "coo"])
+def test_codes_for_not_rated_are_left_out_of_every_format(tmp_path, form):
+    users, items, ratings = zip(*CODED, strict=True)
+    path, options = tmp_path / f"ratings.{form}", {}
+    if form == "csv":
+        path.write_text("user,item,rating\n" + "".join(f"{u},{i},{r}\n" for u, i, r in CODED))
+    elif form == "jsonl":
+        path.write_text(
+            "".join(f'{{"user": "{u}", "item": "{i}", "rating": {r}}}\n' for u, i, r in CODED)
+        )
+    elif form == "matrix":
+        lines = (",".join(str(r) for _, _, r in CODED[start::7]) for start in range(7))
+        path.write_text("\n".join(lines) + "\n")
+        options = {"ratings_format": "matrix"}
+    elif form == "coo":
+        path = tmp_path / "coo.npz"
+        scipy.sparse.save_npz(
+            path, scipy.sparse.coo_matrix((ratings, (np.arange(70) % 7, np.arange(70) // 7)))
+        )
+    else:
+        np.savez(path, user_ids=users, item_ids=items, ratings=ratings)
+    source = loading.load(settings(ratings=str(path), **options).data)
+    assert "10 are -1 and 10 are 99, the others lie between 1 and 5" in source.warnings[0]
+    config = settings(ratings=str(path), missing_ratings="-1,99,0", **options)
+    source = loading.load(loading.complete(config).data)
+    kept = source.parts["all"]
+    assert sorted(set(kept.ratings.tolist())) == [1, 2, 3, 4, 5] and len(kept) == 50
+    assert source.warnings == ()
+    assert source.notes[-1].endswith(
+        "20 of 70 ratings stand for none and are left out: 10 of -1 and 10 of 99 and 0 of 0"
+    )
+    held_out, notes = loading.read_held_out(str(path), config)
+    assert len(held_out) == 50 and "left out: 10 of -1" in notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x", "--missing_ratings=x: 'x' is no number; give numbers such as -1,99"),
+        ("-1,", "'' is no number"),
+        ("nan", "'nan' is no number"),
+        ("1,2,3,4,5,-1,99", "ratings.csv: --missing_ratings=1,2,3,4,5,-1,99 leaves no ratings"),
+    ],
+)
+def test_codes_that_are_no_numbers_or_leave_nothing(tmp_path, text, message):
+    path = tmp_path / "ratings.csv"
+    path.write_text("user,item,rating\n" + "".join(f"{u},{i},{r}\n" for u, i, r in CODED))
+    with pytest.raises(InputError) as raised:
+        loading.load(loading.complete(settings(ratings=str(path), missing_ratings=text)).data)
+    assert message in str(raised.value)
+
+
+def test_codes_need_files_with_ratings(tmp_path):
+    with pytest.raises(InputError, match="--missing_ratings is about files of ratings"):
+        loading.complete(settings(dataset="toy", missing_ratings="0"))
+    path = tmp_path / "pairs.csv"
+    path.write_text("0,1\n1,2\n")
+    with pytest.raises(InputError, match="--missing_ratings=0 needs ratings and the data have no"):
+        loading.load(settings(ratings=str(path), missing_ratings="0").data)

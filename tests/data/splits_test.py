@@ -47,7 +47,9 @@ def test_parts_are_encoded_in_the_training_vocabulary_and_unknown_ids_kept():
     assert split.notes == (
         "7 repeated pairs dropped: the last rating is kept",
         "test has 1 user and 1 item unknown to training (3 rows)",
-        "warning: 1 test pair also in the training part",
+    )
+    assert split.warnings == (
+        "1 test pair also in the training part, of 5: what was learnt by heart is measured",
     )
 
 
