@@ -96,6 +96,18 @@ class Place:
         return last
 
 
+def rows(data):
+    """Return (user, item, rating) or (user, item, rating, time) of all rows, by raw id."""
+    columns = [
+        [data.users.raw_ids[user] for user in data.user_ids],
+        [data.items.raw_ids[item] for item in data.item_ids],
+        data.ratings.tolist(),
+    ]
+    if data.timestamps is not None:
+        columns.append(data.timestamps.tolist())
+    return list(zip(*columns, strict=True))
+
+
 def read_rows(path):
     """Return (user, item, rating) of every line of a file of ratings with a header."""
     lines = path.read_text().splitlines()[1:]

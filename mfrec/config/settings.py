@@ -21,7 +21,7 @@ TENSORBOARD_LEVELS = ("off", "basic", "full")
 RATINGS_FORMATS = ("auto", "table", "matrix", "adjacency")
 # How text files of ratings are read.
 COLUMNS = ("user_column", "item_column", "rating_column", "timestamp_column", "weight_column")
-FILE_OPTIONS = ("ratings_format", *COLUMNS, "delimiter")
+FILE_OPTIONS = ("ratings_format", *COLUMNS, "delimiter", "encoding")
 # --candidates=none: rank the full catalogue even if the data set brings fixed negatives.
 NO_CANDIDATES = "none"
 WEIGHT_TRANSFORMS = ("linear", "log1p", "none")
@@ -75,6 +75,11 @@ class DataConfig:
         None, "values that stand for no rating, such as -1,99 or 0: rows with them are left out"
     )
     delimiter: str | None = _setting(None, "field delimiter: tab, comma, ::, … (default: detected)")
+    encoding: str = _setting(
+        "auto",
+        "encoding of all text files, such as latin-1, cp1252 or utf-16; auto is UTF-8, or what a "
+        "byte order mark says",
+    )
     item_labels: str | None = _setting(
         None, "text file of item id, title and optional genres (default: the named set's own)"
     )

@@ -6,12 +6,15 @@ from pathlib import Path
 
 from mfrec.data import delimiters
 from mfrec.data.fields import count_fields
+from mfrec.errors import InputError, short
 
 _EXCEL = re.compile(rb'\s*"?sep=(.)"?[ \t]*(?=[\r\n])', re.IGNORECASE)
 _LINE = re.compile(rb"([^\r\n]*)(\r\n?|\n|\Z)")
 _COMMENT = re.compile(r"\s*(?:#+|%+|//)(\s*)(.*)")
 # More lines than that are no comments, but ids that begin so.
 _MOST_COMMENTS = 1_000
+# What a line is that may be a comment or a row.
+_EITHER = ""
 _NUMBER = re.compile(r"[+-]?\d[\d.,:]*")
 
 
@@ -55,6 +58,11 @@ def cut(path: str | Path, data: bytes, delimiter: str | None) -> Beginning:
             kept.append(end)
             continue
         row = _row(text, _first_row(rest), delimiter, number == last)
+        if row is _EITHER:
+            raise InputError(
+                f"{path}:{number + 1}: {short(text)} may be a comment or a row; drop it, or write "
+                "it without a blank behind the mark"
+            )
         if row is None:
             num_comments += 1
         kept.append((row or "").encode() + end)
@@ -95,7 +103,7 @@ def _has_delimiter(rest: bytes) -> bool:
 
 
 def _row(text: str, below: str, delimiter: str, is_last: bool) -> str | None:
-    """Return the row that a line at the top is; None if it is a comment.
+    """Return the row that a line at the top is; None if it is a comment, or _EITHER.
 
     Args:
         text: the line.
@@ -111,4 +119,6 @@ def _row(text: str, below: str, delimiter: str, is_last: bool) -> str | None:
         return text  # an id such as #love, or a header
     parts = content.split(None if delimiter == " " else delimiter)
     has_number = any(_NUMBER.fullmatch(part.strip(' "')) for part in parts)
+    if whole == width and has_number:
+        return _EITHER
     return content if is_last and bare == width and not has_number else None

@@ -10,13 +10,14 @@ import contextlib
 import hashlib
 import json
 import os
-import zipfile
+import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mfrec.data import arrays, readers
+from mfrec.data import arrays, opening, readers
 from mfrec.data.interactions import Interactions
 from mfrec.data.vocabulary import Vocabulary
 
@@ -25,12 +26,12 @@ FOLDER = ".mfrec-cache"
 MIN_BYTES = 1_000_000
 
 # Increased whenever the readers begin to read the same file differently.
-_VERSION = 3
+_VERSION = 4
 _EDGE_BYTES = 1 << 16
 # No raw id contains NUL: the readers refuse text with one.
 _SEPARATOR = "\0"
-# What loading raises for a file of another version, or a damaged one.
-_BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+# The arrays of one entry a rating, and their kinds; the last two are missing in many files.
+_COLUMNS = {"user_ids": "i", "item_ids": "i", "ratings": "f", "timestamps": "if", "weights": "f"}
 
 
 def read(
@@ -54,7 +55,8 @@ def read(
         return readers.read(path, **options)
     name = hashlib.sha256(json.dumps(source["key"]).encode()).hexdigest()[:32]
     cached = Path(data_dir) / FOLDER / f"{name}.npz"
-    with contextlib.suppress(*_BROKEN):
+    # numpy and zipfile raise whatever a damaged file leads them to
+    with contextlib.suppress(Exception):
         return _load(cached, source)
     interactions, notes = readers.read(path, **options)
     # A file that was written to meanwhile may have been read in part.
@@ -72,7 +74,8 @@ def read_set_file(path: Path, **options: Any) -> Interactions:
 
 def _fingerprint(path: str | Path, options: dict[str, Any]) -> dict[str, Any] | None:
     """What has to be the same for a cached file to be used; None for files that are not cached."""
-    if arrays.known_by_ending(path):
+    # a pipe can be read only once
+    if arrays.known_by_ending(path) or not opening.is_regular(path):
         return None
     try:
         with open(path, "rb") as file:
@@ -93,25 +96,28 @@ def _fingerprint(path: str | Path, options: dict[str, Any]) -> dict[str, Any] | 
 
 
 def _load(cached: Path, source: dict[str, Any]) -> tuple[Interactions, tuple[str, ...]]:
-    """Load a cached file; raises one of _BROKEN if it is stale or damaged."""
+    """Load a cached file; raises any exception if it is stale, damaged or none of ours.
+
+    The zip format has a checksum for the content of every member; a digest of their names and
+    kinds stands in for the list of members.
+    """
     # numpy closes only files that it can read.
-    with cached.open("rb") as file, np.load(file, allow_pickle=False) as content:
-        if content["source"].item() != json.dumps(source):
+    with cached.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        if archive["source"].item() != json.dumps(source):
             raise ValueError("stale")
-        timestamps, weights = (
-            content[name] if name in content else None for name in ("timestamps", "weights")
-        )
-        interactions = Interactions(
-            content["user_ids"],
-            content["item_ids"],
-            content["ratings"],
-            timestamps,
-            _unpack(content["users"]),
-            _unpack(content["items"]),
-            weights=weights,
-            has_ratings=content["has_ratings"].item(),
-        )
-        return interactions, tuple(json.loads(content["notes"].item()))
+        content = {name: archive[name] for name in archive.files}
+    digest = content.pop("digest").item()
+    if digest != _digest(content):
+        raise ValueError("damaged")
+    columns = {name: content.get(name) for name in _COLUMNS}
+    interactions = Interactions(
+        **columns,
+        users=_unpack(content["users"]),
+        items=_unpack(content["items"]),
+        has_ratings=bool(content["has_ratings"].item()),
+    )
+    _check(interactions)
+    return interactions, tuple(json.loads(content["notes"].item()))
 
 
 def _save(
@@ -122,28 +128,45 @@ def _save(
     if data_dir.exists() and not data_dir.stat().st_mode & 0o222:
         # Root, as in a container, could write there all the same.
         raise PermissionError(f"{data_dir} is read-only")
+    columns = {name: getattr(interactions, name) for name in _COLUMNS}
     content: dict[str, Any] = {
         "source": np.array(json.dumps(source)),
         "notes": np.array(json.dumps(notes)),
-        "user_ids": interactions.user_ids,
-        "item_ids": interactions.item_ids,
-        "ratings": interactions.ratings,
         "users": _pack(interactions.users),
         "items": _pack(interactions.items),
         "has_ratings": np.array(interactions.has_ratings),
+        **{name: column for name, column in columns.items() if column is not None},
     }
-    for name in ("timestamps", "weights"):
-        column = getattr(interactions, name)
-        if column is not None:
-            content[name] = column
+    content["digest"] = np.array(_digest(content))
     cached.parent.mkdir(parents=True, exist_ok=True)
-    temporary = cached.with_name(f".writing-{cached.name}-{os.getpid()}")
+    # a name of its own for every writer: another process or thread may write the same file
+    temporary = cached.with_name(f".writing-{cached.name}-{uuid.uuid4().hex}")
     try:
         with temporary.open("wb") as file:
             np.savez(file, **content)
         os.replace(temporary, cached)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _digest(content: Mapping[str, np.ndarray]) -> str:
+    members = sorted((name, array.dtype.str, array.shape) for name, array in content.items())
+    return hashlib.sha256(json.dumps(members).encode()).hexdigest()
+
+
+def _check(interactions: Interactions) -> None:
+    """Refuse arrays that no reader can have returned; raises ValueError."""
+    length = len(interactions.user_ids)
+    for name, kinds in _COLUMNS.items():
+        column = getattr(interactions, name)
+        if column is not None and (column.shape != (length,) or column.dtype.kind not in kinds):
+            raise ValueError(f"{name} are damaged")
+    for ids, names in (
+        (interactions.user_ids, interactions.users),
+        (interactions.item_ids, interactions.items),
+    ):
+        if length and not (ids.min() >= 0 and ids.max() < len(names)):
+            raise ValueError("ids without names")
 
 
 def _pack(vocabulary: Vocabulary) -> np.ndarray:

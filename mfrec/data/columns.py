@@ -170,10 +170,10 @@ def plain_name(name: str) -> str:
 
 
 def is_number(text: str) -> bool:
-    """Return whether a text is a number, as data files mean it."""
+    """Return whether a text is a number, as data files mean it; 4,5 is one as well."""
     # float() takes "1_000" for a number; no data file means that.
     try:
-        float(text)
+        float(re.sub(r"(?<=\d),(?=\d)", ".", text))
     except ValueError:
         return False
     return "_" not in text

@@ -94,7 +94,7 @@ def _first_error(data: bytes) -> int | None:
 def _not_utf8(path: str | Path, data: bytes, start: int) -> str:
     line = _line(data[:start])
     if b"\0" in data[:4096]:
-        return f"{path}:{line}: not text (NUL bytes); unpack or convert the file"
+        return _not_text(path, data)
     return (
         f"{path}:{line}: not UTF-8 text; name its encoding, such as --encoding=latin-1, or convert "
         "the file"
@@ -124,15 +124,18 @@ def _without_padding(
         notes.append(f"{len(data) - len(text):,} NUL bytes at its end left out")
         data = text
     if b"\0" in data:
-        line = _line(data[: data.index(b"\0")])
-        is_wide = data[1:64:2].count(b"\0") > 16 or data[:64:2].count(b"\0") > 16
-        remedy = (
-            "name its encoding, such as --encoding=utf-16-le"
-            if is_wide
-            else ("unpack or convert the file")
-        )
-        raise InputError(f"{path}:{line}: not text (NUL bytes); {remedy}")
+        raise InputError(_not_text(path, data))
     return data, "utf-8" if used == "utf-8-sig" else used, tuple(notes)
+
+
+def _not_text(path: str | Path, data: bytes) -> str:
+    line, head = _line(data[: data.index(b"\0")]), data[:64]
+    # of two bytes a letter, one is NUL in most languages of Europe
+    is_wide = 4 * max(head[::2].count(b"\0"), head[1::2].count(b"\0")) > len(head)
+    remedy = "name its encoding, such as --encoding=utf-16-le"
+    if not is_wide:
+        remedy = "unpack or convert the file"
+    return f"{path}:{line}: not text (NUL bytes); {remedy}"
 
 
 def _line(before: bytes) -> int:

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mfrec.data import tables
+from mfrec.data import encodings, tables
 from mfrec.data.columns import USUAL_NAMES, plain_name
+from mfrec.data.readers import note_on
 from mfrec.data.tables import Table, short
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError
@@ -144,36 +145,46 @@ class FeatureFile:
 
 
 def read_features(
-    path: str, role: str, vocabularies: Sequence[Vocabulary], delimiter: str | None = None
+    path: str,
+    role: str,
+    vocabularies: Sequence[Vocabulary],
+    delimiter: str | None = None,
+    encoding: str = encodings.AUTO,
 ) -> FeatureFile:
-    """Read a text file of one user or item per line: raw id and features.
+    """Read a file of one user or item per line: raw id and features.
 
     The first line is a header, unless it begins with an id of the ratings or a number. The column
     of the ids is found by its usual names, or else is the first.
 
     Args:
-        path: UTF-8, or else Latin-1, as MovieLens uses it; raw ids have to be ASCII then.
+        path: text in UTF-8, or else in `encoding`; or any other table, see `tables.read_lines`.
         role: "user" or "item".
         vocabularies: the users or items of the ratings.
         delimiter: between fields; guessed by default.
+        encoding: of a file that is not UTF-8; "auto" is Latin-1, as MovieLens uses it, where raw
+            ids have to be ASCII.
 
     Raises:
         InputError: the file is missing or empty, a line cannot be read or repeats an id, no
             column is a feature, or no id occurs in the ratings.
     """
-    table = tables.read(path, delimiter, fallback="latin-1")
+    table = tables.read(path, delimiter, encoding, fallback="latin-1")
     if table.num_fields < 2:
         table.refuse(0, f"1 field, 2 expected ({role} id, feature); check the delimiter")
     names = [f"column {number}" for number in range(table.num_fields)]
     id_column, first = 0, table.text(0, 0)
-    if not first.isdecimal() and all(known.lookup([first]) == UNKNOWN for known in vocabularies):
-        names = table.row(0)
+    has_header = table.names is not None or (
+        not first.isdecimal() and all(known.lookup([first]) == UNKNOWN for known in vocabularies)
+    )
+    if has_header:
+        names = table.row(0) if table.names is None else list(table.names)
         usual = USUAL_NAMES[role] | {"id"}
         id_column = next((n for n, name in enumerate(names) if plain_name(name) in usual), 0)
-        table = table.take(slice(1, None))
+        if table.names is None:
+            table = table.take(slice(1, None))
         if not len(table):
             raise InputError(f"{path}: holds a header alone; give it one line per {role}")
-    rows = _read_ids(table, id_column, role)
+    rows = _read_ids(table, id_column, role, encoding)
     if all((known.lookup(rows.raw_ids) == UNKNOWN).all() for known in vocabularies):
         raise InputError(
             f"{path}: none of its {role} ids is one of the ratings; check its columns and which "
@@ -190,10 +201,11 @@ def read_features(
             columns.append(column)
     if not columns:
         raise InputError(f"{path}: no column is a feature of several {role}s; {notes[0]}")
-    return FeatureFile(path, role, rows, tuple(columns), tuple(notes))
+    assumed = (note_on(path, note) for note in table.notes)
+    return FeatureFile(path, role, rows, tuple(columns), (*notes, *assumed))
 
 
-def _read_ids(table: Table, id_column: int, role: str) -> Vocabulary:
+def _read_ids(table: Table, id_column: int, role: str, encoding: str) -> Vocabulary:
     """The ids in the order of their lines; refuses a repeated one."""
     codes, raw_ids = table.texts(id_column)
     repeated = np.flatnonzero(codes != np.arange(len(codes)))
@@ -205,8 +217,12 @@ def _read_ids(table: Table, id_column: int, role: str) -> Vocabulary:
     for row, raw_id in enumerate(raw_ids):
         if not raw_id:
             table.refuse(row, f"no {role} id; fill it in or drop the line")
-        if table.encoding != "utf-8" and not raw_id.isascii():
-            table.refuse(row, f"the {role} id {short(raw_id)} is not UTF-8; convert the file")
+        if table.encoding != "utf-8" and encoding == encodings.AUTO and not raw_id.isascii():
+            table.refuse(
+                row,
+                f"the {role} id {short(raw_id)} is not UTF-8; name the encoding, such as "
+                "--encoding=latin-1",
+            )
     return Vocabulary(tuple(raw_ids))
 
 

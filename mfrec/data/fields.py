@@ -139,7 +139,7 @@ def count_fields(lines: Iterable[str], delimiter: str) -> list[int]:
     """Return how many fields a few lines have."""
     lines = list(lines)
     if delimiter == " ":
-        return [len(line.split()) for line in lines]
+        return [len(re.split(" +", line.strip(" "))) for line in lines]
     if len(delimiter) == 1 and any('"' in line for line in lines):
         return [len(row) for row in csv.reader(lines, delimiter=delimiter)]
     return [line.count(delimiter) + 1 for line in lines]

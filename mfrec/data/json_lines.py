@@ -12,7 +12,8 @@ from mfrec.data.named_columns import NamedColumns
 from mfrec.errors import InputError, short
 
 # How JSON begins, and ids in braces or brackets do not.
-_JSON = re.compile(rb'\s*(?:\{\s*(?:"|\}|\Z)|\[\s*(?:[\[{"\]]|\Z))')
+_OBJECT = re.compile(rb'\{\s*(?:"|\Z|\}\s*(?:[\r\n]|\Z))')
+_LIST = re.compile(rb'\[\s*(?:\{\s*["}]|\Z)')
 _HEAD_BYTES = 4096
 _WHOLE = re.compile(r"(-?\d+)\.0+")
 
@@ -28,13 +29,21 @@ class _Number(str):
 def is_json(data: bytes) -> bool:
     """Return whether a text is JSON: objects or a list."""
     head = data[:_HEAD_BYTES].lstrip()
-    if _JSON.match(head):
+    if _OBJECT.match(head) or _LIST.match(head):
         return True
     if not head.startswith(b"["):
         return False
+    first_line = re.split(rb"[\r\n]", head, maxsplit=1)[0].strip()
+    # the first of several lines of a list ends in a comma, or is its bracket alone
+    return first_line == b"[" or any(
+        _is_list(text) for text in (first_line, first_line.rstrip(b",") + b"]")
+    )
+
+
+def _is_list(text: bytes) -> bool:
     try:
-        return isinstance(json.loads(re.split(rb"[\r\n]", head, maxsplit=1)[0]), list)
-    except ValueError:
+        return isinstance(json.loads(text), list)
+    except (ValueError, RecursionError):
         return False
 
 

@@ -11,7 +11,7 @@ from mfrec.errors import InputError, short
 
 _MARKET = b"%%matrixmarket"
 # An item and a colon alone in a line, and below it a line that ends otherwise.
-_BY_ITEM = re.compile(rb"\s*[^\s,;|:]+:[ \t]*(?:\r\n?|\n)[^\r\n]*[^\r\n: \t]")
+_BY_ITEM = re.compile(rb"\s*[^\s,;|:\"]+:[ \t]*(?:\r\n?|\n)[^\r\n]*[^\r\n: \t]")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 

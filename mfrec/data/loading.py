@@ -9,7 +9,7 @@ import numpy as np
 
 from mfrec.config.parsing import parse_numbers
 from mfrec.config.settings import COLUMNS, FILE_OPTIONS, Config, DataConfig
-from mfrec.data import arrays, cache, datasets, items, positives, suspicions
+from mfrec.data import arrays, cache, datasets, encodings, items, positives, suspicions
 from mfrec.data.features import FeatureFile, Features, read_features
 from mfrec.data.interactions import Interactions
 from mfrec.data.readers import note_on
@@ -126,7 +126,8 @@ def load(data: DataConfig) -> Source:
             note_on(files[part], note) for part, (_, of_file) in found.items() for note in of_file
         )
     if data.item_labels:
-        parts = _labelled(parts, data.item_labels)
+        parts, labelling = _labelled(parts, data.item_labels, data.encoding)
+        notes += labelling
     features = _features(data, parts)
     if not data.dataset:
         file = data.ratings or data.train_ratings or ""
@@ -139,7 +140,7 @@ def load(data: DataConfig) -> Source:
         candidates = datasets.load_candidates(data.dataset, _data_dir(data))
         if candidates is not None:
             catalogue = catalogue.extended(candidates.items)
-    return Source(data.dataset, parts, catalogue, candidates, features)
+    return Source(data.dataset, parts, catalogue, candidates, features, notes)
 
 
 def read(path: str, data: DataConfig) -> tuple[Interactions, tuple[str, ...]]:
@@ -196,10 +197,10 @@ def _features(data: DataConfig, parts: dict[str, Interactions]) -> dict[str, Fea
     features = {}
     if data.user_features:
         known = [part.users for part in parts.values()]
-        features["user"] = read_features(data.user_features, "user", known)
+        features["user"] = read_features(data.user_features, "user", known, encoding=data.encoding)
     if data.item_features:
         known = [part.items for part in parts.values()]
-        features["item"] = read_features(data.item_features, "item", known)
+        features["item"] = read_features(data.item_features, "item", known, encoding=data.encoding)
     return features
 
 
@@ -223,9 +224,11 @@ def _files(data: DataConfig) -> dict[str, str | None]:
     }
 
 
-def _labelled(parts: dict[str, Interactions], path: str) -> dict[str, Interactions]:
-    """The same parts, with labels and genres of the items from a file."""
-    descriptions = items.read_items(path)
+def _labelled(
+    parts: dict[str, Interactions], path: str, encoding: str
+) -> tuple[dict[str, Interactions], tuple[str, ...]]:
+    """The same parts with labels and genres of the items from a file, and what was assumed."""
+    descriptions = items.read_items(path, encoding=encoding)
     described = {
         name: items.labelled(Vocabulary(part.items.raw_ids), descriptions)
         for name, part in parts.items()
@@ -235,14 +238,16 @@ def _labelled(parts: dict[str, Interactions], path: str) -> dict[str, Interactio
             f"{path}: none of its item ids is an item of the ratings; check its columns and "
             "which file it is"
         )
-    return {
+    parts = {
         name: replace(part, items=items.labelled(part.items, descriptions))
         for name, part in parts.items()
     }
+    return parts, tuple(note_on(path, note) for note in descriptions.notes)
 
 
 def _check_options(data: DataConfig) -> None:
     """Refuse settings about files that would have no effect."""
+    encodings.check(data.encoding)
     default = DataConfig()
     if data.missing_ratings is not None:
         parse_numbers(data.missing_ratings, "missing_ratings")
@@ -255,6 +260,9 @@ def _check_options(data: DataConfig) -> None:
     if not given:
         return
     files = [file for file in _files(data).values() if file]
+    others = (data.item_labels, data.item_features, data.user_features)
+    if given == ["--encoding"] and any(others):
+        return
     if not files:
         raise InputError(
             f"{', '.join(given)} is about files of ratings; leave it out, or name one by --ratings"

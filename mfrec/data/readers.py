@@ -1,6 +1,5 @@
 """Files of ratings: text with one rating or one user per line, and numpy's files."""
 
-import math
 import os
 from functools import partial
 from pathlib import Path
@@ -8,19 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from mfrec.data import arrays, columns, tables
+from mfrec.data import arrays, columns, encodings, tables, text_matrices
+from mfrec.data.cells import as_rating, as_weight, read_ids, read_numbers
 from mfrec.data.columns import Columns, shown
 from mfrec.data.interactions import Interactions
-from mfrec.data.tables import Lines, Table, short
+from mfrec.data.tables import Table
 from mfrec.data.times import DayOrder, parse_time
-from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
 from mfrec.progress import say
-
-# Cells of a matrix that stand for no rating.
-_NOT_RATED = ("", "?", "nan", "na")
-_LARGEST_RATING = float(np.finfo(np.float32).max)
-_SMALLEST_WEIGHT = float(np.finfo(np.float32).tiny)
 
 
 def read_ratings(path: str | Path, **options: Any) -> Interactions:
@@ -38,6 +32,8 @@ def read_ratings(path: str | Path, **options: Any) -> Interactions:
                 only be adjacency: lines of different lengths, digits and spaces only, no user
                 twice.
             delimiter: between fields, or "tab" and such; guessed from the first lines by default.
+            encoding: of text, such as "latin-1"; by default UTF-8, or what the byte order mark
+                says.
             header: whether the first line names the columns; guessed by default.
             user_column: name or number (from 0) of the users' column; digits are a number unless
                 the header has them as a name. By default found by its usual names, and without a
@@ -74,6 +70,7 @@ def read(
     *,
     ratings_format: str = "auto",
     delimiter: str | None = None,
+    encoding: str = encodings.AUTO,
     header: bool | None = None,
     user_column: str | int | None = None,
     item_column: str | int | None = None,
@@ -85,7 +82,7 @@ def read(
     if ratings_format == "auto" and arrays.known_by_ending(path):
         interactions, notes = arrays.read(path)
         return interactions, (*notes, _first_row("a numpy file", interactions))
-    lines = tables.read_lines(path, delimiter)
+    lines = tables.read_lines(path, delimiter, encoding)
     wanted = {
         "user": user_column,
         "item": item_column,
@@ -93,23 +90,18 @@ def read(
         "timestamp": timestamp_column,
         "weight": weight_column,
     }
-    file_notes = lines.notes
     none_wanted = all(column is None for column in wanted.values())
     if ratings_format == "adjacency" or (
-        ratings_format == "auto" and none_wanted and _looks_like_adjacency(lines)
+        ratings_format == "auto" and none_wanted and text_matrices.looks_like_adjacency(lines)
     ):
-        interactions = _read_adjacency(lines)
+        interactions = text_matrices.read_adjacency(lines)
         layout = "one user a line, then that user's items"
-        return interactions, (*file_notes, _first_row(layout, interactions))
-    if ratings_format != "matrix":
-        lines = lines.without_empty_end()
-        file_notes = lines.notes
-    table = lines.table()
-    del lines  # ten million rows: 80 MB
+        return interactions, (*lines.notes, _first_row(layout, interactions))
     if ratings_format == "matrix":
-        interactions = _read_matrix(table)
-        shape = f"a matrix of {interactions.num_users:,} users and {interactions.num_items:,} items"
-        return interactions, (*file_notes, _first_row(shape, interactions))
+        interactions, notes = text_matrices.read_matrix(lines)
+        return interactions, (*lines.notes, _first_row(notes[0], interactions), *notes[1:])
+    table = lines.without_empty_end().table()
+    del lines  # ten million rows: 80 MB
     if header is None:
         header = table.names is None and columns.has_header(table.row(0), wanted)
     names = table.row(0) if header else table.names
@@ -118,24 +110,27 @@ def read(
         table = table.take(slice(1, None))
         if not len(table):
             raise InputError(f"{table.path}: a header but no ratings; give a file with ratings")
-    interactions, notes = _read_table(table, chosen)
-    return interactions, (*file_notes, chosen.describe(table.row(0)), *chosen.notes, *notes)
+    interactions, read_notes = _read_table(table, chosen)
+    return interactions, (*table.notes, chosen.describe(table.row(0)), *chosen.notes, *read_notes)
 
 
 def _read_table(table: Table, chosen: Columns) -> tuple[Interactions, tuple[str, ...]]:
     """Read the rows below the header."""
     numbers = chosen.numbers
-    user_ids, users = _read_ids(table, numbers["user"], "user id")
-    item_ids, items = _read_ids(table, numbers["item"], "item id")
-    ratings = np.ones(len(table), np.float32)
+    user_ids, users = read_ids(table, numbers["user"], "user id")
+    item_ids, items = read_ids(table, numbers["item"], "item id")
+    ratings, timestamps, weights = np.ones(len(table), np.float32), None, None
+    notes: list[str] = []
     if "rating" in numbers:
-        convert = chosen.explain("rating", _as_rating)
-        ratings = table.values(numbers["rating"], convert).astype(np.float32)
-    timestamps, weights, note = None, None, ""
+        convert = chosen.explain("rating", as_rating)
+        ratings, assumed = read_numbers(table, numbers["rating"], convert)
+        notes += assumed
     if "timestamp" in numbers:
         timestamps, note = _read_timestamps(table, chosen)
+        notes += [note] if note else []
     if "weight" in numbers:
-        weights = table.values(numbers["weight"], _as_weight).astype(np.float32)
+        weights, assumed = read_numbers(table, numbers["weight"], as_weight)
+        notes += assumed
     interactions = Interactions(
         user_ids,
         item_ids,
@@ -146,7 +141,7 @@ def _read_table(table: Table, chosen: Columns) -> tuple[Interactions, tuple[str,
         weights=weights,
         has_ratings="rating" in numbers,
     )
-    return interactions, (note,) if note else ()
+    return interactions, tuple(notes)
 
 
 def _first_row(layout: str, interactions: Interactions) -> str:
@@ -163,32 +158,6 @@ def _first_row(layout: str, interactions: Interactions) -> str:
     return f"{layout}; first: {columns.example(row)}"
 
 
-def _read_ids(table: Table, column: int, what: str) -> tuple[np.ndarray, Vocabulary]:
-    empty = np.flatnonzero(table.lengths(column) == 0)
-    if len(empty):
-        table.refuse(empty[0], f"the {what} is empty; fill it in or drop the line")
-    codes, raw_ids = table.texts(column)
-    return codes, Vocabulary(tuple(raw_ids))
-
-
-def _as_rating(text: str) -> float:
-    if not columns.is_number(text):
-        raise ValueError(f"the rating {short(text)} is no number; correct or drop the line")
-    value = float(text)
-    if not abs(value) <= _LARGEST_RATING:
-        raise ValueError(f"the rating {short(text)} is not finite; correct or drop the line")
-    return value
-
-
-def _as_weight(text: str) -> float:
-    value = float(text) if columns.is_number(text) else math.nan
-    if not _SMALLEST_WEIGHT <= value <= _LARGEST_RATING:
-        raise ValueError(
-            f"the weight {short(text)} is no finite number above 0; correct or drop the line"
-        )
-    return value
-
-
 def _read_timestamps(table: Table, chosen: Columns) -> tuple[np.ndarray, str]:
     """Return the times, and which order of day and month was found if it matters."""
     column = chosen.numbers["timestamp"]
@@ -198,79 +167,3 @@ def _read_timestamps(table: Table, chosen: Columns) -> tuple[np.ndarray, str]:
     order = DayOrder.of(table.texts(column)[1])
     convert = chosen.explain("timestamp", partial(parse_time, order=order))
     return table.values(column, convert), order.note()
-
-
-def _looks_like_adjacency(lines: Lines) -> bool:
-    """Return whether lines can only be `user item item ...`.
-
-    A table of ratings with a broken line is ragged as well, but its users are repeated.
-    """
-    if lines.delimiter != " " or not lines.are_ragged() or not lines.hold_only(b"0123456789"):
-        return False
-    heads, _ = lines.heads_and_others()
-    return len(heads.texts(0)[1]) == len(heads)
-
-
-def _read_adjacency(lines: Lines) -> Interactions:
-    """Read lines of one user and then that user's items."""
-    heads, others = lines.heads_and_others()
-    if not len(others):
-        raise InputError(f"{lines.path}: users but no items; give a file with interactions")
-    user_ids, users = _read_ids(heads, 0, "user id")
-    item_ids, items = _read_ids(others, 0, "item id")
-    return Interactions(
-        np.repeat(user_ids, lines.counts - 1),
-        item_ids,
-        np.ones(len(item_ids), np.float32),
-        None,
-        users,
-        items,
-        has_ratings=False,
-    )
-
-
-def _read_matrix(table: Table) -> Interactions:
-    """Read a table of one user per line, with or without names in its first row and column."""
-    head = table.row(0)
-    has_items, has_users = _find_names(head, [table.text(row, 0) for row in range(1, len(table))])
-    first_row, first_column = int(has_items), int(has_users)
-    cells = table.take(slice(first_row, None), slice(first_column, None))
-    if not len(cells) or not cells.num_fields:
-        raise InputError(f"{table.path}: no ratings beside the names; give a file with ratings")
-    values = cells.as_one_column().values(0, _as_cell).reshape(len(cells), cells.num_fields)
-    users = [table.text(row, 0) for row in range(first_row, len(table))] if has_users else None
-    items = head[first_column:] if has_items else None
-    try:
-        return Interactions.from_matrix(values, users, items)
-    except InputError as error:
-        raise InputError(f"{table.path}: {error}") from None
-
-
-def _find_names(first_row: list[str], column: list[str]) -> tuple[bool, bool]:
-    """Return whether the first row of a matrix names the items, and its first column the users.
-
-    Text is a name. Numbers are names if the corner says "user" or the like, or if it is empty and
-    none of the others is empty or repeated.
-
-    Args:
-        first_row: all of it.
-        column: the first column below that.
-    """
-    corner, row = first_row[0], first_row[1:]
-    nameless_corner = corner == "" and _are_distinct(row) and _are_distinct(column)
-    if nameless_corner or columns.plain_name(corner) in columns.USUAL_NAMES["user"]:
-        return True, True
-    has_users = not all(map(_is_cell, column))
-    return not all(map(_is_cell, row if has_users else first_row)), has_users
-
-
-def _are_distinct(names: list[str]) -> bool:
-    return len(names) > 0 and "" not in names and len(set(names)) == len(names)
-
-
-def _is_cell(text: str) -> bool:
-    return text.strip().lower() in _NOT_RATED or columns.is_number(text)
-
-
-def _as_cell(text: str) -> float:
-    return math.nan if text.strip().lower() in _NOT_RATED else _as_rating(text)

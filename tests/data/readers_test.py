@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import mfrec
+from helpers import rows
 from mfrec.data import numbering
 from mfrec.data.readers import read_ratings
 from mfrec.errors import InputError
@@ -20,17 +21,6 @@ def write(tmp_path):
         return path
 
     return write_file
-
-
-def rows(data):
-    columns = [
-        [data.users.raw_ids[user] for user in data.user_ids],
-        [data.items.raw_ids[item] for item in data.item_ids],
-        data.ratings.tolist(),
-    ]
-    if data.timestamps is not None:
-        columns.append(data.timestamps.tolist())
-    return list(zip(*columns, strict=True))
 
 
 EXPECTED = [("u1", "7", 4.0, 100), ("u2", "007", 2.5, 90)]
