@@ -1,13 +1,15 @@
 """Code of the user's own: what `FILE.py:name` or `package.module:name` names.
 
 One loader for losses, models, samplers, splitters, metrics and optimizers. A file is run anew
-each time it is named; it sees the current folder's modules, as a script there would.
+each time it is named; it sees the modules of its own folder and of the current one. The copies in a
+run folder see each other alone: modules of the same names are set aside meanwhile.
 """
 
 import importlib
 import importlib.util
 import inspect
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -16,8 +18,22 @@ from typing import Any
 
 import numpy as np
 
+from mfrec.code_files import Code
+from mfrec.code_modules import SourceLoader, importable
 from mfrec.errors import InputError, first_line
 from mfrec.ranges import Range
+
+# What they define needs no copy and nobody's leave: it is installed wherever mfrec is.
+_LIBRARIES = re.compile(
+    r"(tensorflow\.)?keras(\.src)?\.(losses|optimizers)(\..*)?"
+    r"|mfrec\.(losses|models|training\.samplers|data\.splitters|evaluation\.metrics)(\..*)?"
+)
+
+# By place, which is an address without its name: the copies of run folders, and what ran last.
+_copies: dict[str, Code] = {}
+_ran: dict[str, Code] = {}
+# The places that are being loaded at this moment.
+_running: list[str] = []
 
 
 def is_address(name: str) -> bool:
@@ -28,11 +44,12 @@ def is_address(name: str) -> bool:
 def is_same(taken: Any, other: Any) -> bool:
     """Return whether code is what is registered already: a cell or a file that ran again.
 
-    A built-in function or class is never taken for one of the user's.
+    A built-in function or class is never taken for one of the user's. Another file of the user's
+    may bring its own: runs that are measured one after the other do.
     """
-    is_built_in = taken.__module__.startswith("mfrec.")
-    is_elsewhere = is_built_in and taken.__module__ != other.__module__
-    return taken.__qualname__ == other.__qualname__ and not is_elsewhere
+    if taken.__module__ != other.__module__:
+        return not taken.__module__.startswith("mfrec.")
+    return taken.__qualname__ == other.__qualname__
 
 
 def load(address: str, flag: str) -> Any:
@@ -43,22 +60,87 @@ def load(address: str, flag: str) -> Any:
         flag: the flag it came from, without dashes; errors begin with it.
 
     Raises:
-        InputError: there is no such file, module or name, or running it fails; says in which line.
+        InputError: there is no such file, module or name, it is of Python's own library, or running
+            it fails; says in which line.
     """
     place, _, name = address.rpartition(":")
-    if place.endswith(".py") and not os.path.isfile(place):
-        raise InputError(f"--{flag}={address}: no file {place}")
-    sys.path.insert(0, os.getcwd())
     try:
-        module = _run(place) if place.endswith(".py") else importlib.import_module(place)
+        code = _copies.get(place) or find(address)
+    except InputError as error:
+        raise InputError(f"--{flag}={address}: {error}") from None
+    sys.path.insert(0, os.getcwd())
+    _running.append(place)
+    try:
+        module = _run(place, code)
     except Exception as error:
         reason = f"{type(error).__name__}: {first_line(error)}"
         raise InputError(f"--{flag}={address}: {_where(error, place)}: {reason}") from None
     finally:
+        _running.pop()
         sys.path.pop(0)
     if not hasattr(module, name):
         raise InputError(f"--{flag}={address}: no '{name}' there, only {_own_names(module)}")
-    return getattr(module, name)
+    found = getattr(module, name)
+    home = found.__module__ if inspect.isroutine(found) or inspect.isclass(found) else None
+    if _is_of_python(home or ""):
+        raise InputError(f"--{flag}={address}: {name} is of Python's own library ({home})")
+    if code:
+        _ran[place] = code
+    return found
+
+
+def is_running() -> bool:
+    """Return whether code of the user's own is being loaded: what it registers is on offer."""
+    return bool(_running)
+
+
+def find(address: str) -> Code | None:
+    """Return the source files that an address needs, without running them.
+
+    None for what Keras or mfrec bring, and where there is no source that could be kept.
+
+    Raises:
+        InputError: no such file, or a module of Python's own library.
+    """
+    place = address.rpartition(":")[0]
+    if place.endswith(".py"):
+        if not os.path.isfile(place):
+            raise InputError(f"no file {place}")
+        return Code.of_file(place)
+    if _is_of_python(place):
+        raise InputError(f"{place} is of Python's own library; name code of your own")
+    return None if is_library(address) else Code.of_module(place)
+
+
+def is_library(address: str) -> bool:
+    """Return whether Keras or mfrec bring what an address names."""
+    return bool(_LIBRARIES.fullmatch(address.rpartition(":")[0]))
+
+
+def ran(address: str) -> Code | None:
+    """Return the source files at an address as they were when it was loaded last."""
+    place = address.rpartition(":")[0]
+    return _ran.get(place) or find(address)
+
+
+def use_copy(address: str, code: Code) -> None:
+    """Let an address stand for these files: the copy in a run folder, as it was checked."""
+    _copies[address.rpartition(":")[0]] = code
+
+
+def label(address: str) -> str:
+    """Return an address as tables show it: the file without its folder, and which copy it is."""
+    code = _copies.get(address.rpartition(":")[0])
+    return f"{os.path.basename(address)} ({code.digest[:8]})" if code else address
+
+
+def is_same_code(address: str, other: str) -> bool:
+    """Return whether two addresses name the same thing in files of the same content."""
+    if address == other or not (is_address(address) and is_address(other)):
+        return address == other
+    first, second = (_copies.get(a.rpartition(":")[0]) or find(a) for a in (address, other))
+    is_same_name = address.rpartition(":")[2] == other.rpartition(":")[2]
+    return is_same_name and bool(first and second and first.digest == second.digest)
 
 
 def absolute(address: str) -> str:
@@ -144,14 +226,29 @@ def _wrong_kind(value: Any, usual: Any) -> str:
     return ""
 
 
-def _run(file: str) -> ModuleType:
-    # under its path, so that it replaces no module that is called as the file is
-    spec = importlib.util.spec_from_file_location(os.path.abspath(file), file)
-    module = importlib.util.module_from_spec(spec)
-    # data classes look up the module that they are defined in
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def _is_of_python(module: str) -> bool:
+    # the module of functions that no file defines, such as print, is builtins
+    return module.partition(".")[0] in sys.stdlib_module_names and module != "__main__"
+
+
+def _run(place: str, code: Code | None) -> ModuleType:
+    """Run the files anew, or import the module as everybody does."""
+    is_file = place.endswith(".py")
+    if not is_file or code is None:
+        return importlib.import_module(place)
+    with importable(code, is_copy=place in _copies):
+        if "/" in code.main:
+            # a file of a package, which may import the others by a dot
+            name = code.main.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            return importlib.import_module(name)
+        # under its path, so that it replaces no module that is called as the file is
+        path = os.path.abspath(place)
+        spec = importlib.util.spec_from_loader(path, SourceLoader(code.files[code.main]))
+        module = importlib.util.module_from_spec(spec)
+        # data classes look up the module that they are defined in
+        sys.modules[path] = module
+        spec.loader.exec_module(module)
+        return module
 
 
 def _where(error: Exception, place: str) -> str:

@@ -34,6 +34,14 @@ def registries():
         registry.update(entries)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory):
+    """Tests note the code that they train with in a folder of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_cache(monkeypatch):
     """Tests leave nothing in the folders that they read, but those of the cache itself."""

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from mfrec import own_code
+from mfrec.code_files import Code
 from mfrec.errors import InputError
 from mfrec.ranges import Range
 
@@ -22,7 +23,7 @@ def test_a_name_of_a_file_or_of_a_module(tmp_path, monkeypatch):
     finally:
         sys.modules.pop("mine", None)
     assert sys.path == path
-    assert own_code.load("math:sqrt", "loss")(4) == 2
+    assert own_code.load("numpy:sqrt", "loss")(4) == 2
 
 
 def test_a_file_is_read_anew_each_time(tmp_path):
@@ -88,9 +89,24 @@ def test_a_module_that_lacks_is_one_line():
         "--loss=no_such_module:focal: no_such_module: ModuleNotFoundError: No module named "
         "'no_such_module'"
     )
-    with pytest.raises(InputError, match="math:sqroot: no 'sqroot' there, only") as error:
-        own_code.load("math:sqroot", "loss")
-    assert "sqrt" in str(error.value)
+    with pytest.raises(InputError, match="helpers:none: no 'none' there, only") as error:
+        own_code.load("helpers:none", "loss")
+    assert "read_rows" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["subprocess:call", "os:system", "builtins:exec", "os.path:join"]
+)
+def test_what_python_brings_is_nobodys_own(address):
+    with pytest.raises(InputError, match=f"--loss={address}: .* Python's own library; name code"):
+        own_code.load(address, "loss")
+
+
+def test_what_a_file_takes_from_python_is_not_its_own(tmp_path):
+    (tmp_path / "mine.py").write_text("from subprocess import call\nimport os\nrun = os.system\n")
+    for name in ("call", "run"):
+        with pytest.raises(InputError, match=f":{name}: {name} is of Python's own library"):
+            own_code.load(f"{tmp_path}/mine.py:{name}", "loss")
 
 
 def test_addresses_lead_back(tmp_path):
@@ -146,3 +162,78 @@ def test_arguments_are_of_the_kind_of_their_default_and_in_their_domain(given, c
     own_code.check_arguments({"whole": 0.5, "free": None, "flag": 1}, usual, "a", "thing", domain)
     with pytest.raises(InputError, match=f"--a: {complaint}"):
         own_code.check_arguments(given, usual, "a", "thing", domain)
+
+
+# ----------------------------------------------------------------------- copies in run folders
+
+
+def copy_of(folder, **files):
+    """Files of a run folder's own, and the address of `value` in mine.py."""
+    for name, text in files.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".py").write_text(text)
+    main = "lib/mine.py" if "lib__mine" in files else "mine.py"
+    address = f"{folder / main}:value"
+    own_code.use_copy(address, Code.load(folder, main))
+    return address
+
+
+def test_copies_of_the_same_names_do_not_see_each_other(tmp_path, monkeypatch):
+    (tmp_path / "beside.py").write_text("number = 0\n")
+    monkeypatch.chdir(tmp_path)
+    main = "import beside\nvalue = lambda: beside.number\n"
+    addresses = [
+        copy_of(tmp_path / f"run{number}", mine=main, beside=f"number = {number}\n")
+        for number in (1, 2)
+    ]
+    before = dict(sys.modules)
+    found = [own_code.load(address, "loss") for address in addresses]
+    assert [value() for value in found] == [1, 2]
+    assert own_code.load(addresses[0], "loss")() == 1
+    assert "beside" not in sys.modules
+    assert all(sys.modules[name] is module for name, module in before.items())
+
+
+def test_a_copy_of_a_package_may_import_by_dots(tmp_path):
+    addresses = [
+        copy_of(
+            tmp_path / f"run{number}",
+            lib__mine="from .beside import number\nimport lib.beside\nvalue = lambda: number\n",
+            lib__beside=f"number = {number}\n",
+        )
+        for number in (1, 2)
+    ]
+    assert [own_code.load(address, "loss")() for address in addresses] == [1, 2]
+    assert not [name for name in sys.modules if name.partition(".")[0] == "lib"]
+
+
+def test_what_was_checked_is_what_runs(tmp_path):
+    address = copy_of(tmp_path, mine="value = 1\n")
+    (tmp_path / "mine.py").write_text("value = 2\n")
+    assert own_code.load(address, "loss") == 1
+
+
+def test_files_of_the_users_see_their_neighbours_and_not_those_of_others(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    try:
+        for folder, number in (("a", 1), ("b", 2), ("b", 3)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / "beside_mine.py").write_text(f"number = {number}\n")
+            (tmp_path / folder / "mine.py").write_text("from beside_mine import number\n")
+            assert own_code.load(f"{folder}/mine.py:number", "loss") == number
+        beside = sys.modules["beside_mine"]
+        own_code.load("b/mine.py:number", "loss")
+        assert sys.modules["beside_mine"] is beside
+    finally:
+        sys.modules.pop("beside_mine", None)
+
+
+def test_addresses_of_the_same_code(tmp_path):
+    (tmp_path / "mine.py").write_text("value = 1\n")
+    address = copy_of(tmp_path / "run", mine="value = 1\n")
+    assert own_code.is_same_code(f"{tmp_path}/mine.py:value", address)
+    assert not own_code.is_same_code(f"{tmp_path}/mine.py:other", address)
+    (tmp_path / "mine.py").write_text("value = 2\n")
+    assert not own_code.is_same_code(f"{tmp_path}/mine.py:value", address)
+    assert own_code.is_same_code("mse", "mse") and not own_code.is_same_code("mse", address)

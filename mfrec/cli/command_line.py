@@ -87,6 +87,14 @@ class CommandLine:
         self._values[name].help = text
         return holder
 
+    def define_allow_code(self, group: str) -> flags.FlagHolder:
+        """Define --allow_code, below the heading `group`."""
+        text = (
+            "run the losses, models and other code that a run folder holds, even if you have not "
+            "trained with them"
+        )
+        return self.define(group, "allow_code", bool, False, text)
+
     def define_settings(self, names: Mapping[str, Sequence[str]]) -> None:
         """Define a flag for every setting, below the docstring of its section.
 

@@ -16,6 +16,7 @@ import os
 from collections.abc import Sequence
 
 from mfrec.cli.command_line import CommandLine
+from mfrec.config import kept_code
 from mfrec.config.parsing import parse_cutoffs
 from mfrec.errors import InputError
 from mfrec.files import is_run_dir, require_run_dir
@@ -48,6 +49,7 @@ CUTOFFS = COMMAND.define(
 COMPARE_TO = COMMAND.define(
     _WHAT, "compare_to", str, None, "test the difference to this run over users for significance"
 )
+ALLOW_CODE = COMMAND.define_allow_code(_WHAT)
 _OUTPUT = "Output."
 OUTPUT = COMMAND.define(_OUTPUT, "output", str, "table", "what to print", ["table", "json"])
 PREDICTIONS = COMMAND.define(
@@ -84,7 +86,7 @@ def evaluate() -> None:
         from mfrec.experiment.remeasuring import Remeasuring, compare_runs, evaluate_run
         from mfrec.runs.run_folder import RunFolder
 
-    what = Remeasuring(PART.value, RATINGS.value, DATA_DIR.value, CUTOFFS.value)
+    what = Remeasuring(PART.value, RATINGS.value, DATA_DIR.value, CUTOFFS.value, ALLOW_CODE.value)
     if COMPARE_TO.value:
         (other,) = _run_dirs([COMPARE_TO.value])
         comparison = compare_runs(run_dirs[0], other, what)
@@ -100,7 +102,9 @@ def evaluate() -> None:
     elif len(runs) == 1:
         print(reporting.table(runs[run_dirs[0]], PART.value))
     else:
-        configs = {run_dir: RunFolder(run_dir).load_config()[0] for run_dir in runs}
+        configs = {
+            run_dir: kept_code.shown(RunFolder(run_dir).load_config()[0]) for run_dir in runs
+        }
         print(reporting.comparison(runs, configs, PART.value))
 
 

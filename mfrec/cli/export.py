@@ -17,6 +17,7 @@ from mfrec.terminal import visible
 COMMAND = CommandLine(__doc__)
 _WHAT = "What is exported."
 RUN_DIR = COMMAND.define(_WHAT, "run_dir", str, None, "the run folder")
+ALLOW_CODE = COMMAND.define_allow_code(_WHAT)
 _OUTPUT = "Output."
 FORMAT = COMMAND.define(
     _OUTPUT,
@@ -64,7 +65,7 @@ def export() -> None:
         from mfrec.serving.export import FORMATS
         from mfrec.serving.recommender import Recommender
 
-    recommender = Recommender.load(run_dir)
+    recommender = Recommender.load(run_dir, ALLOW_CODE.value)
     FORMATS[FORMAT.value](recommender, OUTPUT_DIR.value, OVERWRITE.value)
     users, items = len(recommender.users), len(recommender.items)
     print(visible(f"{OUTPUT_DIR.value}: {users:,} users, {items:,} items"))

@@ -48,6 +48,7 @@ ITEM = COMMAND.define(
     "and explain it",
 )
 SIMILAR_USERS = COMMAND.define(_WHAT, "similar_users", bool, False, "list users similar to --user")
+ALLOW_CODE = COMMAND.define_allow_code(_WHAT)
 _HOW = "Which items."
 K = COMMAND.define(_HOW, "k", int, 10, "length of a list")
 EXCLUDE_SEEN = COMMAND.define(
@@ -100,7 +101,7 @@ def recommend() -> None:
         from mfrec.cli import answers
         from mfrec.serving.recommender import Recommender
 
-    recommender = Recommender.load(RUN_DIR.value)
+    recommender = Recommender.load(RUN_DIR.value, ALLOW_CODE.value)
     if not os.path.isfile(os.path.join(RUN_DIR.value, "results.json")):
         say(f"{RUN_DIR.value} has not ended: these are the answers of its best weights so far")
     if ON_UNKNOWN.value != "error":

@@ -32,6 +32,7 @@ PRESET = COMMAND.define(
     _RUN, "preset", str, None, "a recipe of settings that flags override", tuple(PRESETS)
 )
 CONFIG = COMMAND.define(_RUN, "config", str, None, "repeat the run of this config.json")
+ALLOW_CODE = COMMAND.define_allow_code(_RUN)
 COMMAND.define_settings(
     {
         "dataset": datasets.NAMES,
@@ -66,7 +67,7 @@ def train(started: float) -> None:
         started: time.perf_counter() when the command began.
     """
     given = COMMAND.given_settings()
-    config = resolve(given, PRESET.value, CONFIG.value, splitters.REGISTRY)
+    config = resolve(given, PRESET.value, CONFIG.value, splitters.REGISTRY, ALLOW_CODE.value)
     losses.check_name(config.loss.loss)
     samplers.check_name(config.sampler.negative_sampler)
     optimizers.check_name(config.optimizer.optimizer)

@@ -6,11 +6,14 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
+from mfrec import digests
+from mfrec.config import kept_code
 from mfrec.config.presets import PRESETS
 from mfrec.config.settings import FILE_OPTIONS, NO_CANDIDATES, Config, SplitConfig
 from mfrec.errors import InputError, did_you_mean
 from mfrec.files import read_json, require_run_dir
-from mfrec.own_code import absolute, is_address
+from mfrec.own_code import absolute, is_address, is_same_code
+from mfrec.progress import say
 
 # Files that belong to one data set.
 _FILES = (
@@ -24,8 +27,6 @@ _FILES = (
     "candidates",
 )
 _PATHS = (*_FILES, "data_dir", "init_from")
-# These may name own code, FILE.py:name; metrics several, with commas.
-_OWN_CODE = ("loss", "model", "negative_sampler", "split", "optimizer", "metrics")
 _SPLIT_SETTINGS = tuple(setting.name for setting in dataclasses.fields(SplitConfig))
 # These decide which tables a model has and what they mean.
 _TABLE_SETTINGS = (
@@ -44,6 +45,7 @@ def resolve(
     preset: str | None = None,
     config_file: str | None = None,
     splits: Container[str] = (),
+    allow_code: bool = False,
 ) -> Config:
     """Return the settings in force.
 
@@ -53,9 +55,10 @@ def resolve(
         config_file: a config.json of an earlier run, or a part of one.
         splits: names of splits that every data set has; those that a data set defines itself
             are dropped when flags name another data set.
+        allow_code: whether a config file may name code that this user has not trained with.
 
     Raises:
-        InputError: a name, value or file that cannot be used.
+        InputError: a name, value or file that cannot be used, or code that is not allowed.
     """
     if "init_from" in flags:
         if preset is not None or config_file:
@@ -65,14 +68,20 @@ def resolve(
     if preset is not None and preset not in PRESETS:
         raise InputError(f"unknown preset '{preset}'{did_you_mean(preset, PRESETS)}")
     inherited = dict(PRESETS[preset]) if preset is not None else {}
+    content = read_json(config_file) if config_file else {}
     if config_file:
-        inherited.update(read_settings(config_file))
-    for name in _not_inherited(inherited, flags, splits):
+        inherited.update(settings_in(content, config_file))
+        digest, run = content.get(digests.DIGEST), str(content.get("run", ""))
+        if digest is not None and digest != digests.of_json(run, "config.json", content):
+            say(f"{config_file} was edited since its run: its settings are used as they are now")
+    for name in (*_not_inherited(inherited, flags, splits), *flags):
         inherited.pop(name, None)
+    if config_file:
+        inherited = kept_code.located(inherited, content, Path(config_file), allow_code)
     values = inherited | dict(flags)
     config = Config().replace({name: _absolute(name, value) for name, value in values.items()})
     if config.training.init_from:
-        _check_continues(config, config.training.init_from)
+        _check_continues(config, config.training.init_from, allow_code)
     return config
 
 
@@ -103,9 +112,12 @@ def _not_inherited(
     return dropped
 
 
-def _check_continues(config: Config, run_dir: str) -> None:
+def _check_continues(config: Config, run_dir: str, allow_code: bool) -> None:
     """Refuse to continue from a run whose tables would mean something else."""
-    earlier = Config().replace(read_settings(os.path.join(run_dir, "config.json")))
+    path = Path(run_dir) / "config.json"
+    content = read_json(path)
+    values = kept_code.located(settings_in(content, path), content, path, allow_code)
+    earlier = Config().replace(values)
     if earlier.split.cross_validate:
         raise InputError(
             f"--init_from={run_dir} is a cross-validation; name one of its folds, such as fold-0"
@@ -115,7 +127,7 @@ def _check_continues(config: Config, run_dir: str) -> None:
         raise InputError(f"{flag} trains anew and --init_from goes on; leave one out")
     for name in (*_TABLE_SETTINGS, "loss"):
         now, then = config.flat()[name], earlier.flat()[name]
-        if now != then:
+        if now != then and not is_same_code(str(now), str(then)):
             raise InputError(
                 f"--{name}={now}: the run {run_dir} was trained with {then}; leave it out, or "
                 "train anew"
@@ -132,7 +144,7 @@ def _absolute(name: str, value: Any) -> Any:
     """Return a path as an absolute one, so that config.json means the same from every folder."""
     if not isinstance(value, str) or not value:
         return value
-    if name in _OWN_CODE:
+    if name in kept_code.SETTINGS:
         return ",".join(absolute(address.strip()) for address in value.split(","))
     if name == "candidates" and value == NO_CANDIDATES:
         return value

@@ -69,6 +69,10 @@ class Metric:
 
 
 REGISTRY: dict[str, Metric] = {}
+# The names of those that `load` has registered; and what files of the user's own, which may hold
+# more than anybody asks for, have decorated.
+_loaded: set[str] = set()
+_offered: dict[Callable, Metric] = {}
 
 
 def rating(
@@ -119,7 +123,11 @@ def _registering(
         # the same function may come again: a notebook's cell run twice, a file loaded twice
         if taken and not own_code.is_same(taken.function, function):
             raise ValueError(f"there is a metric named '{name}' already")
-        REGISTRY[name] = Metric(name, function, of_ratings, lower_is_better, **properties)
+        metric = Metric(name, function, of_ratings, lower_is_better, **properties)
+        if own_code.is_running():
+            _offered[function] = metric
+        else:
+            REGISTRY[name] = metric
         return function
 
     return register
@@ -153,7 +161,7 @@ def _names_of(metric: Metric, cutoffs: Sequence[int]) -> list[str]:
 
 
 def load(addresses: str) -> None:
-    """Register the user's own metrics.
+    """Register the user's own metrics, in place of those that the last call registered.
 
     Args:
         addresses: FILE.py:name or package.module:name, several with commas. A function without
@@ -163,19 +171,29 @@ def load(addresses: str) -> None:
     Raises:
         InputError: an address leads nowhere, or another metric has this name.
     """
+    while _loaded:
+        REGISTRY.pop(_loaded.pop(), None)
     for address in filter(None, map(str.strip, addresses.split(","))):
         try:
             function = own_code.load(address, "metrics")
             if not callable(function):
                 raise InputError(f"--metrics={address}: {function!r} is no function")
-            if all(metric.function is not function for metric in REGISTRY.values()):
+            metric = _offered.get(function) or _metric_of(function)
+            if metric is None:
                 name = address.rpartition(":")[2]
                 first = next(iter(inspect.signature(function).parameters), "")
                 (rating if first == "ratings" else ranking)(name)(function)
+                metric = REGISTRY[name]
+            REGISTRY[metric.name] = metric
+            _loaded.add(metric.name)
         except ValueError as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"--metrics={address}: {error}") from None
+
+
+def _metric_of(function: Callable) -> Metric | None:
+    return next((metric for metric in REGISTRY.values() if metric.function is function), None)
 
 
 def find(name: str) -> Metric | None:

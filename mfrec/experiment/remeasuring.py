@@ -32,12 +32,14 @@ class Remeasuring:
         ratings: a file of ratings to measure on instead, as the "test" part.
         data_dir: folder of the named data sets, if it has moved since training.
         cutoffs: cutoffs k of the ranking metrics, if not those of training.
+        allow_code: whether code in a run folder is run that this user has not trained with.
     """
 
     part: str = "test"
     ratings: str | None = None
     data_dir: str | None = None
     cutoffs: str | None = None
+    allow_code: bool = False
 
     def __post_init__(self) -> None:
         if self.part == "validation" and self.ratings:
@@ -64,7 +66,7 @@ def evaluate_run(
     run_dir = Path(run_dir)
     folds = sorted(run_dir.glob("fold-*"), key=lambda fold: (len(fold.name), fold.name))
     if not folds:
-        return _remeasure(RunFolder(run_dir), what, predictions).results
+        return _remeasure(RunFolder(run_dir, what.allow_code), what, predictions).results
     if not (run_dir / "results.json").is_file():
         raise InputError(
             f"{run_dir}: a cross-validation that did not come to its end; measure the folds "
@@ -88,7 +90,7 @@ def compare_runs(
 
 
 def _metrics_per_user(run_dir: str | Path, what: Remeasuring) -> significance.PerUser:
-    again = _remeasure(RunFolder(run_dir), what)
+    again = _remeasure(RunFolder(run_dir, what.allow_code), what)
     if again.ranking is None:
         raise InputError(f"{run_dir}: the run was measured by errors alone; add --cutoffs=10")
     names = again.users.take(again.ranking.user_ids).raw_ids

@@ -10,10 +10,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from mfrec import digests
 from mfrec.errors import InputError, first_line
 from mfrec.files import remove, replacing
 from mfrec.quiet_tensorflow import tf
-from mfrec.runs import digests
 
 LATEST = "checkpoint"
 _PREFIX = re.compile(r"ckpt-\d+(-\d+)?")

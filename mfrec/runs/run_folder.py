@@ -7,6 +7,9 @@ interactions.npz    training and validation ratings and weights in rows, checksu
 checkpoints/        the best weights and the optimizer's state, a TensorFlow checkpoint
 train/ validation/ test/ summary/   event files for TensorBoard
 results.json        metrics, baselines, counts, timing, versions
+code/               copies of the user's own losses, models, … and of what they import beside them
+
+Every file that is read again has a digest; see mfrec/digests.py.
 """
 
 import contextlib
@@ -15,7 +18,6 @@ import json
 import os
 import shutil
 import tempfile
-import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -23,7 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from mfrec import memory, models
+from mfrec import digests, memory, models
+from mfrec.config import kept_code
 from mfrec.config.resolution import settings_in
 from mfrec.config.settings import Config
 from mfrec.data.features import Features
@@ -34,9 +37,10 @@ from mfrec.errors import InputError, first_line
 from mfrec.files import is_run_dir, read_json, remove, replacing, require_run_dir
 from mfrec.losses import Loss
 from mfrec.models.base import Model
+from mfrec.numpy_files import read_npz
 from mfrec.progress import say
 from mfrec.quiet_tensorflow import tf
-from mfrec.runs import checkpoints, digests
+from mfrec.runs import checkpoints
 from mfrec.runs.results import Results
 from mfrec.training import optimizers
 from mfrec.training.history import PreviousTraining
@@ -50,10 +54,12 @@ class RunFolder:
 
     Args:
         path: the folder.
+        allow_code: whether code in it is run that this user has not trained with.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, allow_code: bool = False) -> None:
         self.path = Path(path)
+        self._allow_code = allow_code
 
     @functools.cached_property
     def _run(self) -> str:
@@ -121,7 +127,9 @@ class RunFolder:
         """
         # the same while a run goes on and writes its settings again
         self._run = self._run or digests.new_run()
-        content = {"run": self._run, **config.as_dict(), "derived": derived}
+        values, code = kept_code.keep(config.flat(), self.path)
+        settings = Config().replace(values).as_dict()
+        content = {"run": self._run, **settings, "derived": derived, "code": code}
         self._write_json("config.json", content)
 
     def save_data(self, split: Split, features: Mapping[str, Features] = {}) -> None:
@@ -176,11 +184,13 @@ class RunFolder:
         """Return the settings, and the constants that were derived from the data.
 
         Raises:
-            InputError: no run folder, or a config.json that cannot be read.
+            InputError: no run folder, a config.json that cannot be read or was changed, or code
+                in the run folder that is damaged or not allowed.
         """
         require_run_dir(self.path)
         path, content = self.path / "config.json", self._content("config.json")
-        config = Config().replace(settings_in(content, path))
+        values = settings_in(content, path)
+        config = Config().replace(kept_code.located(values, content, path, self._allow_code))
         derived = content.get("derived")
         if not isinstance(derived, dict):
             raise InputError(f"{path}: no constants under 'derived'; the file is incomplete")
@@ -376,14 +386,9 @@ class RunFolder:
             InputError: it cannot be read or is not as the run wrote it.
         """
         path = self.path / name
-        try:
-            digests.check_arrays(path, self._run, name)
-            with np.load(path) as arrays:
-                return {key: arrays[key] for key in arrays.files}
-        except InputError:
-            raise
-        except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
+        arrays = read_npz(path)
+        digests.check_arrays(path, self._run, name)
+        return arrays
 
     def _digest(self, name: str, path: Path) -> str:
         try:

@@ -71,14 +71,18 @@ class Recommender:
         self._parts = [train] if validation is None else [train, validation]
 
     @classmethod
-    def load(cls, run_dir: str | Path) -> "Recommender":
+    def load(cls, run_dir: str | Path, allow_code: bool = False) -> "Recommender":
         """Return the recommender of a run folder; the run may still be training.
+
+        Args:
+            run_dir: the run folder.
+            allow_code: whether code in it is run that this user has not trained with.
 
         Raises:
             InputError: no run folder, no weights in it yet, a cross-validation (its folds are
-                runs of their own), or a broken file.
+                runs of their own), a broken file, or code that is not allowed.
         """
-        folder = RunFolder(run_dir)
+        folder = RunFolder(run_dir, allow_code)
         config, _ = folder.load_config()
         if config.split.cross_validate:
             raise InputError(

@@ -192,9 +192,9 @@ def wrong(ranking):
 def test_metrics_of_ones_own_stand_beside_the_others(tmp_path, registry):
     file = tmp_path / "mine.py"
     file.write_text(MY_METRICS)
-    metrics.load(f"{file}:bias, {file}:worst_rank,{file}:first_found")
-    # a file may be loaded again
     metrics.load(f"{file}:bias")
+    # a file may be loaded again
+    metrics.load(f"{file}:bias, {file}:worst_rank,{file}:first_found")
     errors = rating_errors(np.array([1, 2, 5], np.float32), np.array([2, 2, 2], np.float32))
     assert errors["bias"] == -2 / 3 and list(errors)[:2] == ["rmse", "mae"]
     ranking = Ranking(
