@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from mfrec import code_modules
 from mfrec.code_files import Code
 from mfrec.code_modules import SourceLoader, importable
 from mfrec.errors import InputError, first_line
@@ -255,10 +256,10 @@ def _where(error: Exception, place: str) -> str:
     """The file and line of an error, as the user's own code has it; else `place`."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
+    between = (__file__, code_modules.__file__, importlib.__file__)
     for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename != __file__ and not frame.filename.startswith("<frozen"):
-            if frame.filename != importlib.__file__:
-                return f"{frame.filename}:{frame.lineno}"
+        if frame.filename not in between and not frame.filename.startswith("<frozen"):
+            return f"{frame.filename}:{frame.lineno}"
     return place
 
 
