@@ -90,6 +90,28 @@ def count_shared_pairs(train: Interactions, rows: Interactions) -> int:
     return int((known[places] == pairs).sum())
 
 
+def warn_of_strangers(what: str, names: Vocabulary, known: Vocabulary, where: str) -> list[str]:
+    """Return a warning if nearly all raw ids are unknown elsewhere, or are spelt otherwise.
+
+    Args:
+        what: the raw ids are, such as "items".
+        names: the raw ids.
+        known: those that are known elsewhere.
+        where: that is, such as "titles.csv".
+    """
+    is_unknown = known.lookup(names.raw_ids) == UNKNOWN
+    unknown = [names.raw_ids[row] for row in np.flatnonzero(is_unknown).tolist()]
+    pair = spelling(known, unknown)
+    if not unknown or not len(known) or (len(unknown) < _NEARLY_ALL * len(names) and not pair):
+        return []
+    here, there = pair or (unknown[0], known.raw_ids[0])
+    remedy = "; spell ids alike" if pair else ""
+    return [
+        f"{len(unknown):,} of {len(names):,} {what} are not in {where}, such as {short(here)} "
+        f"(there is {short(there)}){remedy}"
+    ]
+
+
 def _known_pairs(rows: Interactions) -> np.ndarray:
     is_known = (rows.user_ids != UNKNOWN) & (rows.item_ids != UNKNOWN)
     pairs = rows.pairs()

@@ -11,6 +11,7 @@ from mfrec.config.parsing import parse_numbers
 from mfrec.config.settings import COLUMNS, FILE_OPTIONS, Config, DataConfig
 from mfrec.data import arrays, cache, datasets, encodings, items, positives, suspicions
 from mfrec.data.features import FeatureFile, Features, read_features
+from mfrec.data.held_out import warn_of_strangers
 from mfrec.data.interactions import Interactions
 from mfrec.data.readers import note_on
 from mfrec.data.vocabulary import Vocabulary
@@ -116,6 +117,7 @@ def load(data: DataConfig) -> Source:
         InputError: a set or file that is missing or cannot be read.
     """
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     if data.dataset:
         parts = {"all": datasets.load(data.dataset, _data_dir(data))}
     else:
@@ -126,13 +128,13 @@ def load(data: DataConfig) -> Source:
             note_on(files[part], note) for part, (_, of_file) in found.items() for note in of_file
         )
     if data.item_labels:
-        parts, labelling = _labelled(parts, data.item_labels, data.encoding)
+        parts, labelling, warnings = _labelled(parts, data.item_labels, data.encoding)
         notes += labelling
     features = _features(data, parts)
     if not data.dataset:
         file = data.ratings or data.train_ratings or ""
         name = os.path.splitext(os.path.basename(file))[0]
-        warnings = tuple(_warn_of(parts))
+        warnings += (*_warn_of(parts), *_warn_of_features(parts, features))
         return Source(name, parts, features=features, notes=notes, warnings=warnings)
     catalogue = candidates = None
     if datasets.PUBLISHED in datasets.predefined_splits(data.dataset):
@@ -140,7 +142,7 @@ def load(data: DataConfig) -> Source:
         candidates = datasets.load_candidates(data.dataset, _data_dir(data))
         if candidates is not None:
             catalogue = catalogue.extended(candidates.items)
-    return Source(data.dataset, parts, catalogue, candidates, features, notes)
+    return Source(data.dataset, parts, catalogue, candidates, features, notes, warnings)
 
 
 def read(path: str, data: DataConfig) -> tuple[Interactions, tuple[str, ...]]:
@@ -192,6 +194,17 @@ def _warn_of(parts: Mapping[str, Interactions]) -> Iterator[str]:
         yield from (line if name == "all" else f"{name}: {line}" for line in find(part))
 
 
+def _warn_of_features(
+    parts: Mapping[str, Interactions], features: Mapping[str, FeatureFile]
+) -> Iterator[str]:
+    """Say so if files of features describe other users and items than are rated."""
+    rated = parts["all" if "all" in parts else "train"]
+    for role, file in features.items():
+        own = rated.users if role == "user" else rated.items
+        where = os.path.basename(file.path)
+        yield from warn_of_strangers(f"{role}s", own, file.rows, where)
+
+
 def _features(data: DataConfig, parts: dict[str, Interactions]) -> dict[str, FeatureFile]:
     """The files of features that the settings name, by role."""
     features = {}
@@ -226,8 +239,8 @@ def _files(data: DataConfig) -> dict[str, str | None]:
 
 def _labelled(
     parts: dict[str, Interactions], path: str, encoding: str
-) -> tuple[dict[str, Interactions], tuple[str, ...]]:
-    """The same parts with labels and genres of the items from a file, and what was assumed."""
+) -> tuple[dict[str, Interactions], tuple[str, ...], tuple[str, ...]]:
+    """The same parts with labels and genres of the items from a file, notes and warnings."""
     descriptions = items.read_items(path, encoding=encoding)
     described = {
         name: items.labelled(Vocabulary(part.items.raw_ids), descriptions)
@@ -238,11 +251,18 @@ def _labelled(
             f"{path}: none of its item ids is an item of the ratings; check its columns and "
             "which file it is"
         )
+    rated = described["all" if "all" in parts else "train"]
+    nothing = ("",) * len(rated)
+    texts = np.array([rated.labels or nothing, rated.genres or nothing])
+    # zeros before an id do not matter here
+    known = Vocabulary(tuple({**descriptions.labels, **descriptions.genres}))
+    known = known.extended(rated.take(np.flatnonzero((texts != "").any(axis=0))))
+    warnings = tuple(warn_of_strangers("items", rated, known, os.path.basename(path)))
     parts = {
         name: replace(part, items=items.labelled(part.items, descriptions))
         for name, part in parts.items()
     }
-    return parts, tuple(note_on(path, note) for note in descriptions.notes)
+    return parts, tuple(note_on(path, note) for note in descriptions.notes), warnings
 
 
 def _check_options(data: DataConfig) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mfrec.data.held_out import Comparison, compare, count_shared_pairs
+from mfrec.data.held_out import Comparison, compare, count_shared_pairs, warn_of_strangers
 from mfrec.data.interactions import Interactions, concatenate
 from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
@@ -175,7 +175,24 @@ class SplitRecipe:
         if num_moved:
             moved = count_of(num_moved, "row")
             notes += (f"{moved} not held out but trained on: the earlier run has learnt them",)
-        return replace(self, **parts, notes=notes, earlier=(train.users, train.items))
+        own = self.train.compact()
+        users = warn_of_strangers("users", own.users, train.users, "the earlier run")
+        items = warn_of_strangers("items", own.items, train.items, "the earlier run")
+        # new people on the same items are what a run is continued for, and so are new items
+        is_other_data = bool(users and items) or any("spell" in line for line in users + items)
+        warnings = self.warnings + (tuple(users + items) if is_other_data else ())
+        if self.test is not None and len(self.test) and not len(parts["test"]):
+            warnings += (
+                f"nothing is left to test: the earlier run was trained on "
+                f"{count_of(len(self.test), 'test row')} of {len(self.test):,}",
+            )
+        return replace(
+            self,
+            **parts,
+            notes=notes,
+            warnings=warnings,
+            earlier=(train.users, train.items),
+        )
 
     def encode(self) -> Split:
         """Return the split in the ids of the training part, and its counts.

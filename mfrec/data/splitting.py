@@ -8,9 +8,10 @@ from mfrec import own_code
 from mfrec.config.settings import NO_CANDIDATES, Config
 from mfrec.data import datasets, positives, splitters
 from mfrec.data.candidates import read_candidates
+from mfrec.data.held_out import warn_of_strangers
 from mfrec.data.interactions import Interactions
 from mfrec.data.loading import Source
-from mfrec.data.splits import Split, SplitRecipe
+from mfrec.data.splits import Split, SplitRecipe, count_of
 from mfrec.data.splitters import Splitter
 from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError, did_you_mean
@@ -66,10 +67,40 @@ def recipe(source: Source, config: Config) -> SplitRecipe:
         cut,
         repeated_pairs=cut.repeated_pairs + sum(s.repeated_pairs for s in selected.values()),
         notes=notes + cut.notes,
-        warnings=source.warnings,
+        warnings=(*source.warnings, *_warn_of_candidates(cut.train, candidates)),
         catalogue=catalogue,
         candidates=candidates,
     )
+
+
+def check_parts(recipe: SplitRecipe, config: Config) -> SplitRecipe:
+    """Refuse a split that leaves nothing to test, unless the user wants no test part.
+
+    Returns:
+        The recipe, with a warning if it leaves no validation part though one was to be made.
+
+    Raises:
+        InputError: there is no test part, or no validation part for a refit.
+    """
+    splitter, given = _splitter(config), _settings(config)
+    if splitter is None:
+        return recipe
+    num_rows = len(recipe.train) + len(recipe.validation or ()) + len(recipe.test or ())
+    found = "; ".join((count_of(num_rows, "rating"), *recipe.notes))
+    if not len(recipe.test or ()) and given.get("test_fraction", 1.0) != 0:
+        remedy = "take another split or bring more ratings"
+        if "test_fraction" in splitter.takes:
+            remedy += "; --test_fraction=0 trains without a test"
+        raise InputError(f"{_place(config)} leaves nothing to test ({found}): {remedy}")
+    if len(recipe.validation or ()) or not _has_validation(config, splitter):
+        return recipe
+    if config.training.refit:
+        raise InputError(
+            f"{_place(config)} leaves no validation part to choose the epochs of --refit on "
+            f"({found}): leave out --refit or bring more ratings"
+        )
+    line = f"{_place(config)} leaves no validation part: the number of epochs is fixed in advance"
+    return replace(recipe, warnings=(*recipe.warnings, line))
 
 
 def _select(name: str, part: Interactions, config: Config) -> positives.Selection:
@@ -142,6 +173,13 @@ def _catalogue_and_candidates(
         described = source.features["item"].rows
         catalogue = described if catalogue is None else catalogue.extended(described)
     return catalogue, candidates
+
+
+def _warn_of_candidates(train: Interactions, candidates: Interactions | None) -> list[str]:
+    """Say so if the fixed negatives are other items than those of the ratings."""
+    if candidates is None:
+        return []
+    return warn_of_strangers("candidates", candidates.items, train.items, "the ratings")
 
 
 def _is_folds(config: Config) -> bool:
@@ -255,12 +293,15 @@ def _check_splitter(config: Config, splitter: Splitter) -> None:
 
 
 def _refuse_untaken(config: Config, names: Iterable[str]) -> None:
-    cut = config.split
-    place = f"--split={_name(config)}"
-    if config.data.train_ratings is not None:
-        place = "--train_ratings"
-    elif _is_folds(config):
-        place = "--cross_validate" if cut.cross_validate else "--fold"
     for name in names:
-        if getattr(cut, name) is not None:
-            raise InputError(f"--{name} means nothing with {place}; leave one of them out")
+        if getattr(config.split, name) is not None:
+            raise InputError(f"--{name} means nothing with {_place(config)}; leave one of them out")
+
+
+def _place(config: Config) -> str:
+    """The flag that defines the test part."""
+    if config.data.train_ratings is not None:
+        return "--train_ratings"
+    if _is_folds(config):
+        return "--cross_validate" if config.split.cross_validate else "--fold"
+    return f"--split={_name(config)}"

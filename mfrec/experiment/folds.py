@@ -29,7 +29,8 @@ def cross_validate(
     """
     num_folds = config.split.num_folds
     # before anything is written
-    prepare(_fold_config(config, 0), source)
+    for fold in range(num_folds):
+        prepare(_fold_config(config, fold), source)
     for note in source.notes:
         say(note)
     source = dataclasses.replace(source, notes=())

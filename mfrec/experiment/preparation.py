@@ -11,6 +11,7 @@ from mfrec.data.loading import Source
 from mfrec.data.splits import Split
 from mfrec.errors import InputError
 from mfrec.evaluation import metrics
+from mfrec.experiment import measurable
 from mfrec.runs.run_folder import RunFolder
 from mfrec.training import objective as objectives
 from mfrec.training import optimizers, sizes
@@ -59,7 +60,7 @@ def prepare(config: Config, source: Source) -> Setup:
             f"{source.name} has no ratings, which loss '{loss.name}' learns; take a loss of "
             "rankings, such as --loss=bpr"
         )
-    recipe = splitting.recipe(source, config)
+    recipe = splitting.check_parts(splitting.recipe(source, config), config)
     earlier, known_features = None, {}
     if config.training.init_from:
         folder = RunFolder(config.training.init_from)
@@ -73,6 +74,7 @@ def prepare(config: Config, source: Source) -> Setup:
         recipe = recipe.after(seen["train"], seen.get("validation"))
     split = recipe.encode()
     config = resolve(config, loss, split.train)
+    measurable.check(split, config)
     sizes.check(config, loss, split.train)
     metrics.load(config.evaluation.metrics or "")
     cutoffs = parse_cutoffs(config.evaluation.cutoffs)

@@ -160,3 +160,29 @@ def test_codes_need_files_with_ratings(tmp_path):
     path.write_text("0,1\n1,2\n")
     with pytest.raises(InputError, match="--missing_ratings=0 needs ratings and the data have no"):
         loading.load(settings(ratings=str(path), missing_ratings="0").data)
+
+
+def test_titles_and_features_of_other_items_are_warned_of(files, tmp_path):
+    def warnings(**files_of_items):
+        return loading.load(settings(ratings=files["all"], **files_of_items).data).warnings
+
+    titles, features = tmp_path / "titles.csv", tmp_path / "features.csv"
+    titles.write_text("item_id,title\n" + "".join(f"i{n},Title {n}\n" for n in range(5)))
+    features.write_text("user,age\n" + "".join(f"u{n},{n % 2}\n" for n in range(4)))
+    assert warnings(item_labels=str(titles), user_features=str(features)) == ()
+    titles.write_text("item_id,title\ni0,Title 0\n" + "".join(f"I{n},T\n" for n in range(1, 5)))
+    features.write_text("user,age\nu0,1\nU1,2\nU2,2\nU3,1\n")
+    assert warnings(item_labels=str(titles), user_features=str(features)) == (
+        "4 of 5 items are not in titles.csv, such as 'i1' (there is 'I1'); spell ids alike",
+        "3 of 4 users are not in features.csv, such as 'u1' (there is 'U1'); spell ids alike",
+    )
+
+
+def test_zeros_before_the_ids_of_titles_do_not_matter(tmp_path):
+    (tmp_path / "ratings.csv").write_text("user,item,rating\nu,007,3\nv,008,3\n")
+    (tmp_path / "titles.csv").write_text("item_id,title\n7,Seven\n8,Eight\n")
+    data = settings(
+        ratings=str(tmp_path / "ratings.csv"), item_labels=str(tmp_path / "titles.csv")
+    ).data
+    source = loading.load(data)
+    assert source.warnings == () and source.parts["all"].items.labels == ("Seven", "Eight")

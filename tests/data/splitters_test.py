@@ -190,6 +190,8 @@ def test_leave_last_out_by_time_and_then_by_place():
     assert part_of(split, "train") == [rows[place] for place in (0, 3, 6, 7, 8, 9)]
     assert split.notes == (
         "2 users with fewer than 3 ratings: not tested",
+        "1 user of 2 with equal times among their last ratings: the one further down in the file "
+        "counts as later",
         "test has 0 users and 1 item unknown to training (2 rows)",
     )
     split = split_by("leave_last_out", data, validation_fraction=0)
@@ -631,3 +633,43 @@ def test_a_function_is_a_splitter_and_its_rows_are_checked():
 def test_names_are_taken_once():
     with pytest.raises(ValueError, match="there is a splitter named 'random' already"):
         splitters.register("random")(lambda interactions, random: splitters.HeldOut())
+
+
+@pytest.mark.parametrize(
+    ("times", "users"),
+    [
+        # the test row, the one before and the first that trains; ties further back do not matter
+        ([3, 2, 1, 1], 0),
+        ([3, 3, 1, 1], 1),
+        ([3, 2, 2, 1], 1),
+        ([1, 1, 1, 1], 1),
+        ([0.5, 0.25, 0.125, 0], 0),
+    ],
+)
+def test_leave_last_out_counts_the_users_whose_times_do_not_tell(times, users):
+    rows = [("a", item, 1) for item in "wxyz"] + [("b", item, 1) for item in "wxyz"]
+    notes = split_by("leave_last_out", make(rows, [*times, 4, 3, 2, 1])).notes
+    tied = [note for note in notes if "equal times" in note]
+    expected = (
+        f"{users} user of 2 with equal times among their last ratings: the one further down in the "
+        "file counts as later"
+    )
+    assert tied == [expected][:users]
+
+
+def test_ties_with_the_validation_row_do_not_matter_without_a_validation_part():
+    data = make([("a", item, 1) for item in "xyz"], [3, 2, 2])
+    cut = splitters.cut(data, "leave_last_out", validation_fraction=0)
+    assert not any("equal times" in note for note in cut.notes)
+    cut = splitters.cut(data, "leave_last_out")
+    assert cut.notes[0].startswith("1 user of 1 with equal times")
+
+
+def test_fractions_of_a_second_decide_which_row_is_last():
+    times = [0.3, 0.1, 0.2, 0.9]
+    rows = [("a", item, 1) for item in "wxyz"]
+    assert part_of(split_by("leave_last_out", make(rows, times)), "test") == [("a", "z", 1)]
+    shifted = make(rows, 1_569_888_000 + np.array(times) / 1000)
+    assert part_of(split_by("leave_last_out", shifted), "validation") == [("a", "w", 1)]
+    cut = split_by("temporal", make(rows, times), 0, 0.25, 0.25)
+    assert part_of(cut, "test") == [("a", "z", 1)]

@@ -464,3 +464,60 @@ def test_leave_last_out_of_movielens_100k(real_data_dir):
     for part, place in (("validation", 0), ("test", 1)):
         found = dict(zip(*split.raw_pairs(part), strict=True))
         assert found == {user: rows[place][1] for user, rows in latest.items()}
+
+
+def parts_of(path, **values):
+    config = complete(settings(ratings=str(path), **values))
+    recipe = splitting.recipe(loading.load(config.data), config)
+    return splitting.check_parts(recipe, config)
+
+
+@pytest.fixture
+def same_time(tmp_path):
+    path = tmp_path / "ratings.csv"
+    rows = "".join(f"u{n % 5},i{n // 5},{n % 3},1300000000\n" for n in range(20))
+    path.write_text("user,item,rating,time\n" + rows)
+    return path
+
+
+def test_a_split_that_leaves_nothing_to_test_is_refused(same_time, tmp_path):
+    with pytest.raises(InputError) as raised:
+        parts_of(same_time, split="temporal")
+    message = str(raised.value)
+    assert message.startswith("--split=temporal leaves nothing to test (20 ratings; ratings of one")
+    assert message.endswith("--test_fraction=0 trains without a test") and "\n" not in message
+    with pytest.raises(InputError, match="--split=per_user leaves nothing to test .*fewer than 5"):
+        parts_of(same_time, split="per_user")
+    one = tmp_path / "one.csv"
+    one.write_text("user,item,rating\nu,i,3\n")
+    for split in ("random", "per_user", "leave_last_out", "held_out_users"):
+        with pytest.raises(InputError, match=f"--split={split} leaves nothing to test .1 rating"):
+            parts_of(one, split=split)
+
+
+def test_who_wants_no_test_part_goes_on(same_time):
+    recipe = parts_of(same_time, split="temporal", test_fraction=0.0)
+    assert len(recipe.train) == 20
+    assert recipe.warnings == (
+        "--split=temporal leaves no validation part: the number of epochs is fixed in advance",
+    )
+    recipe = parts_of(same_time, split="temporal", test_fraction=0.0, validation_fraction=0.0)
+    assert recipe.warnings == ()
+    with pytest.raises(InputError, match="no validation part to choose the epochs of --refit on"):
+        parts_of(same_time, split="temporal", test_fraction=0.0, refit=True)
+    assert parts_of(same_time, split="random").warnings == ()
+
+
+def test_a_part_of_which_nothing_is_left_is_named(files):
+    parts = {"train_ratings": files["train"], "test_ratings": files["test"]}
+    config = complete(settings(**parts, min_rating=5.5))
+    with pytest.raises(InputError, match="train part: .*rated below 5.5: nothing is left"):
+        splitting.recipe(loading.load(config.data), config)
+
+
+def test_negatives_of_other_items_are_warned_of(files, tmp_path):
+    path = tmp_path / "negatives.tsv"
+    path.write_text("(s,t)\tx1\tx2\n(u0,i4)\tx3\tx4\n")
+    config = complete(settings(ratings=files["all"], candidates=str(path)))
+    (warning,) = splitting.recipe(loading.load(config.data), config).warnings
+    assert warning == "4 of 4 candidates are not in the ratings, such as 'x1' (there is 'i0')"

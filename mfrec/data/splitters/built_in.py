@@ -49,7 +49,8 @@ def per_user(
         share_of_each(num_rows, validation_fraction), num_rows - num_test - 1
     )
     notes = _note_untested(num_rows, num_test, test_fraction)
-    return _first_of_each_user(interactions, order, num_test, num_validation, notes)
+    places = places_within_users(interactions, order)
+    return _first_of_each_user(interactions, places, num_test, num_validation, notes)
 
 
 def _last_out_in_words(validation_fraction: float | None) -> str:
@@ -82,10 +83,42 @@ def leave_last_out(
     num_rows = interactions.user_counts
     num_test = (num_rows >= (3 if has_validation else 2)).astype(np.int64)
     num_validation = num_test if has_validation else np.zeros_like(num_test)
+    places = places_within_users(interactions, latest_first)
     is_untimed = interactions.timestamps is None
     notes: tuple[str, ...] = ("no timestamps: file order counts as time",) if is_untimed else ()
     notes += _note_untested(num_rows, num_test)
-    return _first_of_each_user(interactions, latest_first, num_test, num_validation, notes)
+    if not is_untimed:
+        notes += _note_ties(interactions, places, num_test, num_test + num_validation)
+    return _first_of_each_user(interactions, places, num_test, num_validation, notes)
+
+
+def _note_ties(
+    interactions: Interactions, places: np.ndarray, num_test: np.ndarray, num_held_out: np.ndarray
+) -> tuple[str, ...]:
+    """Say of how many users the times do not tell which rows are held out.
+
+    Args:
+        interactions: with timestamps.
+        places: of each row among its user's, the latest is 0.
+        num_test: test rows of each user, the latest, int [num_users].
+        num_held_out: test and validation rows of each user, int [num_users].
+    """
+    times = np.asarray(interactions.timestamps)
+    is_tied = np.zeros(interactions.num_users, bool)
+    for place in range(int(num_held_out.max(initial=0))):
+        borders = [np.flatnonzero(places == rows) for rows in (place, place + 1)]
+        of_place = np.zeros((2, interactions.num_users), times.dtype)
+        for side, rows in enumerate(borders):
+            of_place[side, interactions.user_ids[rows]] = times[rows]
+        is_border = (num_test == place + 1) | (num_held_out == place + 1)
+        is_tied |= is_border & (of_place[0] == of_place[1])
+    if not is_tied.any():
+        return ()
+    users = count_of(int(is_tied.sum()), "user")
+    return (
+        f"{users} of {np.count_nonzero(num_test):,} with equal times among their last ratings: the "
+        "one further down in the file counts as later",
+    )
 
 
 @register("temporal", needs=("timestamps",), draws=False)
@@ -248,9 +281,9 @@ def fold_of_users(
     num_test = np.zeros_like(num_rows)
     share = share_of_each(num_rows[tested], test_fraction)
     num_test[tested] = np.clip(share, 1, num_rows[tested] - 1)
-    order = random.permutation(len(interactions))
+    places = places_within_users(interactions, random.permutation(len(interactions)))
     notes = _note_untested(num_rows[tested], num_test[tested])
-    return _first_of_each_user(interactions, order, num_test, np.zeros_like(num_test), notes)
+    return _first_of_each_user(interactions, places, num_test, np.zeros_like(num_test), notes)
 
 
 # What is dealt into folds by --fold and --cross_validate, as --fold_by names it.
@@ -262,7 +295,7 @@ FOLDS = {
 
 def _first_of_each_user(
     interactions: Interactions,
-    order: np.ndarray,
+    places: np.ndarray,
     num_test: np.ndarray,
     num_validation: np.ndarray,
     notes: tuple[str, ...],
@@ -271,12 +304,12 @@ def _first_of_each_user(
 
     Args:
         interactions: distinct pairs.
-        order: every row number once.
+        places: of each row among its user's, from 0, int [rows].
         num_test: int [num_users].
         num_validation: int [num_users].
         notes: see `HeldOut`.
     """
-    places, users = places_within_users(interactions, order), interactions.user_ids
+    users = interactions.user_ids
     is_test = places < num_test[users]
     is_validation = (places < (num_test + num_validation)[users]) & ~is_test
     return HeldOut(is_validation, is_test, notes=notes)
