@@ -33,10 +33,10 @@ def read_ids(table: Table, column: int, what: str) -> tuple[np.ndarray, Vocabula
     Raises:
         InputError: one is empty; names the line.
     """
+    codes, raw_ids = table.texts(column)
     empty = np.flatnonzero(table.lengths(column) == 0)
     if len(empty):
         table.refuse(empty[0], f"the {what} is empty; fill it in or drop the line")
-    codes, raw_ids = table.texts(column)
     return codes, Vocabulary(tuple(raw_ids))
 
 

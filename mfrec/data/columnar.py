@@ -11,7 +11,7 @@ from mfrec.data.named_columns import NamedColumns
 from mfrec.data.opening import ARROW_REMEDY
 from mfrec.errors import InputError, first_line
 
-_KINDS = ((b"PAR1", "Parquet"), (b"ARROW1", "Feather"), (b"FEA1", "Feather"))
+_KINDS = ((b"PAR1", "Parquet"), (b"ARRO", "Feather"), (b"FEA1", "Feather"))
 # What a value takes while it is turned into text: the value, the text and where it lies.
 _BYTES_A_VALUE = 32
 
@@ -37,19 +37,19 @@ def read(path: str | Path, data: bytes) -> NamedColumns:
         raise InputError(
             f"{path}: is a {kind} file, which needs pyarrow: {ARROW_REMEDY}, or export it as CSV"
         ) from None
+    unusable: dict[int, tuple[int, str]] = {}
+    texts = []
     try:
         table = _table(path, data, kind == "Parquet")
-        texts, unusable = [], {}
         for number, name in enumerate(table.column_names):
-            text = _as_text(table.column(number))
-            if text is None:
-                kind_of_values = str(table.schema.field(number).type)[:40]
-                unusable[number] = (1, f"{name!r} holds {kind_of_values}, no text or numbers")
-                text = pyarrow.array([""] * len(table), pyarrow.large_string())
+            text, problem = _usable(table.column(number))
             texts.append(text)
+            if problem:
+                line, what = problem
+                unusable[number] = (line, f"{name!r} holds {what}")
+    except InputError:
+        raise
     except (pyarrow.ArrowException, OSError, ValueError, MemoryError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{path}: no readable {kind} file ({first_line(error)})") from None
     if not len(table) or not texts:
         raise InputError(f"{path}: holds no rows; give a file with ratings")
@@ -78,6 +78,23 @@ def _table(path: str | Path, data: bytes, is_parquet: bool) -> Any:
                 f"need {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free; give a smaller file"
             )
         return file.read()
+
+
+def _usable(column: Any) -> tuple[Any, tuple[int, str] | None]:
+    """A column as an array of texts; if it has none, empty texts, and where and why."""
+    import pyarrow
+    from pyarrow import compute
+
+    empty = pyarrow.array([""] * len(column), pyarrow.large_string())
+    try:
+        text = _as_text(column)
+    except pyarrow.ArrowInvalid:
+        return empty, (1, "bytes that are not UTF-8")
+    if text is None:
+        return empty, (1, f"{str(column.type)[:40]}, no text or numbers")
+    # what follows a NUL would be lost
+    has_nul = compute.index(compute.match_substring(text, "\0"), True).as_py()
+    return text, None if has_nul < 0 else (has_nul + 1, "text with NUL bytes")
 
 
 def _as_text(column: Any) -> Any:
@@ -111,8 +128,6 @@ def _as_text(column: Any) -> Any:
     text = compute.fill_null(compute.cast(column, pyarrow.large_string()), "")
     if isinstance(text, pyarrow.ChunkedArray):
         text = pyarrow.concat_arrays(text.chunks) if text.num_chunks else text.combine_chunks()
-    if compute.any(compute.match_substring(text, "\0")).as_py():
-        raise InputError("text with NUL bytes")
     if types.is_floating(kind) or types.is_decimal(kind):
         # as long as it is written like that: 1e+20 and 0.5 stay
         text = compute.replace_substring_regex(text, r"^(-?\d+)\.0+$", r"\1")

@@ -35,9 +35,9 @@ def is_json(data: bytes) -> bool:
         return False
     first_line = re.split(rb"[\r\n]", head, maxsplit=1)[0].strip()
     # the first of several lines of a list ends in a comma, or is its bracket alone
-    return first_line == b"[" or any(
-        _is_list(text) for text in (first_line, first_line.rstrip(b",") + b"]")
-    )
+    if first_line.endswith(b","):
+        first_line = first_line[:-1] + b"]"
+    return first_line == b"[" or _is_list(first_line)
 
 
 def _is_list(text: bytes) -> bool:

@@ -1,6 +1,9 @@
 """The cache of parsed files: when it is used, and when it is not."""
 
 import os
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -148,6 +151,61 @@ def test_a_broken_cache_is_made_anew(file, tmp_path, parsed, damage):
     assert len(parsed) == 2
     assert same(first, read(file, tmp_path))
     assert len(parsed) == 2
+
+
+def test_flipped_bits_are_never_read(file, tmp_path, parsed):
+    first = cache.read(file, tmp_path)
+    [name] = cached_files(tmp_path)
+    cached = tmp_path / ".mfrec-cache" / name
+    whole = cached.read_bytes()
+    names = [whole.rindex(member) for member in (b"ratings.npy", b"timestamps.npy", b"users.npy")]
+    draw = random.Random(0)
+    places = [*names, *(draw.randrange(len(whole)) for _ in range(200))]
+    for place in places:
+        flipped = whole[place] ^ (1 << draw.randrange(8))
+        cached.write_bytes(whole[:place] + bytes([flipped]) + whole[place + 1 :])
+        found, notes = cache.read(file, tmp_path)
+        assert same(first[0], found) and notes == first[1]
+
+
+def test_a_cache_of_somebody_elses_is_not_believed(file, tmp_path, parsed):
+    first, _ = cache.read(file, tmp_path)
+    [name] = cached_files(tmp_path)
+    cached = tmp_path / ".mfrec-cache" / name
+    with np.load(cached) as archive:
+        content = {name: archive[name] for name in archive.files}
+    others = (
+        {"user_ids": content["user_ids"] + 1},
+        {"item_ids": content["item_ids"][:1]},
+        {"ratings": content["ratings"].astype(str)},
+        {"digest": np.array("0")},
+        {"notes": np.array("no json")},
+    )
+    for changed in others:
+        forged = content | changed
+        if "digest" not in changed:
+            members = {name: array for name, array in forged.items() if name != "digest"}
+            forged["digest"] = np.array(cache._digest(members))
+        np.savez(cached, **forged)
+        assert same(first, cache.read(file, tmp_path)[0])
+    assert len(parsed) == 1 + len(others)
+
+
+def test_many_may_write_at_once(file, tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: cache.read(file, tmp_path)[0], range(24)))
+    assert all(same(found[0], other) for other in found)
+    assert len(cached_files(tmp_path)) == 1
+
+
+def test_pipes_are_not_cached(tmp_path, parsed):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_text, args=[CONTENT])
+    writer.start()
+    assert len(cache.read(path, tmp_path)[0]) == 3
+    writer.join()
+    assert not (tmp_path / ".mfrec-cache").exists()
 
 
 def test_no_cache_where_none_can_be_written(file, tmp_path, parsed):

@@ -104,3 +104,18 @@ def test_reads_published_files(real_data_dir):
     assert products.labels["10080"] == "GROOVY CACTUS INFLATABLE"
     artists = read_items(real_data_dir / "hetrec-lastfm" / "artists.dat")
     assert artists.labels["1"] == "MALICE MIZER"
+
+
+@pytest.mark.parametrize("ids", [("12", "012"), ("012", "00012", "12")])
+def test_labels_that_two_lines_may_mean_are_refused(read, ids):
+    found = read("id,title\n" + "".join(f"{raw_id},title {raw_id}\n" for raw_id in ids))
+    with pytest.raises(InputError, match=f"item '0012' of the ratings may be '{ids[0]}'"):
+        labelled(Vocabulary(("0012",)), found)
+    # the exact spelling wins
+    assert labelled(Vocabulary(("012",)), found).labels == ("title 012",)
+
+
+def test_lines_that_come_twice_are_said(read):
+    found = read("id,title\n1,Heat\n2,Up\n1,Heat (1995)\n")
+    assert found.labels["1"] == "Heat (1995)"
+    assert found.notes == ("item '1' has 2 lines, of which the last counts",)
