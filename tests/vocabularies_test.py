@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import helpers
@@ -190,6 +191,40 @@ def test_a_training_part_that_is_not_the_models_is_refused(trained):
     other = Interactions.from_arrays(["new", "u2"], ["i1", "i1"], [1, 2])
     with pytest.raises(InputError, match="the model does not know user 'new' of the evaluator's"):
         mfrec.RankingEvaluator(other).evaluate(model.score_catalogue, other)
+
+
+def test_what_interactions_are_made_of_is_no_interactions(trained):
+    frame = pd.DataFrame({"user_id": ["u1"], "item_id": ["i1"], "rating": [1.0]})
+    evaluators = mfrec.RatingEvaluator(TRAIN), mfrec.RankingEvaluator(TRAIN)
+    for ask in (
+        lambda rows: mfrec.train(rows, **SETTINGS),
+        lambda rows: mfrec.train(TRAIN, rows, **SETTINGS),
+        lambda rows: mfrec.Recommender(trained.model, trained.loss, trained.resolved, rows),
+        lambda rows: trained.model.predict_interactions(rows),
+        mfrec.RatingEvaluator,
+        mfrec.RankingEvaluator,
+        lambda rows: evaluators[0].evaluate(trained.model, rows),
+        lambda rows: evaluators[1].evaluate(trained.model, rows),
+        lambda rows: mfrec.RankingEvaluator(TRAIN, seen=rows),
+    ):
+        for wrong, how in (
+            (frame, "from_dataframe"),
+            (np.ones((2, 2)), "from_matrix"),
+            ([("u1", "i1", 1)], "from_arrays"),
+        ):
+            with pytest.raises(InputError, match=f"; give Interactions.{how}"):
+                ask(wrong)
+    with pytest.raises(InputError, match="no held-out rows; nothing to measure"):
+        evaluators[0].evaluate(trained.model, ENCODED.take([]))
+    with pytest.raises(InputError, match="the training part holds no rows"):
+        mfrec.RatingEvaluator(TRAIN.take([]))
+    assert len(trained.model.predict_interactions(ENCODED.take([]))) == 0
+
+
+def test_rankings_of_a_model_are_those_of_its_scores(trained):
+    evaluator = mfrec.RankingEvaluator(TRAIN)
+    of_scores = evaluator.evaluate(trained.model.score_catalogue, ENCODED).metrics
+    assert evaluator.evaluate(trained.model, ENCODED).metrics == of_scores
 
 
 def test_rows_that_training_does_not_know_are_told(trained, capsys):

@@ -12,12 +12,13 @@ from mfrec.errors import InputError
 from mfrec.files import replacing
 from mfrec.lines import CsvWriter, as_no_formula
 from mfrec.progress import Progress
-from mfrec.serving.histories import parse_history
+from mfrec.serving.histories import most_commas, parse_history
 from mfrec.serving.ranked import RankedItem, RankedUser, UserList
 from mfrec.serving.recommender import Recommender
 from mfrec.terminal import left, number, visible
 
 _REASONS_IN_A_LIST = 3
+_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -103,17 +104,22 @@ def recommended_from_history(recommender: Recommender, text: str, *options: Any)
     Raises:
         InputError: no item that the run knows, or some items have a rating and others none.
     """
-    history, unknown = parse_history(text, lambda name: recommender.items.row(name) != UNKNOWN)
-    named = ", ".join(f"'{name}'" for name in unknown)
+    items = recommender.items
+    history, unknown = parse_history(
+        text, lambda name: items.row(name) != UNKNOWN, most_commas(items)
+    )
+    named = ", ".join(f"'{name}'" for name in unknown[:_NAMES_SHOWN])
+    if len(unknown) > _NAMES_SHOWN:
+        named += f" and {len(unknown) - _NAMES_SHOWN:,} more"
     if not history:
         what = f"the run knows no item {named}" if unknown else "empty; give one item or more"
         raise InputError(f"--history: {what}")
-    items, ratings = zip(*history, strict=True)
+    names, ratings = zip(*history, strict=True)
     unrated = [item for item, rating in history if rating is None]
     if unrated and len(unrated) < len(history):
         raise InputError(f"--history: item '{unrated[0]}' has no rating, others have one")
-    found = recommender.recommend_from_history(items, None if unrated else ratings, *options)
-    number = "1 item" if len(items) == 1 else f"{len(items)} items"
+    found = recommender.recommend_from_history(names, None if unrated else ratings, *options)
+    number = "1 item" if len(names) == 1 else f"{len(names)} items"
     title = f"recommended to somebody with a history of {number}"
     content = {
         "history": [{"item": item, "rating": rating} for item, rating in history],

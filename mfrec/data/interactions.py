@@ -15,6 +15,15 @@ from mfrec.data.vocabulary import UNKNOWN, Vocabulary, factorize, named
 from mfrec.errors import InputError
 from mfrec.progress import say
 
+_DTYPES: dict[str, type | None] = {
+    "user_ids": np.int32,
+    "item_ids": np.int32,
+    "ratings": np.float32,
+    "timestamps": None,
+    "expected_ratings": np.float32,
+    "weights": np.float32,
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
@@ -44,6 +53,20 @@ class Interactions:
     expected_ratings: np.ndarray | None = None
     weights: np.ndarray | None = None
     has_ratings: bool = True
+
+    def __post_init__(self) -> None:
+        for name, dtype in _DTYPES.items():
+            column = getattr(self, name)
+            if column is None:
+                continue
+            if not isinstance(column, np.ndarray):
+                column = np.asarray(column, dtype)
+                object.__setattr__(self, name, column)
+            if column.shape != self.user_ids.shape or column.ndim != 1:
+                raise InputError(
+                    f"{name} of shape {column.shape}, user_ids of {self.user_ids.shape}; give one "
+                    "of each for every rating"
+                )
 
     @classmethod
     def from_arrays(
@@ -270,6 +293,22 @@ class Interactions:
         )
 
 
+def check_kind(value: Any, what: str) -> Interactions:
+    """Return interactions; refuse what they are made of, such as a data frame.
+
+    Raises:
+        InputError: says how to make them.
+    """
+    if isinstance(value, Interactions):
+        return value
+    how = "from_arrays(user_ids, item_ids, ratings)"
+    if hasattr(value, "columns") or isinstance(value, Mapping):
+        how = "from_dataframe(…)"
+    elif hasattr(value, "shape"):
+        how = "from_matrix(…)"
+    raise InputError(f"{what}: a {type(value).__name__}; give Interactions.{how}")
+
+
 def _columns_of(frame: Any) -> list[Any]:
     """Return the names of a table's columns."""
     if isinstance(frame, Mapping):
@@ -331,6 +370,11 @@ def _concatenate_if_both(first: np.ndarray | None, second: np.ndarray | None) ->
 def _translate(ids: np.ndarray, old: Vocabulary, new: Vocabulary) -> np.ndarray:
     if old is new or old.raw_ids == new.raw_ids:
         return ids
+    if len(ids) and not UNKNOWN <= ids.min() <= ids.max() < len(old):
+        raise InputError(
+            f"ids from {ids.min()} to {ids.max()} of a vocabulary with {len(old)} rows; "
+            "from_arrays numbers raw ids"
+        )
     # UNKNOWN is -1 and so reads the last entry.
     return np.append(new.lookup(old.raw_ids), np.int32(UNKNOWN))[ids]
 

@@ -46,6 +46,9 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if not isinstance(self.raw_ids, tuple) or set(map(type, self.raw_ids)) - {str}:
             object.__setattr__(self, "raw_ids", tuple(as_raw_ids(self.raw_ids, "raw id")))
+        for what, texts in (("labels", self.labels), ("genres", self.genres)):
+            if texts is not None and len(texts) != len(self.raw_ids):
+                raise InputError(f"{len(texts)} {what} for {len(self)} raw ids; give one for each")
 
     def __len__(self) -> int:
         return len(self.raw_ids)

@@ -23,12 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from mfrec.data.interactions import Interactions
+from mfrec.data.interactions import Interactions, check_kind
 from mfrec.data.values import as_count
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError
 from mfrec.evaluation import baselines, metrics, ranks, significance
 from mfrec.evaluation.top_items import CHUNK, ItemsByUser, best_items, users_per_block
+from mfrec.models.base import Model
 from mfrec.quiet_tensorflow import graph_function, tf
 
 Score = Callable[[tf.Tensor], tf.Tensor]
@@ -131,7 +132,7 @@ class RankingEvaluator:
         block_users: int | None = None,
         jit_compile: bool = True,
     ) -> None:
-        cutoffs = _checked_cutoffs(cutoffs)
+        cutoffs, train = _checked_cutoffs(cutoffs), check_kind(train, "training part")
         if candidates is not None and candidate_items is not None:
             raise InputError("fixed negatives and a list of candidate items; leave one out")
         self._train = train
@@ -165,21 +166,22 @@ class RankingEvaluator:
         }
         self._compiled: dict[Score, tuple[Any, Any]] = {}
 
-    def evaluate(self, score: Score, held_out: Interactions) -> RankingResult:
+    def evaluate(self, score: "Score | Model", held_out: Interactions) -> RankingResult:
         """Measure a scoring function.
 
         Args:
             score: maps user ids, int32 [B], to their scores of the whole catalogue, float32
-                [B, num_items], in the rows of the training part. A trained model's method, such as
-                `model.score_catalogue`, may have rows of its own: they are matched by raw id. It is
-                compiled once for every function that equals no earlier one; a bound method does, a
-                new lambda does not.
+                [B, num_items], in the rows of the training part; or a model, whose rows are
+                matched by raw id. It is compiled once for every function that equals no earlier
+                one; a bound method does, a new lambda does not.
             held_out: the rows whose items should rank high, in any vocabularies.
 
         Raises:
             InputError: no held-out row has a user of the training part, a user has no fixed
                 negatives, or a score is not finite.
         """
+        score = getattr(score, "score_catalogue", score)
+        held_out = check_kind(held_out, "held-out rows")
         held_out = held_out.encode(self._train.users, self._train.items)
         positives = ItemsByUser.from_parts(self._train, [held_out])
         unknown = held_out.user_ids[held_out.item_ids == UNKNOWN]

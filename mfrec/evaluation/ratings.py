@@ -5,7 +5,8 @@ All predictions are clipped to the training ratings' range, the model's by the m
 
 import numpy as np
 
-from mfrec.data.interactions import Interactions
+from mfrec.data.interactions import Interactions, check_kind
+from mfrec.errors import InputError
 from mfrec.evaluation.baselines import DampedBiases
 from mfrec.evaluation.metrics import rating_errors
 from mfrec.models import Model
@@ -21,6 +22,8 @@ class RatingEvaluator:
     """
 
     def __init__(self, train: Interactions) -> None:
+        if not len(check_kind(train, "training part")):
+            raise InputError("the training part holds no rows; bring some ratings")
         self._users, self._items = train.users, train.items
         self._range = train.ratings.min(), train.ratings.max()
         self._biases = DampedBiases(train)
@@ -32,6 +35,8 @@ class RatingEvaluator:
             model: the model; held-out rows are matched with its own rows by raw id.
             held_out: the ratings to predict.
         """
+        if not len(check_kind(held_out, "held-out rows")):
+            raise InputError("no held-out rows; nothing to measure")
         if model.vocabularies is None:
             held_out = held_out.encode(self._users, self._items)
         return rating_errors(held_out.ratings, model.predict_interactions(held_out))

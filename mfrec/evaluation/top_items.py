@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mfrec.data.interactions import Interactions
+from mfrec.data.interactions import Interactions, check_kind
 from mfrec.data.vocabulary import UNKNOWN
 from mfrec.quiet_tensorflow import tf
 
@@ -74,7 +74,7 @@ class ItemsByUser:
         """Return the items of the parts' rows in the training vocabularies, without unknown ids."""
         pairs = []
         for part in parts:
-            part = part.encode(train.users, train.items)
+            part = check_kind(part, "rows").encode(train.users, train.items)
             known = (part.user_ids != UNKNOWN) & (part.item_ids != UNKNOWN)
             pairs.append(part.user_ids[known] * np.int64(train.num_items) + part.item_ids[known])
         return cls.from_pairs(np.concatenate(pairs), train.num_users, train.num_items)

@@ -21,10 +21,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mfrec import memory
 from mfrec.data import pipelines
 from mfrec.data.features import Features
-from mfrec.data.interactions import UNKNOWN, Interactions, continuing
+from mfrec.data.interactions import UNKNOWN, Interactions, check_kind, continuing
 from mfrec.data.unknown import note_on_unknown
+from mfrec.data.values import as_count
 from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
 from mfrec.losses.links import LINKS
@@ -36,6 +38,8 @@ from mfrec.ranges import Range
 
 # Pairs of a user and an item that are scored at once where a model has no vectors.
 _PAIRS_PER_BLOCK = 1 << 20
+# ids are int32
+_MOST_ROWS = 2**31 - 1
 # The range of ratings before any were seen; finite, as weights have to be.
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -96,9 +100,9 @@ class Model(KerasModel):
         seed: int = 0,
     ) -> None:
         super().__init__(name=snake_case(type(self).__name__), dtype="float32")
-        self.num_users = num_users
-        self.num_items = num_items
-        self.embedding_dim = embedding_dim
+        self.num_users = as_count(num_users, "num_users", most=_MOST_ROWS)
+        self.num_items = as_count(num_items, "num_items", most=_MOST_ROWS)
+        self.embedding_dim = as_count(embedding_dim, "embedding_dim", most=_MOST_ROWS)
         self.init_stddev = init_stddev
         self.clip_predictions = clip_predictions
         self.link = link
@@ -160,6 +164,7 @@ class Model(KerasModel):
         Raises:
             InputError: they name more users or items than the model has.
         """
+        interactions = check_kind(interactions, "rows")
         if self.vocabularies is not None:
             given, interactions = interactions, interactions.encode(*self.vocabularies)
             note = note_on_unknown(given, interactions)
@@ -175,6 +180,7 @@ class Model(KerasModel):
         Raises:
             InputError: it has raw ids that the model was not trained on.
         """
+        train = check_kind(train, "training part")
         if self.vocabularies is None:
             checks.check_interactions(train, self.num_users, self.num_items)
             return train
@@ -220,6 +226,9 @@ class Model(KerasModel):
             numbers = {"users": self.num_users, "items": self.num_items}
             number = numbers[rows] if isinstance(rows, str) else rows
         width = width or self.embedding_dim
+        # three copies while the initial values are drawn
+        needed = 3 * 4 * number * (1 if is_bias else width)
+        memory.check(f"embedding_dim={width}", f"{number:,} rows of {name}", needed)
         start = "zeros"
         if trainable and not is_bias:
             if seed is None:
@@ -330,6 +339,8 @@ class Model(KerasModel):
         Rows are matched by raw id, see `matched`; those with UNKNOWN fall back.
         """
         interactions = self.matched(interactions)
+        if not len(interactions):
+            return np.empty(0, np.float32)
         blocks = [
             self._predict_block(user_ids, item_ids)
             for user_ids, item_ids in pipelines.evaluation_blocks(interactions)

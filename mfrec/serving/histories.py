@@ -3,6 +3,7 @@
 `is_in_range` and `is_liked` take numpy arrays and tensors alike; nothing here loads TensorFlow.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mfrec.data.values import as_numbers
-from mfrec.data.vocabulary import UNKNOWN
+from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError
 
 
@@ -34,8 +35,14 @@ def read_names(path: str | Path) -> list[str]:
     return names
 
 
+def most_commas(items: Vocabulary) -> int:
+    """Return the most commas in a raw id or label, so that longer stretches name no item."""
+    names = itertools.chain(items.raw_ids, items.labels or ())
+    return max((name.count(",") for name in names), default=0)
+
+
 def parse_history(
-    text: str, is_item: Callable[[str], bool]
+    text: str, is_item: Callable[[str], bool], longest: int | None = None
 ) -> tuple[list[tuple[str, float | None]], list[str]]:
     """Parse 'item:rating,item:rating', 'item,item', or @FILE with `item[:rating]` lines.
 
@@ -45,6 +52,8 @@ def parse_history(
     Args:
         text: the typed text.
         is_item: returns whether a text names an item.
+        longest: the most commas in the name of an item; without it, a long text of unknown names
+            takes long.
 
     Returns:
         The items with their ratings (None without one), and the names that are no items.
@@ -56,15 +65,17 @@ def parse_history(
     known, unknown = [], []
     for line in lines:
         pieces = line.split(",")
-        while pieces:
-            for end in range(len(pieces), 0, -1):
-                item, rating = _entry(",".join(pieces[:end]).strip(), is_item)
+        most = len(pieces) if longest is None else longest + 1
+        start = 0
+        while start < len(pieces):
+            for end in range(min(start + most, len(pieces)), start, -1):
+                item, rating = _entry(",".join(pieces[start:end]).strip(), is_item)
                 if is_item(item):
                     known.append((item, rating))
                     break
             else:
                 unknown += [item] if item else []
-            pieces = pieces[end:]
+            start = end
     return known, unknown
 
 

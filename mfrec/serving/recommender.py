@@ -404,7 +404,8 @@ def _resolve(
 ) -> np.ndarray:
     """Return the ids of names, int32 [n]; see `Recommender.user_ids`."""
     if on_unknown not in ON_UNKNOWN:
-        raise InputError(f"on_unknown={on_unknown}: unknown{did_you_mean(on_unknown, ON_UNKNOWN)}")
+        hint = did_you_mean(str(on_unknown), ON_UNKNOWN)
+        raise InputError(f"on_unknown={on_unknown}: unknown{hint}")
     names = as_raw_ids(names, what)
     ids = vocabulary.resolve(names)
     if on_unknown == "error" and UNKNOWN in ids:

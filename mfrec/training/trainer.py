@@ -18,7 +18,7 @@ import numpy as np
 
 from mfrec import losses, memory, models
 from mfrec.config.settings import Config, OptimizerConfig, TrainingConfig
-from mfrec.data.interactions import Interactions, continuing
+from mfrec.data.interactions import Interactions, check_kind, continuing
 from mfrec.data.pipelines import EpochShape, Examples, Loop, training_examples, training_loops
 from mfrec.data.unknown import note_on_unknown
 from mfrec.errors import InputError
@@ -232,9 +232,10 @@ class Trainer:
             InputError: ratings do not fit the model's tables, XLA cannot compile the loss, or the
                 loss is not per example.
         """
-        train = self._matched(train)
+        train = self._matched(check_kind(train, "training part"))
         if validation is not None:
-            given, validation = validation, validation.encode(train.users, train.items)
+            given = check_kind(validation, "validation part")
+            validation = given.encode(train.users, train.items)
             note = note_on_unknown(given, validation, "validation rows")
             if note and evaluate is None:
                 say(note)

@@ -1,9 +1,12 @@
 """Ratings in numpy's own files: what is read, and what is refused in one line."""
 
+import io
+
 import numpy as np
 import pytest
 from readers_test import rows
 
+from mfrec.data import arrays
 from mfrec.data.interactions import Interactions
 from mfrec.data.readers import read_ratings
 from mfrec.errors import InputError
@@ -23,13 +26,13 @@ ENTRIES = [("0", "2", 4), ("1", "0", 0), ("1", "1", 2.5)]
 
 @pytest.fixture
 def read(tmp_path):
-    def save_and_read(arrays):
-        if isinstance(arrays, dict):
+    def save_and_read(content):
+        if isinstance(content, dict):
             path = tmp_path / "ratings.npz"
-            np.savez(path, **arrays)
+            np.savez(path, **content)
         else:
             path = tmp_path / "ratings.npy"
-            np.save(path, arrays)
+            np.save(path, content)
         return read_ratings(path)
 
     return save_and_read
@@ -100,14 +103,14 @@ def test_structured_arrays_go_by_their_names(read, capsys):
 def test_matrices_of_absurd_size_are_refused_before_anything_is_made(read, tmp_path, monkeypatch):
     monkeypatch.delattr("mfrec.data.interactions.named")
     absurd = COO | {"shape": [2**31, 2**31]}
-    for arrays in (
+    for content in (
         absurd,
         CSR | {"shape": [3, 2**62]},
         COO | {"shape": [3, 10**8]},
         COO | {"shape": [-3, 3]},
     ):
         with pytest.raises(InputError, match="has more (rows|columns) than can be named"):
-            read(arrays)
+            read(content)
     with pytest.raises(InputError, match="indptr does not fit its data"):
         read(CSR | {"shape": [10**7, 3]})
     header = {"descr": "<i8", "fortran_order": False, "shape": (0, 10**9)}
@@ -187,3 +190,58 @@ def test_broken_files_are_refused(tmp_path):
     (tmp_path / "e.npz").mkdir()
     with pytest.raises(InputError, match="e.npz: is a folder"):
         read_ratings(tmp_path / "e.npz")
+
+
+def files_of_every_kind():
+    """Bytes of .npz files of columns and sparse matrices, of .npy ones of a matrix and of rows."""
+    random = np.random.default_rng(0)
+    pairs = random.permutation(300)[:60]
+    columns = {
+        "user_ids": pairs // 20,
+        "item_ids": np.array([f"i{item}" for item in pairs % 20]),
+        "ratings": random.random(60) * 5,
+        "timestamps": np.arange(60) * 1.5,
+        "weights": random.random(60) + 0.1,
+    }
+    dense = np.where(random.random((9, 7)) < 0.5, np.nan, random.integers(1, 6, (9, 7)))
+    records = np.array([(1, 2, 3.0)] * 5, [("user", "i4"), ("item", "i8"), ("rating", "f4")])
+    for save, content in (
+        (np.savez, columns),
+        (np.savez_compressed, columns),
+        (np.savez, CSR),
+        (np.savez, CSC),
+        (np.savez, COO),
+        (np.save, dense),
+        (np.save, np.column_stack([pairs // 20, pairs % 20, random.integers(1, 6, 60)])),
+        (np.save, records),
+    ):
+        file = io.BytesIO()
+        if isinstance(content, dict):
+            save(file, **content)
+        else:
+            save(file, content)
+        yield file.getvalue()
+
+
+@pytest.mark.parametrize("content", files_of_every_kind())
+def test_damaged_files_are_ratings_or_a_line(tmp_path, content):
+    random = np.random.default_rng(len(content))
+    file = tmp_path / "ratings.npz"
+    header = max(content.find(b"descr"), 0)
+    for number in range(150):
+        damaged = bytearray(content)
+        for _ in range(random.integers(1, 4)):
+            # half of them where shapes and types are written
+            place = random.integers(len(damaged) if number % 2 else header + 80)
+            new = (
+                random.bytes(1) if number % 4 > 1 else random.choice(list(b"0123456789<|()', OUS"))
+            )
+            damaged[place] = new[0] if isinstance(new, bytes) else new
+        file.write_bytes(damaged)
+        try:
+            interactions, _ = arrays.read(file)
+        except InputError as error:
+            assert "\n" not in str(error) and "ratings.npz: " in str(error)
+        else:
+            assert len(interactions) and np.isfinite(interactions.ratings).all()
+            assert interactions.user_ids.max() < interactions.num_users <= 10_000_000

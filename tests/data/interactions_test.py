@@ -111,6 +111,19 @@ def test_from_dataframe_names_the_columns_it_has():
         Interactions.from_dataframe(Frame(user_id=["a"], item_id=["x"]))
 
 
+def test_made_by_hand_they_are_checked():
+    users, items = Vocabulary(("a", "b")), Vocabulary(("x",))
+    data = Interactions([0, 1], [0, 0], [1, 2.5], [5, 6], users, items)
+    assert (data.user_ids.dtype, data.ratings.dtype) == (np.int32, np.float32)
+    assert raw_rows(data.take([1])) == [("b", "x", 2.5)]
+    with pytest.raises(InputError, match=r"ratings of shape \(1,\), user_ids of \(2,\)"):
+        Interactions([0, 1], [0, 0], [1], None, users, items)
+    for wrong in ([0, 2], [0, -2]):
+        data = Interactions(wrong, [0, 0], [1, 2], None, users, items)
+        with pytest.raises(InputError, match="of a vocabulary with 2 rows; from_arrays numbers"):
+            data.encode(Vocabulary(("b", "c")), items)
+
+
 # user 10 rated 7 with 4 and 9 with 5, user 20 item 7 with 3, at these times
 COLUMNS = {
     "user_id": [10, 10, 20],

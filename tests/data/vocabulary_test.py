@@ -21,6 +21,11 @@ def test_label_falls_back_to_the_raw_id():
     assert Vocabulary(("a",)).label(0) == "a"
 
 
+def test_labels_of_another_length_are_refused():
+    with pytest.raises(InputError, match="1 labels for 2 raw ids; give one for each"):
+        Vocabulary(("a", "b"), ("A",))
+
+
 def test_take_reorders_raw_ids_labels_and_genres():
     vocabulary = Vocabulary(("a", "b", "c"), ("A", "", "C"), ("x", "", "y|z")).take([2, 0])
     assert vocabulary == Vocabulary(("c", "a"), ("C", "A"), ("y|z", "x"))

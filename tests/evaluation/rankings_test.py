@@ -409,6 +409,14 @@ def test_bad_settings_are_refused():
         RankingEvaluator(TRAIN, cutoffs=(5, 0))
     with pytest.raises(InputError, match="cutoffs"):
         RankingEvaluator(TRAIN, cutoffs=())
+    with pytest.raises(InputError, match="cutoffs=1000000000000: more than makes sense"):
+        RankingEvaluator(TRAIN, cutoffs=(5, 10**12))
+    for cutoff in (2.5, "5", True, None):
+        with pytest.raises(InputError, match=f"cutoffs={cutoff!r}: give a whole number"):
+            RankingEvaluator(TRAIN, cutoffs=[cutoff])
+    for wrong in (["i1"], [6], [-1], np.ones(6, bool)):
+        with pytest.raises(InputError, match="candidate_items are rows of the training part"):
+            RankingEvaluator(TRAIN, candidate_items=wrong)
     with pytest.raises(InputError, match="leave one out"):
         RankingEvaluator(TRAIN, candidate_items=np.array([1]), candidates=TRAIN)
     with pytest.raises(InputError, match="name at least one candidate"):

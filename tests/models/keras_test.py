@@ -378,14 +378,16 @@ BROKEN = [
 @pytest.mark.parametrize("ratings, message", BROKEN)
 def test_ratings_of_more_rows_than_the_model_has_are_refused(ratings, message):
     model = made("matrix_factorization")
-    for way in (
-        model.predict_interactions,
-        model.adapt,
-        Trainer(model).fit,
-        lambda ratings: Trainer(model).fit(TRAIN, ratings),
-    ):
+    untrained = models.MatrixFactorization(USERS, ITEMS, 4)
+    for way in (untrained.predict_interactions, model.adapt, Trainer(model).fit):
         with pytest.raises(InputError, match=message):
             way(ratings)
+    # what is predicted and validated is matched by raw id, whatever else its vocabulary names
+    expected = model.predict_ratings([0, 1], [0, 1]).numpy()
+    np.testing.assert_allclose(model.predict_interactions(ratings), expected, rtol=1e-6)
+    history = Trainer(model, epochs=1, jit_compile=False).fit(TRAIN, ratings)
+    errors = model.predict_ratings([0, 1], [0, 1]).numpy() - [1, 2]
+    assert history.best_validation["rmse"] == pytest.approx(np.sqrt(np.mean(errors**2)))
 
 
 def test_training_refuses_unknown_ids_that_predictions_allow():

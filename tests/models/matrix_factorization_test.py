@@ -7,6 +7,7 @@ from helpers import interactions
 from mfrec.data import pipelines
 from mfrec.data.features import Features
 from mfrec.data.interactions import UNKNOWN
+from mfrec.errors import InputError
 from mfrec.models.matrix_factorization import MatrixFactorization
 
 
@@ -200,3 +201,19 @@ def test_tables_of_features_start_apart_and_like_rows():
     assert [table.std() for table in tables] == pytest.approx([0.1, 0.1], rel=0.02)
     assert abs(np.corrcoef(tables[0].ravel(), tables[1].ravel())[0, 1]) < 0.02
     assert not model.user_feature_bias.numpy().any()
+
+
+@pytest.mark.parametrize(
+    "sizes, message",
+    [
+        ((3, 5, 10**12), "embedding_dim=1000000000000: more than makes sense"),
+        ((3, 10**10, 2), "num_items=10000000000: more than makes sense"),
+        ((10**9, 5, 10**6), "embedding_dim=1000000: 1,000,000,000 rows of user_embedding need"),
+        ((3, 5, 2.5), "embedding_dim=2.5: give a whole number"),
+        ((3, True, 2), "num_items=True: give a whole number"),
+        ((0, 5, 2), "num_users=0: ask for at least 1"),
+    ],
+)
+def test_sizes_that_no_model_has_are_refused_before_it_is_made(sizes, message):
+    with pytest.raises(InputError, match=message):
+        MatrixFactorization(*sizes)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mfrec.data.vocabulary import UNKNOWN
+from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError
 from mfrec.quiet_tensorflow import tf
-from mfrec.serving.histories import is_in_range, is_liked, parse_history, read_names
+from mfrec.serving.histories import is_in_range, is_liked, most_commas, parse_history, read_names
 
 ITEMS = {"1", "2", "a:3", "a", "Usual Suspects, The (1995)", "x:y", "1,000"}
 
@@ -33,6 +33,23 @@ def parsed(text):
 )
 def test_histories(text, known, unknown):
     assert parsed(text) == (known, unknown)
+
+
+def test_the_number_of_stretches_that_are_tried_grows_with_the_text_alone():
+    asked = []
+
+    def is_item(name):
+        asked.append(name)
+        return name in ITEMS
+
+    longest = most_commas(Vocabulary(("1", "2", "a"), ("1,000", "", "b, c, d")))
+    assert longest == 2 and most_commas(Vocabulary(())) == 0
+    names = [f"unknown {number}" for number in range(2_000)]
+    known, unknown = parse_history(",".join([*names, "1,000:3", "1"]), is_item, longest)
+    assert (known, unknown) == ([("1,000", 3.0), ("1", None)], names)
+    # three stretches a name, each asked for a few times
+    assert len(asked) < 10 * len(names)
+    assert max(name.count(",") for name in asked) == 2
 
 
 def test_histories_in_files_hold_one_item_a_line(tmp_path):
