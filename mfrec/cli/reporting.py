@@ -70,6 +70,14 @@ def comparison(
         headings.add(heading)
         rows = {f"{left(shown[n], wide)}  {visible(r.model)}": r for n, r in group.items()}
         blocks.append(_table(rows, part, notes))
+        warned: dict[str, list[str]] = {}
+        for name, results in group.items():
+            for warning in results.warnings:
+                warned.setdefault(visible(warning), []).append(shown[name])
+        blocks[-1] += "".join(
+            _warning(warning, names if len(names) < len(group) else [])
+            for warning, names in warned.items()
+        )
         differences = _differences({name: configs[name] for name in group})
         if differences:
             lines = (
@@ -78,6 +86,11 @@ def comparison(
             )
             blocks.append("\n".join(["settings that differ:", *lines]))
     return "\n\n".join(blocks)
+
+
+def _warning(warning: str, names: Sequence[str]) -> str:
+    """Return a warning as a line below a table; of some of its runs alone if they are named."""
+    return "\n" + ": ".join(["warning", *([", ".join(names)] if names else []), warning])
 
 
 def _table(runs: Mapping[str, Results], part: str, notes: list[str]) -> str:

@@ -268,7 +268,7 @@ def _by_position(
             _refuse_column(table, None, role, None)
         if number >= table.num_fields or (role in _OPTIONAL and number in given.values()):
             continue
-        if role in ("user", "item") and all(map(is_date, _sample(table, number))):
+        if role in ("user", "item") and all(map(is_date, sample(table, number))):
             table.refuse(
                 0,
                 f"column {number} holds times where the {role}s would be ({_first_line(table)}); "
@@ -281,7 +281,7 @@ def _by_position(
                     f"column {number} is not taken for a rating, as by --rating_column={NO_COLUMN}",
                 )
             continue
-        if role == "timestamp" and any_wanted and not _are_times(_sample(table, number)):
+        if role == "timestamp" and any_wanted and not _are_times(sample(table, number)):
             notes += (
                 f"column {number} does not look like a time and is not taken for one; "
                 f"--timestamp_column={number} would",
@@ -298,7 +298,7 @@ def _may_be_rating(table: Table, given: Mapping[str, int]) -> bool:
     explained = {*ids, *given.values()}
     is_the_only_one_left = len(explained) == table.num_fields - 1
     return (in_order or is_the_only_one_left) and (
-        table.num_fields <= len(_BY_POSITION) or all(map(is_number, _sample(table, 2)))
+        table.num_fields <= len(_BY_POSITION) or all(map(is_number, sample(table, 2)))
     )
 
 
@@ -313,7 +313,8 @@ def _are_times(texts: Sequence[str]) -> bool:
     return all(time >= _EARLIEST_SECONDS or is_date(text) for text, time in pairs)
 
 
-def _sample(table: Table, column: int) -> list[str]:
+def sample(table: Table, column: int) -> list[str]:
+    """Return the first texts of a column."""
     return [table.text(row, column) for row in range(min(len(table), _SAMPLE_ROWS))]
 
 

@@ -12,7 +12,7 @@ from mfrec.data.cells import as_rating, as_weight, read_ids, read_numbers
 from mfrec.data.columns import Columns, shown
 from mfrec.data.interactions import Interactions
 from mfrec.data.tables import Table
-from mfrec.data.times import DayOrder, parse_time
+from mfrec.data.times import DayOrder, has_small_numbers_first, parse_time
 from mfrec.errors import InputError
 from mfrec.progress import say
 
@@ -164,6 +164,9 @@ def _read_timestamps(table: Table, chosen: Columns) -> tuple[np.ndarray, str]:
     integers = table.integers(column)
     if integers is not None:
         return integers, ""
-    order = DayOrder.of(table.texts(column)[1])
+    order = DayOrder()
+    # all texts take seconds for ten million rows
+    if any(map(has_small_numbers_first, columns.sample(table, column))):
+        order = DayOrder.of(table.texts(column)[1])
     convert = chosen.explain("timestamp", partial(parse_time, order=order))
     return table.values(column, convert), order.note()

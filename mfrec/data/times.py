@@ -31,6 +31,9 @@ _MONTHS = {
 _SECONDS_A_DAY = 86_400
 _DAY_OF_1970 = date(1970, 1, 1).toordinal()
 _LIMIT = 2**63
+_UTC = timezone.utc
+# 2019-10-01, and with 08:26:00, 08:26:00.000 or 08:26:00.000000 behind it, which Python reads fast
+_ISO_LENGTHS = (10, 19, 23, 26)
 
 _CLOCK = (
     r"(?P<hour>\d\d?):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
@@ -107,6 +110,13 @@ def parse_time(text: str, order: DayOrder = DayOrder()) -> int | float:
     Raises:
         ValueError: it is neither; says what is wrong.
     """
+    plain = text[:-1] if text.endswith("Z") else text
+    if len(plain) in _ISO_LENGTHS and plain[4] == plain[7] == "-":
+        try:
+            moment = datetime.fromisoformat(plain)
+            return _whole((moment if moment.tzinfo else moment.replace(tzinfo=_UTC)).timestamp())
+        except ValueError:
+            pass  # perhaps written in another way, or in the words of the error below
     stripped = text.strip()
     try:
         value = int(stripped) if re.fullmatch(r"[+-]?[0-9]+", stripped) else float(stripped)
@@ -123,6 +133,11 @@ def is_date(text: str) -> bool:
     """Return whether a text is written as a date rather than a number."""
     lower = text.strip().lower()
     return any(pattern.fullmatch(lower) for pattern in (_YEAR_FIRST, _NUMBERS_FIRST, *_OTHERS))
+
+
+def has_small_numbers_first(text: str) -> bool:
+    """Return whether a text is a date such as 1/12/2010, of which a column decides the order."""
+    return _NUMBERS_FIRST.fullmatch(text.strip().lower()) is not None
 
 
 def as_timestamps(values: Any) -> np.ndarray:
@@ -188,7 +203,7 @@ def _from_object(item: Any, order: DayOrder) -> int | float:
     if item is None or type(item).__name__ in ("NaTType", "NAType"):  # pandas' NaT is a datetime
         return math.nan
     if isinstance(item, datetime):
-        moment = item if item.tzinfo else item.replace(tzinfo=timezone.utc)
+        moment = item if item.tzinfo else item.replace(tzinfo=_UTC)
         rest = moment.microsecond / 10**6 + getattr(item, "nanosecond", 0) / 10**9
         clock = (moment.hour, moment.minute, moment.second)
         offset = moment.utcoffset()

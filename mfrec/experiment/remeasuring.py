@@ -93,6 +93,9 @@ def _metrics_per_user(run_dir: str | Path, what: Remeasuring) -> significance.Pe
     again = _remeasure(RunFolder(run_dir, what.allow_code), what)
     if again.ranking is None:
         raise InputError(f"{run_dir}: the run was measured by errors alone; add --cutoffs=10")
+    if what.ratings:
+        for warning in again.results.warnings:
+            say(f"warning: {run_dir}: {warning}")
     names = again.users.take(again.ranking.user_ids).raw_ids
     return significance.PerUser(names, again.ranking.per_user)
 

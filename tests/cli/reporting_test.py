@@ -132,6 +132,13 @@ def test_runs_on_the_same_rows_share_a_table_and_others_do_not():
     ]
 
 
+def test_runs_side_by_side_are_warned_of_as_one_alone_is():
+    both = dataclasses.replace(RESULTS, warnings=["5 of 5 test rows are unknown"])
+    one = dataclasses.replace(RESULTS, warnings=["5 of 5 test rows are unknown", "worse than none"])
+    lines = reporting.comparison({"a": both, "b": one}, {"a": Config(), "b": Config()}).splitlines()
+    assert lines[-2:] == ["warning: 5 of 5 test rows are unknown", "warning: b: worse than none"]
+
+
 def test_timing_says_where_the_seconds_went():
     line = reporting.timing(RESULTS)
     assert line.startswith("3 epochs, 12,345 parameters · ") and "\n" not in line

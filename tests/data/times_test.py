@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from mfrec import Interactions
+from mfrec.data import cache, splitters
 from mfrec.data.readers import read_ratings
 from mfrec.data.times import DayOrder, as_timestamps, parse_time
 from mfrec.errors import InputError
@@ -209,3 +210,53 @@ def test_a_wrong_date_in_a_file_is_named_by_its_line(tmp_path):
     path.write_text("user_id,item_id,rating,date\n1,5,3,13/1/2010\n1,6,4,1/13/2010\n")
     with pytest.raises(InputError, match=r"ratings.csv:3: the date '1/13/2010' begins with the mo"):
         read_ratings(path)
+
+
+def hours_later(hours):
+    return datetime.datetime(2019, 10, 1) + datetime.timedelta(hours=hours)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda n: f"{n / 444:.6f}",
+        lambda n: f"2019-10-01 00:00:00.{n:06}",
+        lambda n: f"2019-10-01T00:00:00.{n:06}Z",
+        lambda n: f"{n * 13.3 / 86_400:.6f}",
+        lambda n: f"{hours_later(n)} UTC",
+        lambda n: f"{hours_later(n):%m/%d/%Y %H:%M}",
+        lambda n: f"{hours_later(n):%d.%m.%Y %H:%M}",
+        lambda n: f"{hours_later(n):%b %d, %Y %I:%M %p}",
+    ],
+)
+@pytest.mark.parametrize("cached", [False, True])
+def test_each_users_truly_last_row_is_held_out_however_times_are_written(
+    tmp_path, monkeypatch, write, cached
+):
+    random = np.random.default_rng(1)
+    moments = random.permutation(400)
+    rows = [(n % 8, n // 8, moment) for n, moment in enumerate(moments.tolist())]
+    path = tmp_path / "ratings.csv"
+    lines = [f'{user},{item},3,"{write(moment)}"' for user, item, moment in rows]
+    path.write_text("user,item,rating,timestamp\n" + "\n".join(lines) + "\n")
+    monkeypatch.setattr(cache, "MIN_BYTES", 0)
+    if cached:
+        cache.read(path, tmp_path)
+    data, _ = cache.read(path, tmp_path)
+    recipe = splitters.cut(data, "leave_last_out")
+    test = recipe.test
+    raw_ids = zip(
+        [int(test.users.raw_ids[user]) for user in test.user_ids],
+        [int(test.items.raw_ids[item]) for item in test.item_ids],
+        strict=True,
+    )
+    last = {user: max((m, item) for u, item, m in rows if u == user)[1] for user in range(8)}
+    assert dict(raw_ids) == last
+    assert not any("equal times" in note for note in recipe.notes)
+
+
+def test_one_moment_is_one_number_however_it_is_written():
+    moments = ["2019-10-01 08:26:00.000234", "2019-10-01T08:26:00.000234Z"]
+    moments += ["2019-10-01 08:26:00.000234 UTC", "2019-10-01 10:26:00.000234+02:00"]
+    moments += ["2019/10/01 8:26:00.000234", "1 Oct 2019 8:26:00.000234 am"]
+    assert len({parse_time(moment) for moment in moments}) == 1
