@@ -46,6 +46,8 @@ def guess(path: str | Path, data: bytes) -> str:
         InputError: none occurs, or two would make pairs of the lines.
     """
     lines = _first_lines(data)
+    if not lines:
+        raise InputError(f"{path}: is empty; give a file with one row per line")
     candidates = [delimiter for delimiter in _DELIMITERS if delimiter in lines[0]]
     # The first line of an adjacency file may be a user without items.
     candidates = candidates or [
@@ -89,6 +91,10 @@ def _choose(path: str | Path, lines: list[str], widths: dict[str, int]) -> str:
     for delimiter in [d for d in decimal or rated if d != " "]:
         return delimiter
     pairs = [d for d, width in widths.items() if width == 2 and d != " "]
+    if pairs == ["\t"] and usual == "\t" and " " in widths:
+        # u1 7<TAB>4 may be three fields
+        if _third_is_number([line.replace("\t", " ") for line in lines], " "):
+            _refuse_two(path, lines[0], "\t", " ")
     if usual in pairs and len(pairs) > 1:
         _refuse_two(path, lines[0], *pairs[:2])
     return usual

@@ -1,6 +1,7 @@
 """Bytes of a text file in any encoding become UTF-8, or are refused with the line that is wrong."""
 
 import codecs
+import re
 from pathlib import Path
 
 from mfrec.errors import InputError
@@ -16,6 +17,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# A file that begins with a mark was appended to another.
+_MARK_OF_A_LINE = re.compile(rb"(?<![^\r\n])" + codecs.BOM_UTF8)
 
 
 def check(encoding: str) -> None:
@@ -118,13 +121,19 @@ def _decode(path: str | Path, data: bytes, encoding: str) -> bytes:
 def _without_padding(
     path: str | Path, data: bytes, notes: list[str], used: str
 ) -> tuple[bytes, str, tuple[str, ...]]:
-    """Cut the NUL bytes that some programs fill up files with; refuse any others."""
+    """Cut what programs put around text: NUL bytes, Ctrl-Z, byte order marks of joined files."""
     if data.endswith(b"\0"):
         text = data.rstrip(b"\0")
         notes.append(f"{len(data) - len(text):,} NUL bytes at its end left out")
         data = text
     if b"\0" in data:
         raise InputError(_not_text(path, data))
+    if data.endswith(b"\x1a"):
+        data = data.rstrip(b"\x1a")
+        notes.append("the Ctrl-Z at its end left out")
+    if codecs.BOM_UTF8 in data:
+        data, count = _MARK_OF_A_LINE.subn(b"", data)
+        notes += [f"{count} byte order marks within the text left out"] if count else []
     return data, "utf-8" if used == "utf-8-sig" else used, tuple(notes)
 
 

@@ -9,7 +9,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from mfrec.errors import InputError
 
 # With these delimiters quotes always mean what they mean in CSV.
 _CSV_DELIMITERS = (",", ";")
-_NEWLINE, _QUOTE = ord("\n"), ord('"')
+_NEWLINE, _QUOTE, _SPACE = ord("\n"), ord('"'), ord(" ")
 _CHUNK_BYTES = 1 << 20
 _ESCAPES = re.compile(rb'\\(["\\\n\r])')
 _ESCAPED = {b'"': b'""'}
@@ -76,17 +76,17 @@ def split(path: str | Path, data: bytes, delimiter: str) -> Fields:
     Raises:
         InputError: quotes that are not closed, or that can be read in two ways; names the line.
     """
+    plain, is_padded = _without_padding(split_plainly(data, delimiter), delimiter)
     # Files with "::" or other long delimiters have no quoting: a quote in a title is just that.
     if b'"' not in data or len(delimiter) > 1:
-        return split_plainly(data, delimiter)
-    plain = split_plainly(data, delimiter)
+        return plain
     whole = _without_quotes(plain)
     if whole is not None and (whole.is_even or delimiter in _CSV_DELIMITERS):
         return whole
+    quoted = None
     try:
-        quoted = _split_quoted(path, data, delimiter)
+        quoted = _split_quoted(path, data, delimiter, is_padded)
     except InputError:
-        quoted = None
         if delimiter in _CSV_DELIMITERS and b'\\"' not in data:
             raise
     if b'\\"' in data:
@@ -156,6 +156,34 @@ def _find(array: np.ndarray, mark: int) -> np.ndarray:
     return np.concatenate(found)
 
 
+def _without_padding(plain: Fields, delimiter: str) -> tuple[Fields, bool]:
+    """Leave out the spaces beside delimiters if there is one behind every delimiter.
+
+    `1, 2, 3` and `1 | 2 | 3` are written so that people can read them. If only some fields begin
+    with a space, it belongs to these.
+
+    Returns:
+        The fields, and whether there were spaces.
+    """
+    array = np.frombuffer(plain.data, np.uint8)
+    starts, ends = plain.starts, plain.ends
+    width = int(plain.counts[0]) if len(plain.counts) else 0
+    # the first row tells for most files
+    if delimiter == " " or width < 2 or not (array[starts[1:width]] == _SPACE).all():
+        return plain, False
+    is_first = np.zeros(len(starts), bool)
+    is_first[np.cumsum(plain.counts) - plain.counts] = True
+    if not ((array[starts] == _SPACE) | is_first).all():
+        return plain, False
+    starts, ends = starts.copy(), ends.copy()
+    while (is_padded := (array[starts] == _SPACE) & (starts < ends)).any():
+        starts += is_padded
+    while (is_padded := (array[ends - 1] == _SPACE) & (starts < ends)).any():
+        ends -= is_padded
+    note = "the spaces beside delimiters left out"
+    return replace(plain, starts=starts, ends=ends, note=note), True
+
+
 def _without_quotes(plain: Fields) -> Fields | None:
     """Cut off the quotes around fields; None if there are any others."""
     array = np.frombuffer(plain.data, np.uint8)
@@ -164,14 +192,15 @@ def _without_quotes(plain: Fields) -> Fields | None:
     is_quoted = (array[starts] == _QUOTE) & (array[ends - 1] == _QUOTE) & (ends - starts > 1)
     if 2 * int(is_quoted.sum()) != plain.data.count(b'"'):
         return None
-    return Fields(plain.data, starts + is_quoted, ends - is_quoted, plain.counts, plain.numbers)
+    return replace(plain, starts=starts + is_quoted, ends=ends - is_quoted)
 
 
-def _split_quoted(path: str | Path, data: bytes, delimiter: str) -> Fields:
+def _split_quoted(path: str | Path, data: bytes, delimiter: str, is_padded: bool = False) -> Fields:
     """Find the fields of CSV by the csv module."""
     file = io.StringIO(data.decode(), newline="")
     # several spaces in a row are one delimiter
-    reader = csv.reader(file, delimiter=delimiter, strict=True, skipinitialspace=delimiter == " ")
+    skips = is_padded or delimiter == " "
+    reader = csv.reader(file, delimiter=delimiter, strict=True, skipinitialspace=skips)
     texts: list[bytes] = []
     counts, numbers = [], []
     line = 1
@@ -217,7 +246,7 @@ def _split_escaped(
             _refuse_two_ways(path, quoted, escaped)
         return quoted
     note = r"\" as a quote inside of quotes"
-    return Fields(escaped.data, escaped.starts, escaped.ends, escaped.counts, escaped.numbers, note)
+    return replace(escaped, note=note)
 
 
 def _refuse_two_ways(path: str | Path, one: Fields, other: Fields) -> None:

@@ -1,5 +1,9 @@
-"""JSON lines: one object a line, whose keys are the names of columns."""
+"""JSON lines: one object a line, whose keys are the names of columns.
 
+Some published files hold Python's dictionaries instead, with single quotes; these are read as well.
+"""
+
+import ast
 import json
 import re
 from pathlib import Path
@@ -9,10 +13,10 @@ import numpy as np
 
 from mfrec.data.fields import from_texts, with_newlines
 from mfrec.data.named_columns import NamedColumns
-from mfrec.errors import InputError, short
+from mfrec.errors import InputError, first_line, short
 
 # How JSON begins, and ids in braces or brackets do not.
-_OBJECT = re.compile(rb'\{\s*(?:"|\Z|\}\s*(?:[\r\n]|\Z))')
+_OBJECT = re.compile(rb'\{\s*(?:"|u?\'|\Z|\}\s*(?:[\r\n]|\Z))')
 _LIST = re.compile(rb'\[\s*(?:\{\s*["}]|\Z)')
 _HEAD_BYTES = 4096
 _WHOLE = re.compile(r"(-?\d+)\.0+")
@@ -65,7 +69,7 @@ def read(path: str | Path, data: bytes) -> NamedColumns:
             continue
         rows.append(_object(path, number, line, decoder))
         numbers.append(number)
-    names = list(dict.fromkeys(key for row in rows for key in row))
+    names = list(dict.fromkeys(str(key) for row in rows for key in row))
     if not names:
         raise InputError(f"{path}: objects without keys; give them ids and ratings")
     unusable: dict[int, tuple[int, str]] = {}
@@ -83,12 +87,13 @@ def read(path: str | Path, data: bytes) -> NamedColumns:
 
 def _object(path: str | Path, number: int, line: str, decoder: json.JSONDecoder) -> dict[str, Any]:
     try:
-        row = decoder.decode(line.strip())
-    except (ValueError, RecursionError) as error:
+        is_python = re.match(r"\s*\{\s*u?'", line)
+        row = ast.literal_eval(line.strip()) if is_python else decoder.decode(line.strip())
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
         if line.lstrip()[:1] in "{[" and number == 1:
             what = "JSON, but not one object a line; write it so, such as by jq -c"
             raise InputError(f"{path}: looks like {what}") from None
-        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        reason = "nested too deeply" if isinstance(error, RecursionError) else first_line(error)
         raise InputError(f"{path}:{number}: no JSON object ({reason}); correct the line") from None
     if not isinstance(row, dict):
         raise InputError(
@@ -111,6 +116,8 @@ def _text(value: Any) -> bytes | None:
         return b""
     if value is True or value is False:
         return str(value).lower().encode()
+    if isinstance(value, (int, float)):
+        value = _Number(repr(value))
     if not isinstance(value, str) or "\0" in value:
         return None
     try:

@@ -88,6 +88,8 @@ class Lines:
 
         A header may lack it: `user,item,rating` above `1,2,3,`.
         """
+        if self.names is not None:
+            return self
         stops = np.cumsum(self.counts)
         lasts = stops - 1
         is_empty = self.starts[lasts] == self.ends[lasts]
@@ -101,13 +103,15 @@ class Lines:
         counts = self.counts.copy()
         counts[rows] -= 1
         note = f"the {self.delimiter!r} at the end of every line left out"
-        return replace(
+        fewer = replace(
             self,
             starts=self.starts[is_kept],
             ends=self.ends[is_kept],
             counts=counts,
-            notes=(*self.notes, note),
+            notes=(*self.notes, *({note} - set(self.notes))),
         )
+        # there may be several
+        return fewer.without_empty_end()
 
     def heads_and_others(self) -> tuple["Table", "Table"]:
         """Return the first field of every line, and all other fields: two tables of one column."""

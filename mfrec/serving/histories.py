@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mfrec.data import encodings, opening
+from mfrec.data.fields import with_newlines
 from mfrec.data.values import as_numbers
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError
@@ -23,13 +25,9 @@ def read_names(path: str | Path) -> list[str]:
     Raises:
         InputError: the file is missing, not UTF-8 or empty.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8; convert the file") from None
-    names = [line for line in text.split("\n") if line]
+    data, _ = opening.read_bytes(path)
+    data, _, _ = encodings.as_utf8(path, data)
+    names = [line for line in with_newlines(data).decode().split("\n") if line]
     if not names:
         raise InputError(f"{path}: empty; one name a line is expected")
     return names

@@ -51,6 +51,12 @@ def test_json_lines(write, content):
     assert rows(read_ratings(write(content))) == TIMED
 
 
+def test_named_columns_may_be_empty(write):
+    path = write('{"user":"u1","item":7,"rating":4,"note":null}\n')
+    assert rows(read_ratings(path)) == [("u1", "7", 4)]
+    assert rows(read_ratings(write("1:\nu1,4,\n"), timestamp_column="none")) == [("u1", "1", 4)]
+
+
 def test_json_lines_take_the_flags_of_columns(write):
     path = write('{"who":1,"what":"a","n":3,"t":true}\n{"who":2.0,"what":"b","n":1e0,"t":false}\n')
     columns = {"user_column": "who", "item_column": "what"}
@@ -92,6 +98,11 @@ def test_numbers_of_json_lines_are_kept_as_they_are_written(write):
         ),
         ('[["u1",7,4],\n["u2",8,4]]\n', ": looks like JSON, but not one object a line; write it"),
         ('["u1",7,4]\n["u2",8,4]\n', """:1: '["u1",7,4]' where a JSON object should be"""),
+        ("{'user':1,'item':2,'rating':3}\n{'user':1", ":2: no JSON object ('{' was never closed"),
+        ("{'user':1,'item':(2,),'rating':3}\n", ":1: 'item' holds an object, no value"),
+        ("{'user':1,[1]:(2,),'rating':3}\n", ": looks like JSON, but not one object a line"),
+        ("{'user':f(),'item':2,'rating':3}\n", ": looks like JSON, but not one object a line"),
+        ("{'a':" * 50_000 + "1" + "}" * 50_000, ": looks like JSON, but not one object a line"),
         ('{"a":' * 50_000 + "1" + "}" * 50_000, ": looks like JSON, but not one object a line"),
     ],
 )
@@ -186,6 +197,18 @@ def test_matrix_market(write, refused):
         ("sep=;\nuser;item;rating\nu1;7;4\nu2;007;2.5\n", ""),
         ('"sep=|"\r\nu1|7|4\r\nu2|007|2.5\r\n', ""),
         ("sep=\t\nu1\t7\t4\nu2\t007\t2.5\n", ""),
+        ("u1,7,4,,\nu2,007,2.5,,\n", "the ',' at the end of every line left out"),
+        ("user, item, rating\nu1, 7,  4\nu2 , 007, 2.5\n", "the spaces beside delimiters left out"),
+        ('"user", "item", "rating"\n"u1", "7", 4\n"u2", "007", "2.5"\n', "the spaces beside"),
+        (" u1 | 7   | 4\n u2 | 007 | 2.5\n", "the spaces beside delimiters left out"),
+        ("u1\t 7\t 4\nu2\t 007\t 2.5\n", "the spaces beside delimiters left out"),
+        ("u1,7,4\nu2,007,2.5\n\x1a", "the Ctrl-Z at its end left out"),
+        ("user,item,rating\nu1,7,4\n\ufeffu2,007,2.5\n", "1 byte order marks within the text"),
+        (
+            "{'user': 'u1', 'item': 7, 'rating': 4.0}\n"
+            "{'user': u'u2', 'item': '007', 'rating': 2.5}",
+            "",
+        ),
         ("u1,7,4,\nu2,007,2.5,\n", "the ',' at the end of every line left out"),
         ("user;item;rating;\nu1;7;4;\nu2;007;2.5;\n", "the ';' at the end of every line left out"),
         ("user,item,rating\nu1,7,4,\nu2,007,2.5,\n", "the ',' at the end of every line left out"),
@@ -232,11 +255,13 @@ def test_decimal_commas_in_weights_and_matrices(write):
         # which of the two it is decides whether there are ratings
         ("a;b,c\nd;e,f\n", "can be split at ',' and at ';'; say which by --delimiter"),
         ("John Smith 3,5\nJane Poe 4,5\n", "can be split at ',' and at ' '; say which by --delim"),
+        ("u1 7\t4\nu2 8\t3\n", r"can be split at '\t' and at ' '; say which by --delimiter"),
         ("1;2,3;4,5\n", "can be split at ',' and at ';'; say which by --delimiter"),
         # a comment or a row
         ("# 1,2,3\n4,5,6\n", ":1: '# 1,2,3' may be a comment or a row; drop it"),
         ("# a b c d\n1 2 3\nx\n", ":3: 1 fields, 3 expected as in line 2"),
         ("sep=;\nu,x,3\n", ": "),
+        ("\u2003\n\u2003\n", ": is empty"),
     ],
 )
 def test_what_has_two_meanings_is_refused(refused, content, message):
@@ -248,6 +273,15 @@ def test_a_decimal_comma_is_no_delimiter(write):
     assert rows(read_ratings(write("1|2|4,5\n3|4|1,0\n"))) == [("1", "2", 4.5), ("3", "4", 1)]
     # what has three fields by a comma stays so
     assert rows(read_ratings(write("a;b,7,3\nc;d,8,4\n"))) == [("a;b", "7", 3), ("c;d", "8", 4)]
+
+
+def test_spaces_beside_some_delimiters_belong_to_the_fields(write):
+    assert rows(read_ratings(write("u1, 7, 4\nu2,007, 2.5\n"))) == [
+        ("u1", " 7", 4),
+        ("u2", "007", 2.5),
+    ]
+    padded = 'u1, "a, b", 4\nu2, "c""d", 2\n'
+    assert rows(read_ratings(write(padded))) == [("u1", "a, b", 4), ("u2", 'c"d', 2)]
 
 
 def test_ids_that_begin_like_comments(write):

@@ -61,13 +61,13 @@ def test_histories_in_files_hold_one_item_a_line(tmp_path):
 
 @pytest.mark.parametrize(
     "content, message",
-    [(None, "No such file"), (b"", "empty; one name a line"), (b"\xff\n", "not UTF-8")],
+    [(None, " no such file"), (b"", " empty; one name a line"), (b"\xff\n", "1: not UTF-8")],
 )
 def test_names_that_cannot_be_read(tmp_path, content, message):
     file = tmp_path / "names.txt"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(InputError, match=f"names.txt: {message}"):
+    with pytest.raises(InputError, match=f"names.txt:{message}"):
         read_names(file)
 
 
