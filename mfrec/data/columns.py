@@ -99,9 +99,11 @@ class Columns:
             try:
                 return convert(text)
             except ValueError as error:
+                flag = f"--{role}_column={NO_COLUMN} or its number"
+                if role == "rating" and is_date(text):
+                    flag = f"--timestamp_column={number}"
                 raise ValueError(
-                    f"{error}, or if column {number} is no {role}, give --{role}_column"
-                    f"={NO_COLUMN} or its number"
+                    f"{error}, or if column {number} is no {role}, give {flag}"
                 ) from None
 
         return explained

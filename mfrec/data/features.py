@@ -124,7 +124,11 @@ class FeatureFile:
             all_ids.append(ids)
             all_values.append(np.where(ids != _NONE, values, 0))
         if not new_ids:
-            raise InputError(f"{self.path}: no {self.role} of training has a feature in it")
+            one, other = short(vocabulary.raw_ids[0]), short(self.rows.raw_ids[0])
+            raise InputError(
+                f"{self.path}: no {self.role} of training has a feature in it; the first of "
+                f"training is {one}, the first of the file {other}"
+            )
         ids, values = np.concatenate(all_ids, axis=1), np.concatenate(all_values, axis=1)
         return _packed(tuple(new_ids), ids, values)
 

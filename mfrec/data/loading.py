@@ -15,7 +15,7 @@ from mfrec.data.held_out import warn_of_strangers
 from mfrec.data.interactions import Interactions
 from mfrec.data.readers import note_on
 from mfrec.data.vocabulary import Vocabulary
-from mfrec.errors import InputError
+from mfrec.errors import InputError, short
 from mfrec.progress import say, waiting
 
 
@@ -246,12 +246,13 @@ def _labelled(
         name: items.labelled(Vocabulary(part.items.raw_ids), descriptions)
         for name, part in parts.items()
     }
+    rated = described["all" if "all" in parts else "train"]
     if not any(found.labels or found.genres for found in described.values()):
+        first = next(iter({**descriptions.labels, **descriptions.genres}), "")
         raise InputError(
             f"{path}: none of its item ids is an item of the ratings; check its columns and "
-            "which file it is"
+            f"which file it is (it has {short(first)}, the ratings {short(rated.raw_ids[0])})"
         )
-    rated = described["all" if "all" in parts else "train"]
     nothing = ("",) * len(rated)
     texts = np.array([rated.labels or nothing, rated.genres or nothing])
     # zeros before an id do not matter here

@@ -39,9 +39,9 @@ def of_ratings(interactions: Interactions) -> list[str]:
 
 
 def codes_for_missing(ratings: np.ndarray) -> list[float]:
-    """Return the ratings, at most one at each end, that look like codes for "not rated".
+    """Return the ratings that look like codes for "not rated", in ascending order.
 
-    That is the lowest or highest value if it is
+    That is the lowest or highest value, and then the next one, if it is
 
     - far off: the distance to the next value is more than twice the range of all others, and
       these are no counts, which crowd at their lower end;
@@ -66,8 +66,11 @@ def codes_for_missing(ratings: np.ndarray) -> list[float]:
     if _is_far(highest - high, low, high) and not is_counted:
         codes, top = [highest], high
     if _is_below_scale(ratings, lowest, low, top) or _is_far(low - lowest, low, high):
-        codes.insert(0, lowest)
-    return codes
+        codes.append(lowest)
+    if not codes:
+        return []
+    others = ratings[~np.isin(ratings, np.array(codes, np.float32))]
+    return sorted([*codes, *codes_for_missing(others)])
 
 
 def _is_far(distance: float, low: float, high: float) -> bool:

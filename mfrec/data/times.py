@@ -293,6 +293,7 @@ def _whole(value: int | float) -> int | float:
 
 
 def _wrong(text: str) -> ValueError:
-    return ValueError(
-        f"the timestamp {short(text)} is neither a number nor a date; correct or drop the line"
-    )
+    remedy = "correct or drop the line"
+    if re.match(r"\s*\d\d?([-/.])\d\d?\1\d\d\b", text):
+        remedy = "write the year with four digits"
+    return ValueError(f"the timestamp {short(text)} is neither a number nor a date; {remedy}")

@@ -195,3 +195,8 @@ def test_a_wrong_value_of_a_column_that_nobody_named_says_how_to_name_it(read):
     with pytest.raises(InputError) as raised:
         read("u,x,3,4\nu,y,3,soon\n", timestamp_column=3)
     assert "=none" not in str(raised.value)
+
+
+def test_a_third_column_of_times_is_named_as_such(read):
+    with pytest.raises(InputError, match="or if column 2 is no rating, give --timestamp_column=2"):
+        read("27,19,2011-03-13T07:06:40Z\n")

@@ -32,6 +32,7 @@ def with_codes(ratings, *codes, share=0.2):
         (with_codes(STARS, 0, share=0.01), [0]),
         (with_codes(STARS, -1, 99), [-1, 99]),
         (with_codes(STARS, 0, 99), [0, 99]),
+        (with_codes(STARS, -1, 0), [-1, 0]),
         (with_codes(TENS, -1), [-1]),
         (with_codes(TENS, 0, share=0.5), [0]),
         (with_codes(TENS / 2, -1), [-1]),

@@ -69,6 +69,11 @@ def test_what_is_no_time_is_refused(text):
         parse_time(text)
 
 
+def test_years_of_two_digits_are_named():
+    with pytest.raises(ValueError, match="'12/1/10 8:26' is .*write the year with four digits"):
+        parse_time("12/1/10 8:26")
+
+
 def test_a_column_decides_whether_the_day_comes_first():
     first = DayOrder.of(["1/2/2010", "2010-01-02", "1/13/2010 8:26"])
     assert not first.day_first
