@@ -67,14 +67,14 @@ class Columns:
         numbers: by role, from 0; roles that the table lacks are missing.
         names: of all columns; None without a header.
         num_fields: the number of columns.
-        by_position: roles that nobody named, found by the order of the columns alone.
+        guessed: roles whose column nobody named.
         notes: what was assumed besides, for people.
     """
 
     numbers: Mapping[str, int]
     names: Sequence[str] | None
     num_fields: int
-    by_position: frozenset[str] = frozenset()
+    guessed: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
     def describe(self, first_row: Sequence[str]) -> str:
@@ -91,7 +91,7 @@ class Columns:
 
     def explain(self, role: str, convert: Callable[[str], Any]) -> Callable[[str], Any]:
         """Return the same conversion, whose errors say so if the column was not named."""
-        if role not in self.by_position:
+        if role not in self.guessed:
             return convert
         number = self.numbers[role]
 
@@ -102,9 +102,8 @@ class Columns:
                 flag = f"--{role}_column={NO_COLUMN} or its number"
                 if role == "rating" and is_date(text):
                     flag = f"--timestamp_column={number}"
-                raise ValueError(
-                    f"{error}, or if column {number} is no {role}, give {flag}"
-                ) from None
+                column = self._name(number)
+                raise ValueError(f"{error}, or if {column} is no {role}, give {flag}") from None
 
         return explained
 
@@ -146,8 +145,7 @@ def choose(table: Table, names: Sequence[str] | None, wanted: Wanted) -> Columns
     if len(set(numbers.values())) < len(numbers):
         roles = ", ".join(f"{role} {number}" for role, number in numbers.items())
         raise InputError(f"{table.path}: one column in two roles ({roles}); name each column")
-    by_position = frozenset(found if names is None else ())
-    return Columns(numbers, names, table.num_fields, by_position, notes)
+    return Columns(numbers, names, table.num_fields, frozenset(found), notes)
 
 
 def has_header(fields: Sequence[str], wanted: Wanted) -> bool:
@@ -289,6 +287,12 @@ def _by_position(
                 f"--timestamp_column={number} would",
             )
             continue
+        if role == "rating" and _are_times(sample(table, number)):
+            table.refuse(
+                0,
+                f"column {number} holds times where the rating would be ({_first_line(table)}); "
+                f"--timestamp_column={number} reads it as one",
+            )
         found[role] = number
     return found, notes
 

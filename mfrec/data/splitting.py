@@ -76,31 +76,34 @@ def recipe(source: Source, config: Config) -> SplitRecipe:
 def check_parts(recipe: SplitRecipe, config: Config) -> SplitRecipe:
     """Refuse a split that leaves nothing to test, unless the user wants no test part.
 
+    Data that are too small for the default split may be trained on all the same.
+
     Returns:
-        The recipe, with a warning if it leaves no validation part though one was to be made.
+        The recipe, with a warning for each part that was to be made and has no rows.
 
     Raises:
         InputError: there is no test part, or no validation part for a refit.
     """
     splitter, given = _splitter(config), _settings(config)
-    if splitter is None:
+    if splitter is None or not len(recipe.train):
         return recipe
     num_rows = len(recipe.train) + len(recipe.validation or ()) + len(recipe.test or ())
     found = "; ".join((count_of(num_rows, "rating"), *recipe.notes))
+    warnings = recipe.warnings
     if not len(recipe.test or ()) and given.get("test_fraction", 1.0) != 0:
-        remedy = "take another split or bring more ratings"
-        if "test_fraction" in splitter.takes:
-            remedy += "; --test_fraction=0 trains without a test"
-        raise InputError(f"{_place(config)} leaves nothing to test ({found}): {remedy}")
-    if len(recipe.validation or ()) or not _has_validation(config, splitter):
-        return recipe
-    if config.training.refit:
-        raise InputError(
-            f"{_place(config)} leaves no validation part to choose the epochs of --refit on "
-            f"({found}): leave out --refit or bring more ratings"
-        )
-    line = f"{_place(config)} leaves no validation part: the number of epochs is fixed in advance"
-    return replace(recipe, warnings=(*recipe.warnings, line))
+        line = f"{_place(config)} leaves nothing to test ({found})"
+        if splitter.name != "random" or "test_fraction" in given:
+            remedy = "take another split or bring more ratings"
+            if "test_fraction" in splitter.takes:
+                remedy += "; --test_fraction=0 trains without a test"
+            raise InputError(f"{line}: {remedy}")
+        warnings += (line,)
+    if not len(recipe.validation or ()) and _has_validation(config, splitter):
+        line = f"{_place(config)} leaves no validation part to choose the epochs on"
+        if config.training.refit:
+            raise InputError(f"{line} ({found}), which --refit needs: bring more ratings")
+        warnings += (f"{line}: their number is fixed in advance",)
+    return replace(recipe, warnings=warnings)
 
 
 def _select(name: str, part: Interactions, config: Config) -> positives.Selection:

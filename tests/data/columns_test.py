@@ -192,11 +192,20 @@ def test_none_is_a_column_that_the_file_lacks(read):
 def test_a_wrong_value_of_a_column_that_nobody_named_says_how_to_name_it(read):
     with pytest.raises(InputError, match=r"csv:2: the timestamp 'soon' .*timestamp_column=none or"):
         read("u,x,3,4\nu,y,3,soon\n")
+    with pytest.raises(InputError, match="csv:3: .*or if time is no timestamp, give --timestamp_c"):
+        read("user,item,rating,time\nu,x,3,4\nu,y,3,\n")
     with pytest.raises(InputError) as raised:
         read("u,x,3,4\nu,y,3,soon\n", timestamp_column=3)
     assert "=none" not in str(raised.value)
 
 
-def test_a_third_column_of_times_is_named_as_such(read):
-    with pytest.raises(InputError, match="or if column 2 is no rating, give --timestamp_column=2"):
-        read("27,19,2011-03-13T07:06:40Z\n")
+@pytest.mark.parametrize("time", ["2011-03-13T07:06:40Z", "1300000000", "1300000000123"])
+def test_times_are_not_taken_for_ratings(read, time):
+    rows = f"27,19,{time}\n28,19,{time}\n"
+    for options in ({}, {"user_column": 0, "item_column": 1}):
+        with pytest.raises(InputError, match="column 2 holds times where the rating would be"):
+            read(rows, **options)
+    data, _ = read(rows, timestamp_column=2)
+    assert data.timestamps[0] >= 1300000000 and not data.has_ratings
+    # a header says what it is
+    assert read("user,item,rating\n" + rows.replace(time, "1300000000"))[0].has_ratings

@@ -490,20 +490,33 @@ def test_a_split_that_leaves_nothing_to_test_is_refused(same_time, tmp_path):
         parts_of(same_time, split="per_user")
     one = tmp_path / "one.csv"
     one.write_text("user,item,rating\nu,i,3\n")
-    for split in ("random", "per_user", "leave_last_out", "held_out_users"):
+    for split in ("per_user", "leave_last_out", "held_out_users"):
         with pytest.raises(InputError, match=f"--split={split} leaves nothing to test .1 rating"):
             parts_of(one, split=split)
+    with pytest.raises(InputError, match="--split=random leaves nothing to test"):
+        parts_of(one, test_fraction=0.4)
+
+
+def test_data_too_small_for_the_default_split_are_trained_on_and_warned_of(tmp_path):
+    one = tmp_path / "one.csv"
+    one.write_text("user,item,rating\nu,i,3\n")
+    assert parts_of(one).warnings == (
+        "--split=random leaves nothing to test (1 rating)",
+        "--split=random leaves no validation part to choose the epochs on: their number is fixed "
+        "in advance",
+    )
 
 
 def test_who_wants_no_test_part_goes_on(same_time):
     recipe = parts_of(same_time, split="temporal", test_fraction=0.0)
     assert len(recipe.train) == 20
     assert recipe.warnings == (
-        "--split=temporal leaves no validation part: the number of epochs is fixed in advance",
+        "--split=temporal leaves no validation part to choose the epochs on: their number is fixed "
+        "in advance",
     )
     recipe = parts_of(same_time, split="temporal", test_fraction=0.0, validation_fraction=0.0)
     assert recipe.warnings == ()
-    with pytest.raises(InputError, match="no validation part to choose the epochs of --refit on"):
+    with pytest.raises(InputError, match="no validation part to choose the epochs on .*--refit"):
         parts_of(same_time, split="temporal", test_fraction=0.0, refit=True)
     assert parts_of(same_time, split="random").warnings == ()
 
