@@ -70,13 +70,13 @@ def parse_cutoffs(text: str, flag: str = "cutoffs") -> tuple[int, ...]:
     """Return '10,20' as (10, 20), in ascending order.
 
     Raises:
-        InputError: an entry that is no whole number from 1 to 2³¹ − 1.
+        InputError: an entry that is no whole number from 1 to a million.
     """
     entries = [entry.strip() for entry in text.split(",") if entry.strip()]
     for entry in entries:
-        # more than ten digits are no int32, and above 4,300 Python does not read them
-        if not (entry.isdecimal() and len(entry) <= 10 and 0 < int(entry) < 2**31):
-            raise InputError(f"--{flag}={text}: '{entry}' is no whole number from 1 to 2147483647")
+        # Python does not read more than 4,300 digits
+        if not (entry.isdecimal() and len(entry) <= 7 and 0 < int(entry) <= 1_000_000):
+            raise InputError(f"--{flag}={text}: '{entry}' is no whole number from 1 to 1,000,000")
     return tuple(sorted(set(map(int, entries))))
 
 

@@ -435,6 +435,7 @@ def _types(setting: dataclasses.Field) -> tuple[type, ...]:
 
 # What TensorFlow's int32 and float32 hold.
 _LARGEST = {int: 2**31 - 1, float: 3.4e38}
+_SMALLEST = 1.2e-38
 
 
 def _check_value(setting: dataclasses.Field, value: Any) -> None:
@@ -454,6 +455,8 @@ def _check_value(setting: dataclasses.Field, value: Any) -> None:
         raise InputError(f"--{setting.name}={value}: must be a finite number")
     if is_number and abs(value) > _LARGEST[kind]:
         raise InputError(f"--{setting.name}={value}: must be at most {_LARGEST[kind]}")
+    if is_number and 0 < abs(value) < _SMALLEST:
+        raise InputError(f"--{setting.name}={value}: float32 makes 0 of it; give 0, or more")
     bounds = {bound.name: checks.get(bound.name) for bound in dataclasses.fields(Range)}
     broken = Range(**bounds).broken_bound(value)
     if broken:

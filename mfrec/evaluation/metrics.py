@@ -39,6 +39,7 @@ import numpy as np
 
 from mfrec import own_code
 from mfrec.errors import InputError, did_you_mean
+from mfrec.faults import described
 
 
 @dataclass(frozen=True)
@@ -218,14 +219,25 @@ def rating_errors(ratings: np.ndarray, predictions: np.ndarray) -> dict[str, flo
     Args:
         ratings: held-out ratings, [n], n > 0.
         predictions: the model's, [n].
+
+    Raises:
+        InputError: a metric is not one number.
     """
     ratings = ratings.astype(np.float64)
     predictions = np.asarray(predictions, np.float64)
-    return {
-        name: float(metric.function(ratings, predictions))
-        for name, metric in REGISTRY.items()
-        if metric.of_ratings
-    }
+    metrics = {name: metric for name, metric in REGISTRY.items() if metric.of_ratings}
+    values = {name: metric.function(ratings, predictions) for name, metric in metrics.items()}
+    for name, value in values.items():
+        if not _is_numeric(value) or np.shape(value) != ():
+            raise InputError(
+                f"metric '{name}' returned {described(value)}; a metric of ratings returns one "
+                "number"
+            )
+    return {name: float(value) for name, value in values.items()}
+
+
+def _is_numeric(value: Any) -> bool:
+    return np.asarray(value).dtype.kind in "fiub"
 
 
 @rating("rmse")
@@ -326,10 +338,11 @@ def of_ranking(
         values |= {f"{m.name}@{k}": m.function(ranking, k=k) for m in lists if m.has_cutoff}
     values |= {metric.name: metric.function(ranking) for metric in lists if not metric.has_cutoff}
     for name, value in values.items():
-        if np.shape(value) not in ((), np.shape(ranking.num_positives)):
+        is_shape = np.shape(value) in ((), np.shape(ranking.num_positives))
+        if not _is_numeric(value) or not is_shape:
             raise InputError(
-                f"metric '{name}' returned shape {np.shape(value)}; a metric returns one number, "
-                f"or one for each of the {len(ranking.num_positives)} users"
+                f"metric '{name}' returned {described(value)}; a metric returns one number, or one "
+                f"for each of the {len(ranking.num_positives)} users"
             )
     return values
 

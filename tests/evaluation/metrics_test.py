@@ -219,7 +219,7 @@ def test_metrics_that_cannot_be_loaded_are_one_line(tmp_path, registry):
         np.array([7, 2, 4]), np.array([0, 1, 0]), np.array([2, 1]),
         better=np.array([6, 1, 3]), num_candidates=np.array([9, 9]),
     )  # fmt: skip
-    with pytest.raises(InputError, match=r"'wrong' returned shape \(3,\); .* each of the 2 users"):
+    with pytest.raises(InputError, match=r"'wrong' returned .*\(3,\); .* each of the 2 users"):
         metrics.of_ranking(ranking, (3,), over_catalogue=False)
     (tmp_path / "taken.py").write_text("def rmse(ratings, predictions):\n    return 0\n")
     registry["rmse"] = metrics.Metric("rmse", metrics.mae, True, True)
@@ -234,3 +234,43 @@ def test_a_metric_of_ones_own_does_not_replace_a_built_in_one():
     rmse.__qualname__ = "rmse"
     with pytest.raises(ValueError, match="there is a metric named 'rmse' already"):
         metrics.rating("rmse")(rmse)
+
+
+@pytest.mark.parametrize("returned", [None, "0.5", np.zeros(2), 1j])
+def test_a_metric_of_ratings_is_one_number(registry, returned):
+    metrics.rating("odd")(lambda ratings, predictions: returned)
+    with pytest.raises(InputError, match=r"^metric 'odd' returned .*; .* returns one number$"):
+        metrics.rating_errors(np.ones(2), np.ones(2))
+
+
+@pytest.mark.parametrize("returned", [None, "0.5", np.zeros(3)])
+def test_a_metric_of_rankings_is_one_number_or_one_a_user(registry, returned):
+    metrics.ranking("odd")(lambda ranking: returned)
+    ranking = Ranking(
+        np.array([7, 2]), np.array([0, 1]), np.array([1, 1]),
+        better=np.array([6, 1]), num_candidates=np.array([9, 9]),
+    )  # fmt: skip
+    with pytest.raises(InputError, match="^metric 'odd' returned .* each of the 2 users$"):
+        metrics.of_ranking(ranking, (3,), over_catalogue=False)
+
+
+@pytest.mark.parametrize(
+    "name, rates, cutoffs, complaint",
+    [
+        ("rmse", True, (), ""),
+        ("ndcg@10", False, (10, 20), ""),
+        ("mrr", False, (10,), ""),
+        ("ndcg@5", False, (10, 20), "; add --cutoffs=5"),
+        ("ndcg@10", True, (), "; add --cutoffs=10"),
+        ("hit@20", False, (10, 20), "; did you mean hr@20?"),
+        ("RMSE", True, (), "; did you mean rmse?"),
+        ("rmse", False, (10,), "is not measured"),
+    ],
+)
+def test_what_is_not_measured_cannot_choose_the_epoch(name, rates, cutoffs, complaint):
+    if not complaint:
+        metrics.check_measured(name, rates, cutoffs)
+        return
+    with pytest.raises(InputError, match=f"^--eval_metric={name} is not measured.*") as error:
+        metrics.check_measured(name, rates, cutoffs)
+    assert complaint in str(error.value)

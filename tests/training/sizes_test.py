@@ -26,7 +26,7 @@ BPR = losses.get("bpr")
         # drawn once, scored for every row
         ({"num_negatives": 1000, "batch_size": 32, "shared_negatives": True}, 1000 * (8 + 32 * 4)),
         # no list is longer than the catalogue
-        ({"cutoffs": "1,1000000000"}, 30 * 20 * 4),
+        ({"cutoffs": "1,1000000"}, 30 * 20 * 4),
     ],
 )
 def test_what_does_not_fit_is_refused(settings, needed, monkeypatch):
