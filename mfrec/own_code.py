@@ -182,6 +182,25 @@ def parameters(function: Callable) -> dict[str, Any]:
     }
 
 
+def check_takes(function: Callable, owner: str, *inputs: str, **arguments: Any) -> None:
+    """Refuse a function that cannot be called with what it will be called with.
+
+    Args:
+        function: the user's own.
+        owner: what it is, such as "loss 'focal'".
+        inputs: names of its positional arguments.
+        arguments: what it gets by name.
+
+    Raises:
+        InputError: says what it does not take.
+    """
+    try:
+        inspect.signature(function).bind(*inputs, **arguments)
+    except (TypeError, ValueError) as error:
+        taken = ", ".join((*inputs, *arguments))
+        raise InputError(f"{owner} does not take ({taken}): {error}") from None
+
+
 def check_arguments(
     arguments: Mapping[str, Any],
     parameters: Mapping[str, Any],

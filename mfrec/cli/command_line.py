@@ -56,6 +56,7 @@ class CommandLine:
         help: str,
         choices: Sequence[str] = (),
         repeated: bool = False,
+        may_be_empty: bool = False,
     ) -> flags.FlagHolder:
         """Define a flag; `run` sets its `value` and whether it is `present`.
 
@@ -67,10 +68,12 @@ class CommandLine:
             help: what it does; choices and default are added.
             choices: the only values that it takes, if not empty.
             repeated: whether it may be given several times; its value is then a list.
+            may_be_empty: whether an empty text is a value; where a script's variable is not set,
+                it is none.
         """
         self._groups.setdefault(group, []).append(name)
         self._kinds[name] = kind
-        parser = _Parser(kind, tuple(choices))
+        parser = _Parser(kind, tuple(choices), may_be_empty or default == "")
         notes = [f"one of {', '.join(choices)}"] if choices else []
         if default not in (None, ""):
             notes.append(f"default: {str(default).lower() if kind is bool else default}")
@@ -113,6 +116,7 @@ class CommandLine:
                 setting.default,
                 text,
                 setting.metadata.get("choices", ()),
+                may_be_empty="parse" in setting.metadata,
             )
 
     def show_first(self, heading: str, names: Sequence[str]) -> None:
@@ -196,9 +200,10 @@ def _without_underscore(argument: str) -> str:
 class _Parser(flags.ArgumentParser):
     """Turns text into a value; absl puts the flag and its text before the errors raised here."""
 
-    def __init__(self, kind: type, choices: tuple[str, ...]) -> None:
+    def __init__(self, kind: type, choices: tuple[str, ...], may_be_empty: bool) -> None:
         self._kind = kind
         self._choices = choices
+        self._may_be_empty = may_be_empty
 
     def flag_type(self) -> str:
         return self._kind.__name__
@@ -206,6 +211,8 @@ class _Parser(flags.ArgumentParser):
     def parse(self, argument: Any) -> Any:
         if not isinstance(argument, str):
             return argument
+        if self._kind is str and not argument and not self._may_be_empty:
+            raise ValueError("empty; give a value, or leave it out")
         if self._choices and argument not in self._choices:
             raise ValueError(f"unknown{did_you_mean(argument, self._choices)}")
         try:

@@ -183,7 +183,11 @@ def load(addresses: str) -> None:
             if metric is None:
                 name = address.rpartition(":")[2]
                 first = next(iter(inspect.signature(function).parameters), "")
-                (rating if first == "ratings" else ranking)(name)(function)
+                is_of_ratings = first == "ratings"
+                inputs = ("ratings", "predictions") if is_of_ratings else ("ranking",)
+                cutoff = {"k": None} if "k" in inspect.signature(function).parameters else {}
+                own_code.check_takes(function, f"metric '{address}'", *inputs, **cutoff)
+                (rating if is_of_ratings else ranking)(name)(function)
                 metric = REGISTRY[name]
             REGISTRY[metric.name] = metric
             _loaded.add(metric.name)

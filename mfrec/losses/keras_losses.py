@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mfrec import own_code
+from mfrec.errors import InputError, first_line
+from mfrec.faults import fault
 from mfrec.quiet_tensorflow import tf
 from mfrec.ranges import Range
 
@@ -30,6 +32,10 @@ CLASSES = (
 # The numbers that they are made for; Keras itself computes something for all others.
 _SHARE = Range(minimum=0, maximum=1)
 _DOMAINS = {
+    **dict.fromkeys(("hinge", "squared_hinge"), {"ratings": Range(minimum=-1, maximum=1)}),
+    **dict.fromkeys(("mean_squared_logarithmic_error", "poisson"), {"ratings": Range(minimum=0)}),
+    "huber": {"delta": Range(above=0)},
+    "kl_divergence": {"ratings": _SHARE},
     "binary_crossentropy": {"ratings": _SHARE, "label_smoothing": _SHARE},
     "binary_focal_crossentropy": {
         **{"ratings": _SHARE, "label_smoothing": _SHARE},
@@ -37,8 +43,6 @@ _DOMAINS = {
     },
     # it divides by the rating
     "mean_absolute_percentage_error": {"ratings": Range(above=0)},
-    "mean_squared_logarithmic_error": {"ratings": Range(minimum=0)},
-    "squared_hinge": {"ratings": Range(minimum=-1, maximum=1)},
 }
 # What every Keras loss has among its arguments and mfrec decides.
 _DECIDED = ("self", "reduction", "name", "dtype")
@@ -58,7 +62,7 @@ def class_named(name: str) -> type:
 
 
 def domain(name: str) -> Mapping[str, Range]:
-    """Return the domain of one of NAMES; see `Loss`."""
+    """Return the domain of a loss as `snake_case` names it; see `Loss`."""
     return _DOMAINS.get(name, {})
 
 
@@ -130,7 +134,15 @@ def _flat(
     """`call` of values [B, 1] as a function of values [B], with these parameters."""
 
     def function(ratings: tf.Tensor, predictions: tf.Tensor, **arguments: Any) -> tf.Tensor:
-        values = call(ratings[..., tf.newaxis], predictions[..., tf.newaxis], **arguments)
+        columns = ratings[..., tf.newaxis], predictions[..., tf.newaxis]
+        try:
+            values = call(*columns, **arguments)
+        except (TypeError, ValueError) as error:
+            if fault(error):
+                raise
+            raise InputError(
+                f"Keras cannot compute this loss of single ratings: {first_line(error)}"
+            ) from None
         # a class of one's own may leave the last axis to Keras
         return values[..., 0] if len(values.shape) > len(ratings.shape) else values
 

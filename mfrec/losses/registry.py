@@ -335,11 +335,6 @@ def _name(function: Callable) -> str:
 
 def _checked(loss: Loss) -> Loss:
     """Raises InputError where the function does not take what a loss is called with."""
-    try:
-        bound = dict.fromkeys(loss.batch_arguments)
-        inspect.signature(loss.function).bind(*loss.inputs, **bound)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"loss '{loss.name}' does not take ({', '.join(loss.inputs)}): {error}"
-        ) from None
+    batch = dict.fromkeys(loss.batch_arguments)
+    own_code.check_takes(loss.function, f"loss '{loss.name}'", *loss.inputs, **batch)
     return loss

@@ -20,7 +20,6 @@ scored by one matrix product, so that thousands of them cost as much as a few of
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
@@ -99,16 +98,14 @@ class SamplerKind:
         parameters = own_code.parameters(self.factory)
         owner = f"sampler '{self.name}'"
         own_code.check_arguments(arguments, parameters, "sampler_args", owner, self.domain)
+        own_code.check_takes(self.factory, owner, "train", **arguments)
         sampler = self.factory(train, **arguments)
         if not callable(sampler):
             raise InputError(
                 f"{owner} returned {described(sampler)} for the training part; it returns "
                 "the function that draws negatives"
             )
-        try:
-            inspect.signature(sampler).bind(**dict.fromkeys(_INPUTS))
-        except (TypeError, ValueError) as error:
-            raise InputError(f"{owner} does not take ({', '.join(_INPUTS)}): {error}") from None
+        own_code.check_takes(sampler, owner, **dict.fromkeys(_INPUTS))
         return sampler
 
 

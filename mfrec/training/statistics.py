@@ -121,6 +121,11 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
     gradient = float(tf.math.reduce_std(gradients))
     curvature = float(tf.reduce_mean(curvatures)) if curvatures is not None else 0.0
     spread = gradient / curvature if curvature > 0 else float(train.ratings.std())
+    if not np.any(gradients) and low < high:
+        raise InputError(
+            f"loss '{loss.name}' has a gradient of 0 where every prediction is the mean rating: it "
+            "would learn nothing"
+        )
     if not math.isfinite(gradient + spread):
         raise InputError(
             f"loss '{loss.name}' has no finite gradient where every prediction is the mean rating"

@@ -77,6 +77,8 @@ def test_flags_from_a_file(command, tmp_path):
         ("--share=-nan", "--share=-nan: must be a finite number"),
         ("--color=gren", "--color=gren: unknown; did you mean green?"),
         ("--wet=2", "--wet=2: not of type bool"),
+        ("--folder=", "--folder=: empty; give a value, or leave it out"),
+        ("--color=", "--color=: empty; give a value, or leave it out"),
         ("--counts=1", "unknown flag --counts; did you mean count?"),
         ("--zzz", "unknown flag --zzz; see thing.py --help"),
         ("-count", "Missing value for flag -count"),

@@ -203,7 +203,8 @@ def test_typed_histories(ask, place, rated):
     assert out.splitlines()[0] == "recommended to somebody with a history of 2 items"
     assert [line.split()[2] for line in out.splitlines()[2:]] == [row["item"] for row in expected]
     for history, message in (
-        ("", "--history: empty; give one item or more"),
+        ("", "--history=: empty; give a value, or leave it out"),
+        (",", "--history: empty; give one item or more"),
         ("x:1,y", "--history: the run knows no item 'x', 'y'"),
         ("i1:5,i2", "--history: item 'i2' has no rating, others have one"),
         ("i1,i2", "the run predicts ratings: give one with every item of the history"),

@@ -75,6 +75,19 @@ def test_ratings_inside_the_domain_are_taken(loss):
     assert resolve(Config(), losses.get(loss), train).optimizer.learning_rate > 0
 
 
+def test_a_loss_that_cannot_learn_is_refused():
+    train = interactions([0, 1, 2], [0, 1, 0], [0, 1, 2], 3, 2)
+    keras = tf.keras.losses
+    for loss, complaint in (
+        (keras.CTC(), "Keras cannot compute this loss of single ratings: Logits `y_pred` are"),
+        (lambda ratings, predictions: 0 * predictions, "gradient of 0 .*: it would learn nothing"),
+    ):
+        with pytest.raises(InputError, match=complaint):
+            resolve(Config(), losses.get(loss), train)
+    # nothing is to be learnt where all ratings are alike
+    resolve(Config(), losses.get("mse"), interactions([0, 1], [0, 1], [2, 2], 2, 2))
+
+
 def test_a_loss_of_ones_own_states_its_domain():
     @losses.rating("mine", domain={"power": losses.Range(above=1)})
     def mine(ratings, predictions, power=2.0):

@@ -143,6 +143,7 @@ def get(split: "str | Callable[..., HeldOut] | Splitter") -> Splitter:
         address, split = split, own_code.load(split, "split")
         if not callable(split):
             raise InputError(f"--split={address}: not a function")
+        own_code.check_takes(split, f"split '{address}'", "interactions", "random")
     registered = (known for known in REGISTRY.values() if known.function is split)
     name = getattr(split, "__name__", type(split).__name__)
     return next(registered, None) or Splitter(name, split)
