@@ -116,7 +116,8 @@ class CommandLine:
                 setting.default,
                 text,
                 setting.metadata.get("choices", ()),
-                may_be_empty="parse" in setting.metadata,
+                # resolve() knows whether there is something that it unsets
+                may_be_empty=True,
             )
 
     def show_first(self, heading: str, names: Sequence[str]) -> None:

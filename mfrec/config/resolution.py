@@ -9,7 +9,7 @@ from typing import Any
 from mfrec import digests
 from mfrec.config import kept_code
 from mfrec.config.presets import PRESETS
-from mfrec.config.settings import FILE_OPTIONS, NO_CANDIDATES, Config, SplitConfig
+from mfrec.config.settings import FILE_OPTIONS, NO_CANDIDATES, Config, SplitConfig, settings
 from mfrec.errors import InputError, did_you_mean
 from mfrec.files import read_json, require_run_dir
 from mfrec.own_code import absolute, is_address, is_same_code
@@ -74,6 +74,7 @@ def resolve(
         digest, run = content.get(digests.DIGEST), str(content.get("run", ""))
         if digest is not None and digest != digests.of_json(run, "config.json", content):
             say(f"{config_file} was edited since its run: its settings are used as they are now")
+    _refuse_empty(flags, inherited)
     for name in (*_not_inherited(inherited, flags, splits), *flags):
         inherited.pop(name, None)
     if config_file:
@@ -83,6 +84,18 @@ def resolve(
     if config.training.init_from:
         _check_continues(config, config.training.init_from, allow_code)
     return config
+
+
+def _refuse_empty(flags: Mapping[str, Any], inherited: Mapping[str, Any]) -> None:
+    """Refuse an empty text that unsets nothing: where a script's variable is not set, it is none.
+
+    Raises:
+        InputError: names the flag.
+    """
+    for _, setting in settings():
+        may_be_empty = setting.default == "" or "parse" in setting.metadata
+        if flags.get(setting.name) == "" and setting.name not in inherited and not may_be_empty:
+            raise InputError(f"--{setting.name}=: empty; give a value, or leave it out")
 
 
 def _not_inherited(

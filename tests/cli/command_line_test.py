@@ -135,7 +135,8 @@ def test_help_of_a_command_is_complete_and_fits_the_terminal(name, columns, monk
     shown = capsys.readouterr().out
     assert shown.startswith(inspect.cleandoc(module.__doc__))
     source = (ROOT / "mfrec" / "cli" / f"{name}.py").read_text()
-    defined = re.findall(r'COMMAND\.define\(\s*\w+,\s*"(\w+)"', source)
+    calls = re.findall(r'COMMAND\.define(?:_(\w+)\(_|\(\s*\w+,\s*"(\w+)")', source)
+    defined = [name for call in calls for name in call if name]
     found = re.findall(r"^  --(?:\[no\])?(\w+)", shown, re.MULTILINE)
     if name == "train":
         defined += [setting.name for _, setting in settings()]

@@ -325,3 +325,12 @@ def test_numbers_that_float32_makes_0_of_are_refused(name):
     ):
         Config().replace({name: 1e-300})
     Config().replace({name: 1e-30})
+
+
+def test_an_empty_text_unsets_what_a_file_sets_and_is_refused_where_it_unsets_nothing(tmp_path):
+    for name in ("ratings", "dataset", "loss", "split", "eval_metric", "data_dir"):
+        with pytest.raises(InputError, match=f"^--{name}=: empty; give a value, or leave it out$"):
+            resolve({name: ""})
+    file = write(tmp_path / "config.json", {"data": {"item_labels": "titles.csv"}})
+    assert not resolve({"item_labels": ""}, None, file).data.item_labels
+    assert resolve({"cutoffs": "", "loss_args": ""}).evaluation.cutoffs == ""
