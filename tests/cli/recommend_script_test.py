@@ -208,7 +208,7 @@ def test_typed_histories(ask, place, rated):
         ("x:1,y", "--history: the run knows no item 'x', 'y'"),
         ("i1:5,i2", "--history: item 'i2' has no rating, others have one"),
         ("i1,i2", "the run predicts ratings: give one with every item of the history"),
-        ("@nowhere", "nowhere: No such file or directory"),
+        ("@nowhere", "nowhere: no such file; check the path"),
     ):
         code, out, err = ask("--run_dir=rated", f"--history={history}")
         assert (code, out, err) == (2, "", f"recommend.py: {message}\n")
@@ -230,7 +230,7 @@ def test_typed_histories(ask, place, rated):
         (["--run_dir=rated", "--item=i1", "--output_file=a.csv"], "leave out --item"),
         (["--run_dir=rated", "--item=i1", "--similar_users"], "--similar_users needs --user"),
         (["--run_dir=rated", "--item=i1", "--explain"], "--explain goes with"),
-        (["--run_dir=rated", "--user=u1", "--candidates=no.txt"], "no.txt: No such file"),
+        (["--run_dir=rated", "--user=u1", "--candidates=no.txt"], "no.txt: no such file"),
         (["--run_dir=rated", "--user=u1", "--on_unknown=pop"], "did you mean popular?"),
         (["--run_dir=rated", "--user=u11x"], "the run knows no user 'u11x'; did you mean u11"),
         (["--run_dir=rated", "--item=itle 28"], "did you mean i28 (Title 28)?"),
