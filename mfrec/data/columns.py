@@ -343,7 +343,11 @@ def _refuse_two(
 def _refuse_column(
     table: Table, names: Sequence[str] | None, role: str, column: str | int | None
 ) -> NoReturn:
-    found = f"{table.num_fields} fields per line, no header" if names is None else ", ".join(names)
+    found = (
+        f"{table.num_fields} fields per line, no header"
+        if names is None
+        else ", ".join(map(shown, names))
+    )
     if names is None and column is None:
         found += f", {_first_line(table)}"
     missing = f"cannot tell the {role} column" if column is None else f"no column {column!r}"

@@ -83,7 +83,7 @@ def _choose(path: str | Path, lines: list[str], widths: dict[str, int]) -> str:
         widths: the number of fields for each delimiter, the usual one first.
     """
     usual = next(iter(widths))
-    rated = [d for d, width in widths.items() if width > 2 and _third_is_number(lines, d)]
+    rated = [d for d, width in widths.items() if width > 2 and _are_numbers(lines, d, 2)]
     decimal = [d for d in rated if d != "," and "," in widths and _commas_are_decimal(lines, d)]
     if decimal and ("," in rated or (decimal == [" "] and usual == "," and widths[","] == 2)):
         _refuse_two(path, lines[0], ",", decimal[0])
@@ -93,11 +93,14 @@ def _choose(path: str | Path, lines: list[str], widths: dict[str, int]) -> str:
     pairs = [d for d, width in widths.items() if width == 2 and d != " "]
     if pairs == ["\t"] and usual == "\t" and " " in widths:
         # u1 7<TAB>4 may be three fields
-        if _third_is_number([line.replace("\t", " ") for line in lines], " "):
+        if _are_numbers([line.replace("\t", " ") for line in lines], " ", 2):
             _refuse_two(path, lines[0], "\t", " ")
-    if usual in pairs and len(pairs) > 1:
+    if usual not in pairs or len(pairs) < 2:
+        return usual
+    numbered = [d for d in pairs if _are_numbers(lines, d, 0)]
+    if len(numbered) != 1:
         _refuse_two(path, lines[0], *pairs[:2])
-    return usual
+    return numbered[0]
 
 
 def _refuse_two(path: str | Path, line: str, one: str, other: str) -> NoReturn:
@@ -106,13 +109,13 @@ def _refuse_two(path: str | Path, line: str, one: str, other: str) -> NoReturn:
     )
 
 
-def _third_is_number(lines: list[str], delimiter: str) -> bool:
-    """Whether the third field is a number in every line, or every line but the first."""
+def _are_numbers(lines: list[str], delimiter: str, column: int) -> bool:
+    """Whether a field is a number in every line, or in every line but the first."""
     is_number = []
     for line in lines:
-        field = (line.split() if delimiter == " " else line.split(delimiter))[2:3]
-        number = bool(field) and _NUMBER.fullmatch(field[0]) is not None
-        is_number.append(number and not (delimiter == "," and "," in field[0]))
+        fields = line.split() if delimiter == " " else line.split(delimiter)
+        field = fields[column] if column < len(fields) else ""
+        is_number.append(bool(_NUMBER.fullmatch(field)) and not (delimiter == "," and "," in field))
     return all(is_number[1:] or is_number)
 
 

@@ -4,6 +4,7 @@ Some published files hold Python's dictionaries instead, with single quotes; the
 """
 
 import ast
+import io
 import json
 import re
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mfrec.data.fields import from_texts, with_newlines
+from mfrec.data.fields import Fields, from_texts, with_newlines
 from mfrec.data.named_columns import NamedColumns
 from mfrec.errors import InputError, first_line, short
 
@@ -19,15 +20,8 @@ from mfrec.errors import InputError, first_line, short
 _OBJECT = re.compile(rb'\{\s*(?:"|u?\'|\Z|\}\s*(?:[\r\n]|\Z))')
 _LIST = re.compile(rb'\[\s*(?:\{\s*["}]|\Z)')
 _HEAD_BYTES = 4096
-_WHOLE = re.compile(r"(-?\d+)\.0+")
-
-
-class _Number(str):
-    """A number as it is written in the file; a whole float is written as an integer."""
-
-    def __new__(cls, text: str) -> "_Number":
-        whole = _WHOLE.fullmatch(text)
-        return super().__new__(cls, whole[1] if whole else text)
+# Rows that are Python objects at once.
+_ROWS = 50_000
 
 
 def is_json(data: bytes) -> bool:
@@ -60,37 +54,100 @@ def read(path: str | Path, data: bytes) -> NamedColumns:
     Raises:
         InputError: a line is no object, or holds a key twice; names it.
     """
-    rows, numbers = [], []
     decoder = json.JSONDecoder(
-        object_pairs_hook=_as_object, parse_int=_Number, parse_float=_Number, parse_constant=str
+        object_pairs_hook=_as_object, parse_int=str, parse_float=_number, parse_constant=str
     )
-    for number, line in enumerate(with_newlines(data).decode().split("\n"), start=1):
-        if not line or line.isspace():
+    parts: list[Fields] = []
+    names: dict[str, None] = {}
+    unusable: dict[int, tuple[int, str]] = {}
+    rows: list[dict[str, Any]] = []
+    numbers: list[int] = []
+    for number, line in enumerate(io.BytesIO(with_newlines(data)), start=1):
+        if line.isspace():
             continue
-        rows.append(_object(path, number, line, decoder))
+        rows.append(_object(path, number, line.decode().strip(), decoder))
         numbers.append(number)
-    names = list(dict.fromkeys(str(key) for row in rows for key in row))
+        if len(rows) == _ROWS:
+            parts.append(_fields(rows, numbers, names, unusable))
+            rows, numbers = [], []
+    if rows:
+        parts.append(_fields(rows, numbers, names, unusable))
     if not names:
         raise InputError(f"{path}: objects without keys; give them ids and ratings")
-    unusable: dict[int, tuple[int, str]] = {}
-    texts = []
-    for number, row in zip(numbers, rows, strict=True):
-        for column, name in enumerate(names):
-            value = row.get(name)
-            text = _text(value)
-            if text is None:
-                unusable.setdefault(column, (number, f"{name!r} holds {_kind(value)}, no value"))
-            texts.append(text or b"")
-    counts = np.full(len(rows), len(names))
-    return NamedColumns(tuple(names), from_texts(texts, counts, np.array(numbers)), unusable)
+    return NamedColumns(tuple(names), _joined(parts, len(names)), unusable)
+
+
+def _fields(
+    rows: list[dict[str, Any]],
+    numbers: list[int],
+    names: dict[str, None],
+    unusable: dict[int, tuple[int, str]],
+) -> Fields:
+    """Turn objects into fields; adds to the names of columns and to those that are unusable."""
+    for keys in dict.fromkeys(map(tuple, rows)):
+        names |= dict.fromkeys(map(str, keys))
+    values = [row.get(name) for row in rows for name in names]
+    if set(map(type, values)) != {str}:
+        width = len(names)
+        for place, value in enumerate(values):
+            if type(value) is not str:
+                text = _text(value)
+                if text is None:
+                    name = list(names)[place % width]
+                    problem = (numbers[place // width], f"{name!r} holds {_kind(value)}, no value")
+                    unusable.setdefault(place % width, problem)
+                values[place] = text or ""
+    whole = "".join(values)
+    if "\0" in whole or not whole.isascii():
+        values = _encodable(values, numbers, list(names), unusable)
+    texts = [text.encode() for text in values]
+    return from_texts(texts, np.full(len(rows), len(names)), np.array(numbers))
+
+
+def _encodable(
+    values: list[str],
+    numbers: list[int],
+    names: list[str],
+    unusable: dict[int, tuple[int, str]],
+) -> list[str]:
+    """The same texts without NUL and halves of surrogate pairs, whose columns are unusable."""
+    bad = re.compile("[\0\ud800-\udfff]")
+    for place, text in enumerate(values):
+        if bad.search(text):
+            row, column = divmod(place, len(names))
+            problem = (numbers[row], f"{names[column]!r} holds text that is not Unicode, no value")
+            unusable.setdefault(column, problem)
+            values[place] = ""
+    return values
+
+
+def _joined(parts: list[Fields], width: int) -> Fields:
+    """Put parts of a file together; earlier ones may lack the last columns."""
+    starts: list[np.ndarray] = []
+    ends: list[np.ndarray] = []
+    position = 0
+    for part in parts:
+        shape = (len(part.counts), int(part.counts[0]))
+        missing = ((0, 0), (0, width - shape[1]))
+        for positions, found in ((part.starts, starts), (part.ends, ends)):
+            found.append(np.pad(positions.reshape(shape), missing) + position)
+        position += len(part.data)
+    numbers = np.concatenate([part.numbers for part in parts])
+    return Fields(
+        b"".join(part.data for part in parts),
+        np.concatenate(starts).ravel(),
+        np.concatenate(ends).ravel(),
+        np.full(len(numbers), width),
+        numbers,
+    )
 
 
 def _object(path: str | Path, number: int, line: str, decoder: json.JSONDecoder) -> dict[str, Any]:
     try:
-        is_python = re.match(r"\s*\{\s*u?'", line)
-        row = ast.literal_eval(line.strip()) if is_python else decoder.decode(line.strip())
+        is_python = re.match(r"\{\s*u?'", line)
+        row = ast.literal_eval(line) if is_python else decoder.decode(line)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
-        if line.lstrip()[:1] in "{[" and number == 1:
+        if line[:1] in "{[" and number == 1:
             what = "JSON, but not one object a line; write it so, such as by jq -c"
             raise InputError(f"{path}: looks like {what}") from None
         reason = "nested too deeply" if isinstance(error, RecursionError) else first_line(error)
@@ -110,23 +167,22 @@ def _as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _text(value: Any) -> bytes | None:
+def _number(text: str) -> str:
+    """A number as it is written; a whole one without its zeros behind the point."""
+    whole = text.rstrip("0")
+    return whole[:-1] if whole.endswith(".") else text
+
+
+def _text(value: Any) -> str | None:
     """A value as text; None if it has none."""
     if value is None:
-        return b""
+        return ""
     if value is True or value is False:
-        return str(value).lower().encode()
+        return str(value).lower()
     if isinstance(value, (int, float)):
-        value = _Number(repr(value))
-    if not isinstance(value, str) or "\0" in value:
-        return None
-    try:
-        return value.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return None
+        return _number(repr(value))
+    return None
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, str):
-        return "text that is not Unicode"
     return "a list" if isinstance(value, list) else "an object"

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from helpers import rows
+from mfrec.data import json_lines
 from mfrec.data.features import read_features
 from mfrec.data.items import read_items
 from mfrec.data.readers import read, read_ratings
@@ -49,6 +50,20 @@ def refused(write):
 )
 def test_json_lines(write, content):
     assert rows(read_ratings(write(content))) == TIMED
+
+
+def test_long_json_lines_are_read_in_parts_and_keys_may_come_later(write, monkeypatch):
+    monkeypatch.setattr(json_lines, "_ROWS", 2)
+    objects = [{"user": n, "item": f"é{n}" if n == 3 else "x", "rating": n} for n in range(5)]
+    objects[4] |= {"timestamp": 7}
+    path = write("\n".join(map(json.dumps, objects)))
+    with pytest.raises(InputError, match="ratings.txt:1: the timestamp '' is neither"):
+        read_ratings(path)
+    found = rows(read_ratings(path, timestamp_column="none"))
+    assert found == [(str(n), "é3" if n == 3 else "x", n) for n in range(5)]
+    objects[3]["item"] = []
+    with pytest.raises(InputError, match="ratings.txt:4: 'item' holds a list"):
+        read_ratings(write("\n".join(map(json.dumps, objects))))
 
 
 def test_named_columns_may_be_empty(write):
@@ -271,6 +286,11 @@ def test_what_has_two_meanings_is_refused(refused, content, message):
 def test_a_decimal_comma_is_no_delimiter(write):
     assert rows(read_ratings(write("1;2;4,5\n"))) == [("1", "2", 4.5)]
     assert rows(read_ratings(write("1|2|4,5\n3|4|1,0\n"))) == [("1", "2", 4.5), ("3", "4", 1)]
+    # a number is an id
+    assert rows(read_ratings(write("7;Heat, The\n8;Matrix, The\n"))) == [
+        ("7", "Heat, The", 1),
+        ("8", "Matrix, The", 1),
+    ]
     # what has three fields by a comma stays so
     assert rows(read_ratings(write("a;b,7,3\nc;d,8,4\n"))) == [("a;b", "7", 3), ("c;d", "8", 4)]
 
@@ -355,6 +375,11 @@ def test_labels_and_features_of_json_lines(write):
     path = write("\n".join(map(json.dumps, objects)), "features.jsonl")
     features = read_features(str(path), "item", [Vocabulary(("7", "8"))])
     assert features.columns[0].names == ("year=1995",)
+
+
+def test_refusals_show_names_of_columns_in_one_line(refused):
+    message = refused('"who\nelse",thing,"\x1b[31m"\na,b,1\n')
+    assert "\x1b" not in message and r"the file has: 'who\nelse', thing" in message
 
 
 def test_every_refusal_names_the_file(refused):
