@@ -230,6 +230,8 @@ def factorize(raw_ids: Any, what: str) -> tuple[np.ndarray, Vocabulary]:
     Raises:
         InputError: one is missing, empty or no raw id.
     """
+    if isinstance(raw_ids, (set, frozenset)):
+        raise InputError(f"{what}s: a set has no order; give a list")
     ids, texts = factorized(raw_ids, what)
     if "" in texts:
         position = np.flatnonzero(ids == texts.index(""))[0]

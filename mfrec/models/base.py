@@ -159,7 +159,8 @@ class Model(KerasModel):
         """Return interactions in the model's own rows, matched by raw id.
 
         UNKNOWN stands for raw ids that it was not trained on; a line on standard error says how
-        many there are. A model that was never trained takes rows as they are.
+        many there are. A model that was never trained takes rows by their numbers, and so does one
+        that Keras has read, which is said.
 
         Raises:
             InputError: they name more users or items than the model has.
@@ -167,12 +168,19 @@ class Model(KerasModel):
         interactions = check_kind(interactions, "rows")
         if self.vocabularies is not None:
             given, interactions = interactions, interactions.encode(*self.vocabularies)
-            note = note_on_unknown(given, interactions)
-            if note and note != self.__dict__.get("_latest_note"):
-                say(note)
-                self.__dict__["_latest_note"] = note
+            self._say_once(note_on_unknown(given, interactions))
+        elif float(self.rating_range[1]) < _LARGEST:
+            self._say_once(
+                "this model was trained but knows no raw ids, as models that Keras has read: rows "
+                "are taken by their numbers"
+            )
         checks.check_interactions(interactions, self.num_users, self.num_items, UNKNOWN)
         return interactions
+
+    def _say_once(self, note: str) -> None:
+        if note and note != self.__dict__.get("_latest_note"):
+            say(note)
+            self.__dict__["_latest_note"] = note
 
     def matched_training_part(self, train: Interactions) -> Interactions:
         """Return the part that the model was trained on in the model's own rows, with its labels.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mfrec.data.features import Features
+from mfrec.errors import InputError
 from mfrec.models.base import Model, rows
 from mfrec.quiet_tensorflow import tf
 
@@ -38,9 +39,13 @@ class FeatureTable:
             features: of every row.
             seed: of the embeddings.
             use_bias: whether features have biases; else these stay 0.
+
+        Raises:
+            InputError: they are not the features of this many rows.
         """
         if features is None:
             return None
+        _check(features, side, model.num_users if side == "user" else model.num_items)
         is_trained = model.add_weight(
             name=f"{side}_is_trained",
             shape=(len(features.ids),),
@@ -81,3 +86,22 @@ class FeatureTable:
         is_trained, before = self.is_trained.numpy(), earlier.is_trained.numpy()
         is_trained[: len(before)] = np.maximum(is_trained[: len(before)], before)
         self.is_trained.assign(is_trained)
+
+
+def _check(features: Features, side: str, num_rows: int) -> None:
+    name = f"{side}_features"
+    if not isinstance(features, Features):
+        raise InputError(
+            f"{name}: a {type(features).__name__}; give Features, as `encode` of what "
+            "data.features.read_features returns makes them"
+        )
+    ids, shape = np.asarray(features.ids), np.shape(features.values)
+    if ids.ndim != 2 or ids.shape != shape or len(ids) != num_rows:
+        raise InputError(
+            f"{name}: ids of shape {ids.shape} and values of {shape} for {num_rows} {side}s; give "
+            f"both a row for every {side}"
+        )
+    if ids.size and (ids.min() < 0 or ids.max() >= len(features.names)):
+        raise InputError(
+            f"{name}: ids from {ids.min()} to {ids.max()} of {len(features.names)} features"
+        )

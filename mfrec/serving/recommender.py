@@ -189,6 +189,8 @@ class Recommender:
                 missing or outside the range of the run's.
         """
         k, allowed = _checked(k), self._allowed(candidates, exclude, on_unknown)
+        if isinstance(items, (set, frozenset)) and ratings is not None:
+            raise InputError("items: a set has no order that ratings could go by; give a list")
         items = as_raw_ids(items, "item")
         ids = self.item_ids(items, on_unknown)
         rating_range = self.model.rating_range.numpy().tolist() if self.predicts_ratings else None

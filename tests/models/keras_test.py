@@ -285,6 +285,16 @@ def test_before_any_data_ratings_are_neither_clipped_nor_zeroed(name, link):
     np.testing.assert_allclose(model.to_ratings(scores), expected, rtol=1e-4, atol=1e-30)
 
 
+def test_a_model_that_keras_has_read_says_that_it_knows_no_raw_ids(tmp_path, capsys):
+    model = made("matrix_factorization")
+    model.save(tmp_path / "model.keras")
+    again = tf.keras.models.load_model(tmp_path / "model.keras")
+    for _ in range(2):
+        found = again.predict_interactions(TRAIN)
+        np.testing.assert_allclose(found, model.predict_interactions(TRAIN), rtol=1e-6)
+    assert capsys.readouterr().err.count("knows no raw ids, as models that Keras has read") == 1
+
+
 # ------------------------------------------------------------------ what is refused
 
 WRONG_IDS = [

@@ -204,6 +204,29 @@ def test_tables_of_features_start_apart_and_like_rows():
 
 
 @pytest.mark.parametrize(
+    "ids, shape, message",
+    [
+        (
+            np.zeros((4, 1), np.int32),
+            (4, 1),
+            r"ids of shape \(4, 1\) and values of \(4, 1\) for 3 it",
+        ),
+        (
+            np.zeros((3, 1), np.int32),
+            (3, 2),
+            r"values of \(3, 2\) for 3 items; give both a row for",
+        ),
+        (np.full((3, 1), 2, np.int32), (3, 1), "item_features: ids from 2 to 2 of 2 features"),
+        (None, None, "item_features: a dict; give Features, as `encode`"),
+    ],
+)
+def test_features_that_are_not_the_models_are_refused(ids, shape, message):
+    features = {} if ids is None else Features(("f", "g"), ids, np.ones(shape, np.float32))
+    with pytest.raises(InputError, match=message):
+        MatrixFactorization(5, 3, 2, item_features=features)
+
+
+@pytest.mark.parametrize(
     "sizes, message",
     [
         ((3, 5, 10**12), "embedding_dim=1000000000000: more than makes sense"),

@@ -319,6 +319,7 @@ def test_histories_that_cannot_be_used():
         (["i0"], None, "the run predicts ratings: give one with every item"),
         (["i0"], [5, 4], "2 ratings for a history of 1 items"),
         (["i0"], [6], "rating 6 of item 'i0': the run's are from 1 to 5"),
+        ({"i0", "i1"}, [5, 1], "items: a set has no order that ratings could go by"),
         ([], [], "the history holds no item that the run knows"),
         (["i0"], [float("nan")], "rating at position 0 is nan"),
         (["i0"], ["good"], "ratings must be numbers"),
