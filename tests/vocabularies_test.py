@@ -8,6 +8,7 @@ import pytest
 
 import helpers
 import mfrec
+from mfrec.data.held_out import count_shared_pairs
 from mfrec.data.interactions import Interactions
 from mfrec.data.splits import Split, SplitRecipe
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary
@@ -239,7 +240,21 @@ def test_rows_that_training_does_not_know_are_told(trained, capsys):
     mfrec.train(TRAIN, rows, **SETTINGS)
     assert "2 of 3 validation rows have a user or an item" in capsys.readouterr().err
     mfrec.train(TRAIN, ENCODED, **SETTINGS)
-    assert "does not know" not in capsys.readouterr().err
+    assert capsys.readouterr().err == ""
+    upper = Vocabulary(tuple(raw_id.upper() for raw_id in ENCODED.users.raw_ids))
+    mfrec.train(TRAIN, dataclasses.replace(ENCODED, users=upper), **SETTINGS)
+    told = capsys.readouterr().err
+    assert told.startswith("100 of 100 validation rows") and ": spell ids alike)" in told
+
+
+def test_validation_rows_that_are_trained_on_are_told(capsys):
+    for other in (TRAIN.take(slice(0, 30)), renumbered(TRAIN.take(slice(0, 30)), seed=7)):
+        mfrec.train(TRAIN, other, **SETTINGS)
+        assert capsys.readouterr().err == (
+            "30 of 30 validation rows are pairs of the training part as well: what is learnt by "
+            "heart is measured\n"
+        )
+        assert count_shared_pairs(TRAIN, other) == 30
 
 
 def test_strangers_alone_are_refused_before_anything_is_trained(loss):

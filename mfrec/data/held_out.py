@@ -81,7 +81,8 @@ def compare(
 
 
 def count_shared_pairs(train: Interactions, rows: Interactions) -> int:
-    """Return how many rows are pairs of other rows, which have the same vocabularies."""
+    """Return how many rows are pairs of the training part too, by raw id."""
+    rows = rows.encode(train.users, train.items)
     # np.isin does the same, ten times as slowly. No pair with an unknown half is equal to another.
     known, pairs = np.sort(_known_pairs(train)), np.sort(_known_pairs(rows))
     if not len(known):

@@ -20,12 +20,10 @@ from mfrec import losses, memory, models
 from mfrec.config.settings import Config, OptimizerConfig, TrainingConfig
 from mfrec.data.interactions import Interactions, check_kind, continuing
 from mfrec.data.pipelines import EpochShape, Examples, Loop, training_examples, training_loops
-from mfrec.data.unknown import note_on_unknown
 from mfrec.errors import InputError
 from mfrec.models.base import Model
 from mfrec.models.checks import check_training_part
 from mfrec.optimizers import RowOptimizer
-from mfrec.progress import say
 from mfrec.quiet_tensorflow import graph_function, tf
 from mfrec.training import objective as objectives
 from mfrec.training import optimizers, sizes
@@ -42,7 +40,7 @@ from mfrec.training.history import (
 from mfrec.training.objective import Objective
 from mfrec.training.regularizer import Regularizer
 from mfrec.training.statistics import resolve
-from mfrec.training.validation import validator
+from mfrec.training.validation import say_what_is_odd, validator
 
 Epochs = Generator[EpochLog, None, None]
 
@@ -236,9 +234,8 @@ class Trainer:
         if validation is not None:
             given = check_kind(validation, "validation part")
             validation = given.encode(train.users, train.items)
-            note = note_on_unknown(given, validation, "validation rows")
-            if note and evaluate is None:
-                say(note)
+            if evaluate is None:
+                say_what_is_odd(train, given, validation)
         self.parts = (train, validation)
         config = self.config if epochs is None else self.config.replace({"epochs": epochs})
         history = self.history = History(examples_per_epoch=len(train))

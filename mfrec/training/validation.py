@@ -4,13 +4,16 @@ from collections.abc import Callable
 
 from mfrec.config.parsing import parse_cutoffs
 from mfrec.config.settings import Config
+from mfrec.data.held_out import count_shared_pairs
 from mfrec.data.interactions import Interactions
+from mfrec.data.unknown import note_on_unknown
 from mfrec.data.vocabulary import UNKNOWN
 from mfrec.errors import InputError
 from mfrec.evaluation.metrics import check_measured, rating_errors
 from mfrec.evaluation.rankings import RankingEvaluator
 from mfrec.losses import Loss
 from mfrec.models.base import Model
+from mfrec.progress import say
 
 
 def validator(
@@ -51,6 +54,25 @@ def validator(
         return metrics
 
     return evaluate
+
+
+def say_what_is_odd(train: Interactions, given: Interactions, validation: Interactions) -> None:
+    """Say how much of a validation part training does not know, and how much it learns from.
+
+    Args:
+        train: the training part.
+        given: the validation part as it was given.
+        validation: the same in the rows of the training part.
+    """
+    note = note_on_unknown(given, validation, "validation rows")
+    if note:
+        say(note)
+    overlap = count_shared_pairs(train, validation)
+    if overlap:
+        say(
+            f"{overlap:,} of {len(validation):,} validation rows are pairs of the training part as "
+            "well: what is learnt by heart is measured"
+        )
 
 
 def _refuse_strangers(validation: Interactions, ranks: bool) -> None:
