@@ -5,14 +5,19 @@ import re
 from collections.abc import Iterable
 
 from mfrec.aliases import ALIASES
+from mfrec.terminal import visible
 
 
 class InputError(ValueError):
     """The user's input is wrong: a file, a flag or a value.
 
     The message is one line that says what is wrong, where (`FILE:LINE`) and what to do.
-    Commands print it on standard error without a traceback and exit with code 2.
+    Commands print it on standard error without a traceback and exit with code 2. Line ends and the
+    like, which a file's name or a setting may hold, are escaped.
     """
+
+    def __init__(self, message: object) -> None:
+        super().__init__(visible(str(message)))
 
 
 def first_line(error: Exception) -> str:

@@ -7,7 +7,7 @@ from mfrec.aliases import ALIASES
 from mfrec.cli import evaluate, export, recommend, train
 from mfrec.config.settings import settings
 from mfrec.data import datasets, splitters
-from mfrec.errors import did_you_mean, first_line
+from mfrec.errors import InputError, first_line
 from mfrec.evaluation import metrics
 from mfrec.training import optimizers, samplers
 
@@ -55,3 +55,9 @@ def test_every_alias_names_something_that_exists():
     there_are = flags.union(choices, formats, *registries, optimizers.NAMES, datasets.NAMES)
     there_are |= metrics.REGISTRY.keys()
     assert {name for names in ALIASES.values() for name in names} <= there_are
+
+
+def test_an_error_is_one_line_whatever_it_names():
+    assert str(InputError("--ratings=a\nb\x1b[2J: no such file")) == (
+        "--ratings=a\\nb\\u001b[2J: no such file"
+    )

@@ -62,7 +62,7 @@ class PartEvaluator:
         self.protocol = ""
         if loss.predicts_ratings:
             self._errors = RatingEvaluator(split.train)
-        cutoffs = parse_cutoffs(config.evaluation.cutoffs)
+        cutoffs = parse_cutoffs(config.evaluation.cutoffs or "")
         if cutoffs:
             history = self._history
             held_out_items = np.unique(self._held_out.item_ids[self._held_out.item_ids != UNKNOWN])

@@ -227,14 +227,18 @@ class RunFolder:
             InputError: no checkpoint, a broken one, one of another shape, or one that holds other
                 variables than the model has.
         """
+        if config.model.init_stddev is None:
+            raise InputError(f"{self.path / 'config.json'}: no init_stddev; the file is incomplete")
         rows = (train.num_users, train.num_items)
         memory.check_tables(config.model.embedding_dim, sum(rows), copies=1)
+        # arguments that the model does not take
+        models.suit(config)
         model = models.build(config, loss, rows, self._load_features(config, rows))
         model.prepare(train)
         with self._latest_checkpoint() as path:
             # the optimizer's state is not restored here
-            status = _checkpoint(model).read(path)
-            status.assert_existing_objects_matched().expect_partial()
+            status = _checkpoint(model).read(path).expect_partial()
+            status.assert_existing_objects_matched()
             _check_variables(path, model)
         return model
 
