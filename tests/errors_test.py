@@ -7,7 +7,7 @@ from mfrec.aliases import ALIASES
 from mfrec.cli import evaluate, export, recommend, train
 from mfrec.config.settings import settings
 from mfrec.data import datasets, splitters
-from mfrec.errors import InputError, first_line
+from mfrec.errors import InputError, did_you_mean, first_line
 from mfrec.evaluation import metrics
 from mfrec.training import optimizers, samplers
 
