@@ -14,6 +14,7 @@ from mfrec.data.features import FeatureFile, Features, read_features
 from mfrec.data.held_out import warn_of_strangers
 from mfrec.data.interactions import Interactions
 from mfrec.data.readers import note_on
+from mfrec.data.splits import count_of
 from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError, short
 from mfrec.progress import say, waiting
@@ -32,6 +33,7 @@ class Source:
         features: the files of features by role, "user" or "item".
         notes: what was assumed in reading the files, one line each, for people.
         warnings: what is suspicious about the ratings, one line each.
+        num_missing: the number of rows left out for --missing_ratings.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Source:
     features: Mapping[str, FeatureFile] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    num_missing: int = 0
 
     @property
     def has_ratings(self) -> bool:
@@ -118,24 +121,27 @@ def load(data: DataConfig) -> Source:
     """
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    num_missing = 0
     if data.dataset:
         parts = {"all": datasets.load(data.dataset, _data_dir(data))}
     else:
         files = {part: file for part, file in _files(data).items() if file}
         found = {part: read(file, data) for part, file in files.items()}
-        parts = {part: interactions for part, (interactions, _) in found.items()}
+        parts = {part: of_file.ratings for part, of_file in found.items()}
         notes = tuple(
-            note_on(files[part], note) for part, (_, of_file) in found.items() for note in of_file
+            note_on(files[part], note) for part, of_file in found.items() for note in of_file.notes
         )
+        num_missing = sum(of_file.num_missing for of_file in found.values())
     if data.item_labels:
         parts, labelling, warnings = _labelled(parts, data.item_labels, data.encoding)
         notes += labelling
     features = _features(data, parts)
+    warnings += tuple(_warn_of_features(parts, features))
     if not data.dataset:
         file = data.ratings or data.train_ratings or ""
         name = os.path.splitext(os.path.basename(file))[0]
-        warnings += (*_warn_of(parts), *_warn_of_features(parts, features))
-        return Source(name, parts, features=features, notes=notes, warnings=warnings)
+        warnings = (*_warn_of(parts), *warnings)
+        return Source(name, parts, None, None, features, notes, warnings, num_missing)
     catalogue = candidates = None
     if datasets.PUBLISHED in datasets.predefined_splits(data.dataset):
         catalogue = parts["all"].items
@@ -145,11 +151,25 @@ def load(data: DataConfig) -> Source:
     return Source(data.dataset, parts, catalogue, candidates, features, notes, warnings)
 
 
-def read(path: str, data: DataConfig) -> tuple[Interactions, tuple[str, ...]]:
-    """Read one file of ratings as the settings say, through the cache.
+@dataclass(frozen=True, eq=False)
+class ReadFile:
+    """A file of ratings as the settings say.
 
-    Returns:
-        The ratings, and what was assumed in reading them, a line each.
+    Attributes:
+        ratings: its rows.
+        notes: what was assumed in reading them, one line each, for people.
+        num_missing: the number of rows left out for --missing_ratings.
+        repeated_pairs: the number of rows dropped because their pair was repeated.
+    """
+
+    ratings: Interactions
+    notes: tuple[str, ...]
+    num_missing: int = 0
+    repeated_pairs: int = 0
+
+
+def read(path: str, data: DataConfig) -> ReadFile:
+    """Read one file of ratings as the settings say, through the cache.
 
     Raises:
         InputError: it cannot be read.
@@ -158,32 +178,34 @@ def read(path: str, data: DataConfig) -> tuple[Interactions, tuple[str, ...]]:
     with waiting(f"reading {path}"):
         interactions, notes = cache.read(path, _data_dir(data), **options)
     if data.missing_ratings is None:
-        return interactions, notes
+        return ReadFile(interactions, notes)
     codes = parse_numbers(data.missing_ratings, "missing_ratings")
     try:
         rows, note = positives.without_missing(interactions, codes)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    return rows, (*notes, note)
+    return ReadFile(rows, (*notes, note), len(interactions) - len(rows))
 
 
-def read_held_out(path: str, config: Config) -> tuple[Interactions, tuple[str, ...]]:
+def read_held_out(path: str, config: Config) -> ReadFile:
     """Read a file of ratings to evaluate on: its distinct pairs that the settings select.
 
     Users and items with few rows stay: in a file of held-out rows few are usual.
-
-    Returns:
-        The ratings, and what was assumed in reading them, a line each, for people.
 
     Raises:
         InputError: it cannot be read, or no pair is left.
     """
     every_user_and_item = {"min_user_interactions": 0, "min_item_interactions": 0}
     settings = config.replace(every_user_and_item).positives
-    interactions, notes = read(path, config.data)
-    selection = positives.select(interactions, settings)
-    notes = tuple(note_on(path, note) for note in notes) + selection.notes
-    return selection.rows.without_repeats(), notes
+    file = read(path, config.data)
+    selection = positives.select(file.ratings, settings)
+    distinct = selection.rows.without_repeats()
+    repeated = selection.repeated_pairs + len(selection.rows) - len(distinct)
+    notes = (*file.notes, *selection.notes)
+    if repeated:
+        notes += (f"{count_of(repeated, 'repeated pair')} dropped: the last rating is kept",)
+    notes = tuple(note_on(path, note) for note in notes)
+    return ReadFile(distinct, notes, file.num_missing, repeated)
 
 
 def _warn_of(parts: Mapping[str, Interactions]) -> Iterator[str]:

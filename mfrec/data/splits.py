@@ -36,7 +36,8 @@ class Split:
             ids of the test part that training lacks, and `unknown_rows`, the test rows with
             one of them; `untrained_items`, the items of the catalogue that training lacks;
             `untested_users`, the users of the training part without a test row;
-            `overlap`, the test rows whose pair is also in the training part.
+            `overlap`, the test rows whose pair is also in the training part; `missing_ratings`,
+            rows left out because their rating stands for none, if there are any.
         notes: what was dropped or held back and why, one line each, for people.
         warnings: a line for each suspicious finding.
         candidates: rows (user, item): the items ranked beside a user's test items; None where
@@ -114,6 +115,7 @@ class SplitRecipe:
         num_chosen_on: number of validation rows on which the epochs were chosen before these
             rows moved to the training part.
         warnings: a line for each suspicious finding about the rows.
+        num_missing: number of rows left out because their rating stands for none.
     """
 
     train: Interactions
@@ -128,6 +130,7 @@ class SplitRecipe:
     earlier: tuple[Vocabulary, Vocabulary] | None = None
     num_chosen_on: int | None = None
     warnings: tuple[str, ...] = ()
+    num_missing: int = 0
 
     def with_validation_in_training(self) -> "SplitRecipe":
         """Return the same test part, with the validation rows moved to the training part.
@@ -222,6 +225,8 @@ class SplitRecipe:
             counts["validation"] = self.num_chosen_on
         counts |= {"repeated_pairs": self.repeated_pairs, "users": num_users, "items": num_items}
         counts |= {"untrained_items": len(items) - num_items}
+        if self.num_missing:
+            counts["missing_ratings"] = self.num_missing
         compared = {part: self._compare(part, raw, encoded) for part in ("validation", "test")}
         counts |= _counts_of_test(compared["test"], encoded["train"])
         warnings = (*self.warnings, *_warn_of_parts(compared, encoded))

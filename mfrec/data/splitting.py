@@ -68,6 +68,7 @@ def recipe(source: Source, config: Config) -> SplitRecipe:
         repeated_pairs=cut.repeated_pairs + sum(s.repeated_pairs for s in selected.values()),
         notes=notes + cut.notes,
         warnings=(*source.warnings, *_warn_of_candidates(cut.train, candidates)),
+        num_missing=source.num_missing,
         catalogue=catalogue,
         candidates=candidates,
     )

@@ -75,7 +75,9 @@ def evaluate_run(
     if predictions:
         raise InputError(f"--predictions needs one fold of {run_dir}, such as {folds[0]}")
     split = f"all of {what.ratings}" if what.ratings else RunFolder(run_dir).load_results().split
-    return mean_results([evaluate_run(fold, what) for fold in folds], split)
+    # what was assumed about a file of ratings is the same for every fold
+    measured = [_remeasure(RunFolder(fold), what, is_said=fold == folds[0]) for fold in folds]
+    return mean_results([again.results for again in measured], split)
 
 
 def compare_runs(
@@ -115,7 +117,9 @@ class _Remeasured:
     users: Vocabulary
 
 
-def _remeasure(folder: RunFolder, what: Remeasuring, predictions: str | None = None) -> _Remeasured:
+def _remeasure(
+    folder: RunFolder, what: Remeasuring, predictions: str | None = None, is_said: bool = True
+) -> _Remeasured:
     config, _ = folder.load_config()
     changes = {
         "data_dir": what.data_dir and os.path.abspath(what.data_dir),
@@ -128,13 +132,16 @@ def _remeasure(folder: RunFolder, what: Remeasuring, predictions: str | None = N
     model = folder.load_model(config, loss, train)
     notes: tuple[str, ...] = ()
     if what.ratings:
-        rows, notes = loading.read_held_out(what.ratings, config)
+        file = loading.read_held_out(what.ratings, config)
+        notes = file.notes
         split = SplitRecipe(
             train,
             saved.get("validation"),
-            rows,
+            file.ratings,
+            file.repeated_pairs,
             catalogue=train.items,
-            warnings=tuple(suspicions.of_ratings(rows)),
+            warnings=tuple(suspicions.of_ratings(file.ratings)),
+            num_missing=file.num_missing,
         ).encode()
         results = dataclasses.replace(results, split=f"all of {what.ratings}")
     else:
@@ -145,7 +152,7 @@ def _remeasure(folder: RunFolder, what: Remeasuring, predictions: str | None = N
 
     evaluator = PartEvaluator(config, loss, split, part)
     measured = evaluator.measure(model)
-    for note in notes:
+    for note in notes if is_said else ():
         say(note)
     results = dataclasses.replace(
         results,

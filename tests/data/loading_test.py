@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse
 
 from mfrec.config.settings import Config
-from mfrec.data import datasets, loading
+from mfrec.data import datasets, loading, splitting
 from mfrec.errors import InputError
 
 
@@ -132,8 +132,10 @@ def test_codes_for_not_rated_are_left_out_of_every_format(tmp_path, form):
     assert source.notes[-1].endswith(
         "20 of 70 ratings stand for none and are left out: 10 of -1 and 10 of 99 and 0 of 0"
     )
-    held_out, notes = loading.read_held_out(str(path), config)
-    assert len(held_out) == 50 and "left out: 10 of -1" in notes[-1]
+    assert splitting.split(source, splitting.complete(config)).counts["missing_ratings"] == 20
+    file = loading.read_held_out(str(path), config)
+    assert len(file.ratings) == 50 and "left out: 10 of -1" in file.notes[-1]
+    assert (file.num_missing, file.repeated_pairs) == (20, 0)
 
 
 @pytest.mark.parametrize(
@@ -186,3 +188,11 @@ def test_zeros_before_the_ids_of_titles_do_not_matter(tmp_path):
     ).data
     source = loading.load(data)
     assert source.warnings == () and source.parts["all"].items.labels == ("Seven", "Eight")
+
+
+def test_repeats_in_a_file_to_measure_are_said(tmp_path):
+    path = tmp_path / "ratings.csv"
+    path.write_text("user,item,rating\na,x,3\na,x,4\nb,x,2\n")
+    file = loading.read_held_out(str(path), settings(ratings=str(path)))
+    assert len(file.ratings) == 2 and file.repeated_pairs == 1
+    assert file.notes[-1] == ("read ratings.csv: 1 repeated pair dropped: the last rating is kept")

@@ -296,7 +296,7 @@ def test_ready_made_parts_are_chosen_from_each_by_itself(tmp_path):
         "train: 1 of 3 pairs dropped: rated below 4",
         "test: 1 of 2 pairs dropped: rated below 4",
     )
-    held_out, _ = loading.read_held_out(parts["test"], config)
+    held_out = loading.read_held_out(parts["test"], config).ratings
     assert raw_rows(held_out) == [("b", "y", 5)]
 
 
@@ -314,7 +314,7 @@ def test_counts_become_weights(tmp_path):
     )
     # users with few rows in what is measured are no reason to drop them
     config = config.replace({"min_user_interactions": 9})
-    assert len(loading.read_held_out(files["plays"], config)[0]) == 3
+    assert len(loading.read_held_out(files["plays"], config).ratings) == 3
 
 
 def test_a_set_that_came_as_parts_brings_its_catalogue_and_candidates(tmp_path):
