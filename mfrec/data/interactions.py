@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mfrec.data.columns import USUAL_NAMES, plain_name
 from mfrec.data.matrices import Entries, entries_of
 from mfrec.data.times import as_timestamps
 from mfrec.data.values import as_numbers, as_weights, refuse_masked
@@ -142,10 +143,16 @@ class Interactions:
         columns = _columns_of(frame)
         if timestamp_column is None and "timestamp" in columns:
             timestamp_column = "timestamp"
-        wanted = (user_column, item_column, rating_column, timestamp_column, weight_column)
-        for column in wanted:
+        wanted = {
+            "user": user_column,
+            "item": item_column,
+            "rating": rating_column,
+            "timestamp": timestamp_column,
+            "weight": weight_column,
+        }
+        for role, column in wanted.items():
             if column is not None and columns.count(column) != 1:
-                raise _refused_column(frame, columns, column)
+                raise _refused_column(frame, columns, column, role)
         return cls.from_arrays(
             frame[user_column],
             frame[item_column],
@@ -323,7 +330,7 @@ def _columns_of(frame: Any) -> list[Any]:
     return list(names)
 
 
-def _refused_column(frame: Any, columns: list[Any], column: Any) -> InputError:
+def _refused_column(frame: Any, columns: list[Any], column: Any, role: str) -> InputError:
     if column in columns:
         return InputError(
             f"{columns.count(column)} columns are named {column!r}; rename all but one"
@@ -331,7 +338,11 @@ def _refused_column(frame: Any, columns: list[Any], column: Any) -> InputError:
     if column in getattr(getattr(frame, "index", None), "names", ()):
         return InputError(f"{column!r} is the frame's index; give frame.reset_index()")
     found = ", ".join(map(str, columns))
-    return InputError(f"no column {column!r} in the frame; its columns: {found}")
+    usual = [name for name in columns if plain_name(str(name)) in USUAL_NAMES.get(role, ())]
+    how = f"give {role}_column={usual[0] if usual else '…'!r}"
+    if role == "rating":
+        how += ", or None for pairs without ratings"
+    return InputError(f"no column {column!r} in the frame; its columns: {found}; {how}")
 
 
 def continuing(rows: Interactions, users: Vocabulary, items: Vocabulary) -> Interactions:

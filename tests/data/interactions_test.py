@@ -248,6 +248,25 @@ def test_ratings_that_are_decimals_booleans_or_text():
             Interactions.from_arrays([1, 2], [1, 2], ratings)
 
 
+def test_from_dataframe_says_how_to_name_the_columns():
+    frame = Frame(userId=[1], movieId=[2], stars=[3], what=[4])
+    for given, how in (
+        ({}, "userId, movieId, stars, what; give user_column='userId'"),
+        ({"user_column": "userId"}, "give item_column='movieId'"),
+        (
+            {"user_column": "userId", "item_column": "movieId"},
+            "give rating_column='stars', or None for pairs without ratings",
+        ),
+        (
+            {"user_column": "userId", "item_column": "what", "rating_column": "stars"}
+            | {"timestamp_column": "when"},
+            "give timestamp_column='…'",
+        ),
+    ):
+        with pytest.raises(InputError, match=how):
+            Interactions.from_dataframe(frame, **given)
+
+
 def test_from_matrix_skips_nan_and_keeps_rows_and_columns_without_ratings():
     nan = float("nan")
     data = Interactions.from_matrix([[nan, 4, 0], [nan, nan, nan]], users=["u", "v"])
