@@ -2,8 +2,11 @@
 
 import io
 import json
+import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mfrec.terminal import ESCAPE, left, number, right, spec, visible, width
 
@@ -40,6 +43,14 @@ def test_what_only_acts_is_escaped_and_json_stays_json(text):
 )
 def test_other_text_stays_as_it_is(text):
     assert visible(text) == text
+
+
+@given(st.text(st.characters()))
+def test_no_text_acts_and_none_is_lost(text):
+    shown = visible(text)
+    assert not {unicodedata.category(c) for c in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    assert json.loads(visible(json.dumps(text, ensure_ascii=False))) == text
+    assert visible(shown) == shown
 
 
 def test_columns_of_wide_and_combining_characters():

@@ -144,7 +144,7 @@ def _deviations(results: Results | None, part: str, specs: Mapping[str, str]) ->
     if results is None or results.std is None or results.folds is None:
         return ""
     std = results.std[part]
-    deviations = "".join(f" ± {number(std[name], of_name)}" for name, of_name in specs.items())
+    deviations = "".join(f" ± {number(std.get(name), of_name)}" for name, of_name in specs.items())
     return f"  {deviations} over {len(results.folds)} folds"
 
 

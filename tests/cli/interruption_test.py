@@ -259,8 +259,10 @@ def test_ctrl_c_on_a_terminal(place):
     shown = done.stdout.decode()
     # what stays on the screen once every line that was drawn over is gone
     lines = [line.split(CLEAR_LINE)[-1] for line in shown.split("\r\n")]
-    assert [line[:8] for line in lines] == ["ratings ", "train 80", "chosen f", "train.py", ""]
-    assert "; the best so far (epoch " in lines[3] and "--run_dir=terminal" in lines[3]
+    assert [line[:8] for line in lines] == [
+        *("read rat", "ratings ", "train 80", "chosen f", "train.py", "")
+    ]
+    assert "; the best so far (epoch " in lines[4] and "--run_dir=terminal" in lines[4]
     drawn = [part.split("\r\n")[0] for part in shown.split(CLEAR_LINE)[1:]]
     bars = [line for line in drawn if line.startswith("training [")]
     assert "RMSE" in bars[-1] and bars[-1].removesuffix("^C").endswith(("/s", " left"))
