@@ -9,6 +9,8 @@ import json
 import math
 import unicodedata
 
+import numpy as np
+
 # Control, format (bidi, zero-width) and surrogate characters; ends of lines and paragraphs.
 _ESCAPED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _NO_COLUMN = {"Mn", "Me"}
@@ -55,6 +57,12 @@ def spec(*values: float | None) -> str:
 def number(value: float | None, format_spec: str = "") -> str:
     """Return a number as tables show it, "-" for None; `format_spec` is that of its column."""
     return "-" if value is None else format(value, format_spec or spec(value))
+
+
+def exact(value: float) -> str:
+    """Return a short text that float32 reads as this number: 4, 3.7, 1234567."""
+    text = f"{value:g}"
+    return text if np.float32(text) == np.float32(value) else f"{value:.9g}"
 
 
 def _columns(character: str) -> int:

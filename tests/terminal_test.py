@@ -4,11 +4,12 @@ import io
 import json
 import unicodedata
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfrec.terminal import ESCAPE, left, number, right, spec, visible, width
+from mfrec.terminal import ESCAPE, exact, left, number, right, spec, visible, width
 
 ACTING = {
     "\x1b[2J": r"\u001b[2J",
@@ -74,6 +75,14 @@ def test_columns_of_wide_and_combining_characters():
 def test_numbers_of_a_column_share_a_format(values, texts):
     assert [number(value, spec(*values)) for value in values] == texts
     assert number(1e-7) == "1.0000e-07" and number(None) == "-"
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [(4.0, "4"), (3.7, "3.7"), (1234567, "1234567"), (16777217, "16777216"), (1e-7, "1e-07")],
+)
+def test_the_shortest_text_that_float32_reads_again(value, text):
+    assert exact(float(np.float32(value))) == text
 
 
 @pytest.mark.parametrize("encoding, text", [("ascii", r"\u00e9 \u5343"), ("latin-1", "é \\u5343")])

@@ -186,6 +186,8 @@ class CommandLine:
             name = error.flagname
             hint = did_you_mean(name, list(self._values), f"; see {program} --help")
             raise InputError(f"unknown flag --{name}{hint}") from None
+        except UnicodeDecodeError:
+            raise InputError("--flagfile: no text in UTF-8; save it as such") from None
         except (flags.Error, ValueError) as error:
             message = str(error).removeprefix("flag ").removeprefix("ERROR:: ")
             raise InputError(" ".join(message.split())) from None

@@ -14,6 +14,7 @@ from mfrec.evaluation.rankings import RankingEvaluator, RankingResult
 from mfrec.evaluation.ratings import RatingEvaluator
 from mfrec.losses import Loss
 from mfrec.models.matrix_factorization import MatrixFactorization
+from mfrec.terminal import exact
 from mfrec.training.fold_in import FoldIn
 
 
@@ -139,5 +140,7 @@ class PartEvaluator:
 
 def _error_protocol(model: MatrixFactorization) -> str:
     low, high = model.rating_range.numpy()
-    clipped = f"clipped to [{low:g}, {high:g}]" if model.clip_predictions else "not clipped"
+    clipped = (
+        f"clipped to [{exact(low)}, {exact(high)}]" if model.clip_predictions else "not clipped"
+    )
     return f"errors over every held-out rating; ids unknown to training fall back; {clipped}"

@@ -11,6 +11,7 @@ import numpy as np
 from mfrec.data.vocabulary import escaped
 from mfrec.files import replacing
 from mfrec.lines import CsvWriter
+from mfrec.terminal import exact
 
 _COLUMNS = ("user", "item", "rating", "prediction", "error")
 
@@ -72,11 +73,8 @@ def _texts(rating: float, prediction: float, error: float) -> tuple[str, str, st
     return _rating(rating), _six_digits(prediction), _six_digits(error)
 
 
-@functools.lru_cache(maxsize=10_000)
-def _rating(value: float) -> str:
-    """A short text that float32 reads as this rating: 4, 3.7, 1234567."""
-    text = f"{value:g}"
-    return text if np.float32(text) == np.float32(value) else f"{value:.9g}"
+# there are few ratings and many rows
+_rating = functools.lru_cache(maxsize=10_000)(exact)
 
 
 def _six_digits(value: float) -> str:

@@ -68,6 +68,12 @@ def test_flags_from_a_file(command, tmp_path):
     assert (found["count"], found["wet"], found["color"]) == (7, False, "green")
 
 
+def test_flags_from_a_file_that_is_no_text(command, tmp_path, capsys):
+    (tmp_path / "flags").write_bytes(b"\xff\x00")
+    assert command.run(["thing.py", f"--flagfile={tmp_path / 'flags'}"], pytest.fail) == 2
+    assert capsys.readouterr().err == "thing.py: --flagfile: no text in UTF-8; save it as such\n"
+
+
 @pytest.mark.parametrize(
     "given, message",
     [
