@@ -15,7 +15,7 @@ _COMMENT = re.compile(r"\s*(?:#+|%+|//)(\s*)(.*)")
 _MOST_COMMENTS = 1_000
 # What a line is that may be a comment or a row.
 _EITHER = ""
-_NUMBER = re.compile(r"[+-]?\d[\d.,:]*")
+_NUMBER = re.compile(r"[+-]?(?:\d[\d.,:]*|[.,]\d+)(?:[eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def cut(path: str | Path, data: bytes, delimiter: str | None) -> Beginning:
         if not text.strip():
             kept.append(end)
             continue
-        row = _row(text, _first_row(rest), delimiter, number == last)
+        row = _row(text, _first_row(rest, delimiter), delimiter, number == last)
         if row is _EITHER:
             raise InputError(
                 f"{path}:{number + 1}: {short(text)} may be a comment or a row; drop it, or write "
@@ -92,14 +92,20 @@ def _marked_lines(data: bytes) -> tuple[list[tuple[str, bytes]], bytes]:
     return lines, data[position:]
 
 
-def _first_row(rest: bytes) -> str:
-    line = _LINE.match(rest)
-    assert line is not None
-    return line[1].decode()
+def _first_row(rest: bytes, delimiter: str) -> str:
+    """The first row, with something else for the line ends inside of its quotes."""
+    row, position = b"", 0
+    while position < len(rest):
+        line = _LINE.match(rest, position)
+        assert line is not None  # it may be empty
+        row, position = rest[: line.end(1)], line.end()
+        if len(delimiter) > 1 or row.count(b'"') % 2 == 0:
+            break
+    return re.sub(r"[\r\n]+", "\v", row.decode())
 
 
 def _has_delimiter(rest: bytes) -> bool:
-    return bool(re.search(r"::|[\t,;| ]", _first_row(rest)))
+    return bool(re.search(r"::|[\t,;| ]", _first_row(rest, ",")))
 
 
 def _row(text: str, below: str, delimiter: str, is_last: bool) -> str | None:

@@ -21,6 +21,7 @@ _NAMES = {
 _SAMPLE_BYTES = 1 << 16
 _SAMPLE_LINES = 100
 _NUMBER = re.compile(r'\s*"?[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?"?\s*')
+_OPENING = re.compile(r'(?:^|[,;\t|: ])"')
 _DECIMAL = re.compile(r'\s*"?[+-]?\d+,\d+"?\s*')
 
 
@@ -71,7 +72,21 @@ def _first_lines(data: bytes) -> list[str]:
         whole = re.match(rb"(?s).*[\r\n]", sample)
         sample = whole[0] if whole and whole[0].strip() else data.split(b"\n", 1)[0]
     text = with_newlines(sample).decode(errors="replace")
-    return [line for line in text.split("\n") if line.strip()][:_SAMPLE_LINES]
+    return _rows([line for line in text.split("\n") if line.strip()][:_SAMPLE_LINES])
+
+
+def _rows(lines: list[str]) -> list[str]:
+    """Lines that a quoted field with a line end continues are one row, without that line end."""
+    rows: list[str] = []
+    is_open = False
+    for line in lines:
+        if is_open:
+            rows[-1] += "\v" + line
+        else:
+            rows.append(line)
+        # a quote within a field, as in 5" disc, opens nothing
+        is_open = rows[-1].count('"') % 2 == 1 and _OPENING.search(rows[-1]) is not None
+    return lines if is_open else rows
 
 
 def _choose(path: str | Path, lines: list[str], widths: dict[str, int]) -> str:

