@@ -49,13 +49,14 @@ def _beside(path: Path, state: str) -> Path:
 def reserved_folder(path: str | Path) -> Iterator[Path]:
     """Yield a new folder that is nobody else's: `path`, or if there is one already `path`-2, -3 …
 
-    If it is still empty at the end it is removed.
+    If it is still empty at the end it is removed, and so is a folder above it that was made.
 
     Raises:
         InputError: no folder can be made there.
     """
     wanted = Path(path)
     folder, number = wanted, 1
+    made = [folder for folder in (wanted.parent,) if not os.path.isdir(folder)]
     try:
         wanted.parent.mkdir(parents=True, exist_ok=True)
         while not _made(folder):
@@ -67,7 +68,8 @@ def reserved_folder(path: str | Path) -> Iterator[Path]:
         yield folder
     finally:
         with contextlib.suppress(OSError):
-            folder.rmdir()
+            for empty in (folder, *made):
+                empty.rmdir()
 
 
 def _made(folder: Path) -> bool:

@@ -14,6 +14,7 @@ import glob
 import json
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from mfrec.cli.command_line import CommandLine
 from mfrec.config import kept_code
@@ -84,6 +85,7 @@ def evaluate() -> None:
     with waiting("starting TensorFlow"):
         from mfrec.cli import reporting
         from mfrec.experiment.remeasuring import Remeasuring, compare_runs, evaluate_run
+        from mfrec.runs.results import as_json
         from mfrec.runs.run_folder import RunFolder
 
     what = Remeasuring(PART.value, RATINGS.value, DATA_DIR.value, CUTOFFS.value, ALLOW_CODE.value)
@@ -91,7 +93,7 @@ def evaluate() -> None:
         (other,) = _run_dirs([COMPARE_TO.value])
         comparison = compare_runs(run_dirs[0], other, what)
         if OUTPUT.value == "json":
-            print(json.dumps(dataclasses.asdict(comparison), indent=2))
+            print(json.dumps(as_json(dataclasses.asdict(comparison)), indent=2))
         else:
             print(reporting.significance_table(comparison, run_dirs[0], other))
         return
@@ -117,7 +119,7 @@ def _run_dirs(given: list[str]) -> list[str]:
     found: dict[str, None] = {}
     for name in given:
         is_pattern = glob.has_magic(name) and not os.path.exists(name)
-        names = sorted(glob.glob(name)) if is_pattern else [name.rstrip("/")]
+        names = sorted(glob.glob(_pattern(name))) if is_pattern else [name.rstrip("/")]
         if not is_pattern:
             require_run_dir(names[0], f"--run_dir={name}")
         folders = [folder for folder in names if is_run_dir(folder)]
@@ -127,3 +129,12 @@ def _run_dirs(given: list[str]) -> list[str]:
     if not found:
         raise InputError("--run_dir=FOLDER is needed: the run to measure")
     return list(found)
+
+
+def _pattern(name: str) -> str:
+    """Return a pattern whose folders that are there are no part of it, whatever their names."""
+    folder = Path(name)
+    while not os.path.exists(folder):
+        folder = folder.parent
+    rest = Path(name).parts[len(folder.parts) :]
+    return os.path.join(glob.escape(str(folder)), *rest) if folder.parts else name

@@ -85,7 +85,7 @@ class Results:
         Metrics that are no finite number, which JSON does not have, are None.
         """
         values = dataclasses.asdict(self)
-        return {name: _as_json(value) for name, value in values.items() if value is not None}
+        return {name: as_json(value) for name, value in values.items() if value is not None}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Results":
@@ -98,16 +98,17 @@ class Results:
         return _read(values, cls, "")
 
 
-def _as_json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """Return a value with None for every number that is not finite, which JSON does not have."""
     if isinstance(value, dict):
-        return {name: _as_json(inner) for name, inner in value.items()}
+        return {name: as_json(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_as_json(inner) for inner in value]
+        return [as_json(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _read(value: Any, kind: Any, place: str) -> Any:
-    """Return the value that `_as_json` was given, of the type that an annotation names.
+    """Return the value that `as_json` was given, of the type that an annotation names.
 
     Raises:
         KeyError: a field without a default is missing.

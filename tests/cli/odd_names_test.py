@@ -61,9 +61,17 @@ def test_three_runs_of_one_second_have_three_folders(place, monkeypatch):
     assert f"run folder: runs/{name}-3" in out
     found = {path.name for path in (place / "runs").iterdir()}
     assert found == {name, f"{name}-2", f"{name}-3"}
+    # nor a pattern below a folder of such a name
+    (place / "runs").rename(place / "runs[1]*")
+    code, out, _ = place.run("eval.py", f"--run_dir=runs[1]*/{name}*")
+    assert code == 0 and f"runs[1]*/{name}-3" in out
+    (place / "runs[1]*").rename(place / "runs")
     # what is refused leaves none
     assert place.run("train.py", "--ratings=ratings.csv", "--num_negatives=3")[0] == 2
     assert len(list((place / "runs").iterdir())) == 3
+    shutil.rmtree(place / "runs")
+    assert place.run("train.py", "--ratings=ratings.csv", "--num_negatives=3")[0] == 2
+    assert not (place / "runs").exists()
 
 
 @pytest.mark.parametrize("name", ["z" * 256, "\udcff"])
