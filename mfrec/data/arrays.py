@@ -7,8 +7,8 @@ import numpy as np
 
 from mfrec import numpy_files
 from mfrec.data import matrices
-from mfrec.data.columns import USUAL_NAMES, plain_name
 from mfrec.data.interactions import Interactions
+from mfrec.data.usual_names import USUAL_NAMES, plain_name
 from mfrec.errors import InputError, did_you_mean
 
 _ENDINGS = (".npz", ".npy")

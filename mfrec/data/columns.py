@@ -7,40 +7,8 @@ from typing import Any, NoReturn
 
 from mfrec.data.tables import Table
 from mfrec.data.times import DayOrder, is_date, parse_time
+from mfrec.data.usual_names import USUAL_NAMES, best_matches, plain_name
 from mfrec.errors import InputError, short
-
-# The usual names of the columns, as `plain_name` returns them: a name of an earlier group wins,
-# and of two names in one group neither.
-# fmt: off
-_PREFERRED = {
-    "user": (
-        {"userid"},
-        {"user", "users", "uid"},
-        {"customerid", "reviewerid"},
-        {"customer", "reviewer"},
-        {"username"},
-    ),
-    "item": (
-        {"itemid"},
-        {"item", "items", "iid"},
-        {
-            "movieid", "isbn", "bookid", "asin", "productid", "artistid", "songid", "trackid",
-            "businessid", "animeid", "gameid", "stockcode", "sku",
-        },
-        {"parentasin"},
-        {
-            "movie", "book", "product", "artist", "song", "track", "business", "anime", "game",
-        },
-    ),
-    "rating": (
-        {"rating", "ratings"},
-        {"score", "stars", "overall", "ratingvalue", "bookrating"},
-        {"value"},
-    ),
-    "timestamp": ({"timestamp"}, {"unixtime", "unixreviewtime"}, {"datetime"}, {"time", "date"}),
-}
-# fmt: on
-USUAL_NAMES = {role: frozenset().union(*groups) for role, groups in _PREFERRED.items()}
 
 # The order of the columns in a file without a header.
 _BY_POSITION = ("user", "item", "rating", "timestamp")
@@ -164,11 +132,6 @@ def has_header(fields: Sequence[str], wanted: Wanted) -> bool:
     return known or not (any(map(is_number, fields)) or (given and not numbers))
 
 
-def plain_name(name: str) -> str:
-    """Return a column's name without case, punctuation and RecBole's ":type"."""
-    return re.sub(r"[\W_]", "", name.split(":")[0].lower())
-
-
 def is_number(text: str) -> bool:
     """Return whether a text is a number, as data files mean it; 4,5 is one as well."""
     # float() takes "1_000" for a number; no data file means that.
@@ -226,22 +189,19 @@ def _by_name(
 ) -> dict[str, int]:
     """The columns of roles that the user left open, by their usual names."""
     found: dict[str, int] = {}
-    plain = [plain_name(name) for name in names]
+    # A column that the user named for one role is not taken for another by its usual name.
+    free = {n: name for n, name in enumerate(names) if n not in given.values()}
     for role in open_roles:
-        # A column that the user named for one role is not taken for another by its usual name.
-        free = [number for number in range(len(names)) if number not in given.values()]
-        if role not in _OPTIONAL and not any(plain[n] in USUAL_NAMES[role] for n in free):
-            free = list(given.values())  # to be refused as one column in two roles
-        for group in _PREFERRED[role]:
-            matches = [number for number in free if plain[number] in group]
-            if len(matches) > 1:
-                _refuse_two(table, names, role, matches)
-            if matches:
-                found[role] = matches[0]
-                break
-        else:
-            if role not in _OPTIONAL:
-                _refuse_column(table, names, role, None)
+        matches = best_matches(role, free)
+        if not matches and role not in _OPTIONAL:
+            # to be refused as one column in two roles
+            matches = best_matches(role, dict(enumerate(names)))
+        if len(matches) > 1:
+            _refuse_two(table, names, role, matches)
+        if matches:
+            found[role] = matches[0]
+        elif role not in _OPTIONAL:
+            _refuse_column(table, names, role, None)
     return found
 
 

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mfrec.data import encodings, tables
-from mfrec.data.columns import USUAL_NAMES, plain_name
 from mfrec.data.readers import note_on
 from mfrec.data.tables import Table, short
+from mfrec.data.usual_names import best_matches, plain_name
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError
 
@@ -182,17 +182,18 @@ def read_features(
     )
     if has_header:
         names = table.row(0) if table.names is None else list(table.names)
-        usual = USUAL_NAMES[role] | {"id"}
-        id_column = next((n for n, name in enumerate(names) if plain_name(name) in usual), 0)
+        ids = [n for n, name in enumerate(names) if plain_name(name) == "id"]
+        id_column = (*best_matches(role, dict(enumerate(names))), *ids, 0)[0]
         if table.names is None:
             table = table.take(slice(1, None))
         if not len(table):
             raise InputError(f"{path}: holds a header alone; give it one line per {role}")
     rows = _read_ids(table, id_column, role, encoding)
     if all((known.lookup(rows.raw_ids) == UNKNOWN).all() for known in vocabularies):
+        one = next((known.raw_ids[0] for known in vocabularies if len(known)), "")
         raise InputError(
             f"{path}: none of its {role} ids is one of the ratings; check its columns and which "
-            "file it is"
+            f"file it is (it has {short(rows.raw_ids[0])}, the ratings {short(one)})"
         )
     columns, notes = [], []
     for number, name in enumerate(names):

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mfrec.data import encodings, tables
-from mfrec.data.columns import USUAL_NAMES, plain_name
 from mfrec.data.tables import Table, short
+from mfrec.data.usual_names import USUAL_NAMES, best_matches, plain_name
 from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
 
@@ -71,7 +71,8 @@ def read_items(
         or plain[0] in _IDS
         or sum(name in _IDS | _TITLES | _GENRES for name in plain) > 1
     ):
-        id_column = _first(plain, _IDS) or 0
+        ids = (*best_matches("item", dict(enumerate(names))), _first(plain, {"id"}) or 0)
+        id_column = ids[0]
         genre_column = _first(plain, _GENRES)
         label_column = _first(plain, _TITLES)
         if label_column is None and genre_column is None:

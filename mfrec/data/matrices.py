@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mfrec import memory
-from mfrec.data.columns import USUAL_NAMES, plain_name
+from mfrec.data.usual_names import USUAL_NAMES, plain_name
 from mfrec.errors import InputError
 
 # A name of a row or column and its place in dictionaries, about.

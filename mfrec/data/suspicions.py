@@ -47,7 +47,7 @@ def codes_for_missing(ratings: np.ndarray) -> list[float]:
       these are no counts, which crowd at their lower end;
     - negative, among others from 0 on;
     - 0 below the whole numbers from 1 to 5, or 0 below whole numbers up to 10 and more frequent
-      than 1 and 2 together.
+      than the two next to it together, or than every other and a quarter of all.
 
     Args:
         ratings: finite, float32 [n].
@@ -81,12 +81,14 @@ def _is_below_scale(ratings: np.ndarray, lowest: float, low: float, top: float) 
     """Whether the lowest rating stands below a scale from `low` to `top`."""
     if lowest <= -1:
         return low >= max(0.0, lowest + 1) and top - low > 1
-    if lowest != 0 or low != 1 or top > 10 or (ratings != np.floor(ratings)).any():
+    if lowest != 0 or not 1 <= low < top <= 10 or (ratings != np.floor(ratings)).any():
         return False
-    numbers = {value: int((ratings == value).sum()) for value in range(6)}
-    if top == 5:
-        return all(numbers.values())
-    return top > 5 and numbers[0] > numbers[1] + numbers[2]
+    zeros, *others = np.bincount(ratings[ratings <= top].astype(np.int64)).tolist()
+    found = [count for count in others if count]
+    if top == 5 and len(found) == 5:
+        return True
+    is_most_frequent = zeros > max(found) and zeros > len(ratings) / 4
+    return len(found) >= 4 and (zeros > found[0] + found[1] or is_most_frequent)
 
 
 def _one_row_each(interactions: Interactions) -> list[str]:

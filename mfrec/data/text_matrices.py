@@ -8,12 +8,13 @@ from mfrec.data import columns
 from mfrec.data.cells import as_rating, read_ids, read_numbers
 from mfrec.data.interactions import Interactions
 from mfrec.data.tables import Lines, Table, short
+from mfrec.data.usual_names import USUAL_NAMES, plain_name
 from mfrec.errors import InputError
 
 # Cells of a matrix that stand for no rating.
 _NOT_RATED = ("", "?", "nan", "na")
 # What the first cell says if the first column names the users.
-_USERS = columns.USUAL_NAMES["user"] | {"id", "index", "unnamed", "useritem"}
+_USERS = USUAL_NAMES["user"] | {"id", "index", "unnamed", "useritem"}
 _ITEMS = {"item", "items", "itemid", "movieid", "itemuser"}
 # Ratings are in this range, if the others of a matrix are not elsewhere.
 _USUAL_RATINGS = (0.0, 10.0)
@@ -112,9 +113,9 @@ def _find_names(table: Table) -> tuple[bool, bool]:
     column = [table.text(line, 0) for line in range(1, len(table))]
     if not row or not column:
         return not all(map(_is_cell, first_row)), False
-    if columns.plain_name(corner) in _USERS:
+    if plain_name(corner) in _USERS:
         return True, True
-    if columns.plain_name(corner) in _ITEMS:
+    if plain_name(corner) in _ITEMS:
         table.refuse(
             0,
             f"the first cell is {short(corner)}: a matrix has one user a line; transpose it, or "

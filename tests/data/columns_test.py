@@ -3,6 +3,9 @@
 import pytest
 
 from mfrec.data import cache, readers
+from mfrec.data.features import read_features
+from mfrec.data.items import read_items
+from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
 
 
@@ -209,3 +212,11 @@ def test_times_are_not_taken_for_ratings(read, time):
     assert data.timestamps[0] >= 1300000000 and not data.has_ratings
     # a header says what it is
     assert read("user,item,rating\n" + rows.replace(time, "1300000000"))[0].has_ratings
+
+
+def test_files_of_titles_and_features_prefer_the_same_names(tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text("movie,item_id,title\nM1,1,Heat\nM2,2,Ran\n")
+    assert read_items(path).labels == {"1": "Heat", "2": "Ran"}
+    path.write_text("username,id,user_id,age\nann,x,1,30\nbob,y,2,30\n")
+    assert read_features(path, "user", [Vocabulary(("1", "2"))]).rows.raw_ids == ("1", "2")

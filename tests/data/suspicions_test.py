@@ -35,6 +35,7 @@ def with_codes(ratings, *codes, share=0.2):
         (with_codes(STARS, -1, 0), [-1, 0]),
         (with_codes(TENS, -1), [-1]),
         (with_codes(TENS, 0, share=0.5), [0]),
+        (with_codes(2 * STARS, 0, share=0.35), [0]),
         (with_codes(TENS / 2, -1), [-1]),
         (with_codes(TENS, -999), [-999]),
         # not codes
