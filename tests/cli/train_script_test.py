@@ -254,7 +254,7 @@ def test_a_reduced_loss_is_refused_without_traceback(place):
         "import tensorflow as tf\ndef f(r, p): return tf.reduce_mean(tf.square(r - p))\n"
     )
     flags = ["--dataset=toy", "--loss=reduced.py:f", "--run_dir=reduced"]
-    assert "a loss returns one value an example" in place.refused("train.py", *flags)
+    assert "of one value an example and is never reduced" in place.refused("train.py", *flags)
 
 
 # ---------------------------------------------------------------------------- real processes
