@@ -325,7 +325,7 @@ def test_a_reduced_loss_is_refused(run_eagerly):
         return tf.reduce_mean(tf.square(ratings - predictions))
 
     with pytest.raises(
-        InputError, match=r"loss 'reduced' returned float32 \(\) for a batch of \(3,\)"
+        InputError, match=r"loss 'reduced' returned float32 \(\) for a batch of \(2,\)"
     ):
         train(loss=reduced, run_eagerly=run_eagerly)
 
