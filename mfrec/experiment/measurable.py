@@ -4,6 +4,7 @@ import numpy as np
 
 from mfrec.config.parsing import parse_cutoffs
 from mfrec.config.settings import Config
+from mfrec.data.held_out import spelling
 from mfrec.data.interactions import Interactions
 from mfrec.data.splits import Split
 from mfrec.data.vocabulary import UNKNOWN
@@ -38,12 +39,13 @@ def check(split: Split, config: Config) -> None:
 
 
 def _no_user(part: str, split: Split) -> str:
-    raw, known = split.raw[part], split.train.users.raw_ids
-    user = raw.users.raw_ids[raw.user_ids[0]]
+    raw, known = split.raw[part], split.train.users
+    names = [raw.users.raw_ids[row] for row in np.unique(raw.user_ids).tolist()]
+    user, other = spelling(known, names) or (names[0], known.raw_ids[0])
     return (
-        f"no {part} row has a user that training knows, so that there is nothing to rank: the "
-        f"first is {short(user)}, the first of training {short(known[0])}; check how ids are "
-        "spelt, or hold out other rows"
+        f"none of the {len(raw):,} {part} rows has a user that training knows, so that there is "
+        f"nothing to rank: there is {short(user)}, and in training {short(other)}; check how ids "
+        "are spelt, or hold out other rows"
     )
 
 

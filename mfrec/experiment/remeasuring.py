@@ -15,6 +15,7 @@ from mfrec.data.splits import Split, SplitRecipe
 from mfrec.errors import InputError
 from mfrec.evaluation import significance
 from mfrec.evaluation.rankings import RankingResult
+from mfrec.experiment import measurable
 from mfrec.experiment.folds import mean_results
 from mfrec.experiment.part_evaluator import PartEvaluator
 from mfrec.experiment.predictions import write as write_predictions
@@ -150,6 +151,7 @@ def _remeasure(
     if held_out is None:
         raise InputError(f"{folder.path}: the run has no {part} part; give --ratings=FILE")
 
+    measurable.check(split, config)
     evaluator = PartEvaluator(config, loss, split, part)
     measured = evaluator.measure(model)
     for note in notes if is_said else ():

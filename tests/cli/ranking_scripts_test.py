@@ -1,5 +1,7 @@
 """train.py and eval.py with losses of rankings, on a small file of ratings."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,15 @@ def test_eval_repeats_a_ranking(bpr, place):
     assert repeated["baselines"] == bpr.results["baselines"]
     code, out, _ = place.run("eval.py", "--run_dir=bpr", "--cutoffs=3")
     assert code == 0 and "NDCG@3" in out and "NDCG@5" not in out
+
+
+def test_eval_shows_both_sides_where_no_user_is_known(bpr, place):
+    rows = helpers.read_rows(place / "ratings.csv")
+    helpers.write_rows(place / "other.csv", [(user.upper() + " ", i, r) for user, i, r in rows])
+    line = place.refused("eval.py", f"--run_dir={bpr.path}", "--ratings=other.csv")
+    assert f"none of the {len(rows):,} test rows has a user that training knows" in line
+    there, here = re.search("there is '(.*)', and in training '(.*)';", line).groups()
+    assert there == here.upper() + " " and here in {user for user, *_ in rows}
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,10 @@ def test_held_out_users_that_training_does_not_know(made):
         with pytest.raises(InputError) as raised:
             made(**{part: STRANGERS})
         message = str(raised.value)
-        assert message.startswith(f"no {part} row has a user that training knows") and (
-            "nothing to rank: the first is 'Uu6', the first of training 'u0'" in message
-        )
+        assert message.startswith(f"none of the 8 {part} rows has a user that training knows")
+        assert "nothing to rank: there is 'Uu6', and in training 'u0'" in message
+    with pytest.raises(InputError, match="there is 'U1', and in training 'u1'"):
+        made([("U1", "i4", 3), ("U2", "i5", 3)])
     # errors can be measured, by fallback, and that is warned of
     setup = made(STRANGERS, loss="mse")
     assert "8 of 8 test rows have users or items unknown" in setup.split.warnings[0]
