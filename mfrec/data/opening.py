@@ -15,6 +15,7 @@ import io
 import lzma
 import os
 import stat
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ ARROW_REMEDY = "pip install 'mfrec[arrow]'"
 _CHUNK_BYTES = 1 << 24
 # Text needs several times its size while it is split: as text, as fields, as numbers.
 _COPIES = 3
+# How long somebody may take to write to a pipe once more.
+_SECONDS_FOR_A_WRITER = 0.5
 # A gzip file inside of a zip archive is plausible; more than that is not.
 _MOST_LAYERS = 3
 
@@ -78,8 +81,8 @@ def read_bytes(path: str | Path) -> tuple[bytes, tuple[str, ...]]:
             memory, or it holds something else than text or a table.
     """
     with refusing(path):
-        data = _read(path)
-        notes: list[str] = []
+        data, remembered = _read(path)
+        notes = [remembered] if remembered else []
         for _ in range(_MOST_LAYERS):
             unpack = _unpacker(data)
             if unpack is None:
@@ -120,7 +123,8 @@ def is_regular(path: str | Path) -> bool:
         return False
 
 
-def _read(path: str | Path) -> bytes:
+def _read(path: str | Path) -> tuple[bytes, str]:
+    """Return what a path holds, and a note if it had to be remembered."""
     status = os.stat(path)
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError
@@ -129,23 +133,26 @@ def _read(path: str | Path) -> bytes:
     with open(path, "rb", buffering=0) as file:
         if file.isatty():
             raise InputError(f"{path}: is a terminal; lead a file or a pipe into it")
-        return _read_all(path, file, status.st_size)
+        return _read_all(path, file, status.st_size), ""
 
 
-def _read_pipe(path: str | Path, key: tuple[int, int]) -> bytes:
+def _read_pipe(path: str | Path, key: tuple[int, int]) -> tuple[bytes, str]:
     """Read a pipe to its end; if it was read before and nobody writes to it, what it held."""
     if key not in _pipes:
         with open(path, "rb", buffering=0) as file:
             _pipes[key] = _read_all(path, file)
-        return _pipes[key]
+        return _pipes[key], ""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb", buffering=0) as file:
-        first = file.read(1)
+        deadline = time.monotonic() + _SECONDS_FOR_A_WRITER
         # b"": nobody writes; None: somebody does, but has not written yet
-        if first != b"":
-            os.set_blocking(descriptor, True)
-            _pipes[key] = (first or b"") + _read_all(path, file)
-    return _pipes[key]
+        while (first := file.read(1)) == b"":
+            if time.monotonic() > deadline:
+                return _pipes[key], "what the pipe held before, since nobody writes to it now"
+            time.sleep(0.01)
+        os.set_blocking(descriptor, True)
+        _pipes[key] = (first or b"") + _read_all(path, file)
+    return _pipes[key], ""
 
 
 def _read_all(path: str | Path, file: Any, size: int = 0) -> bytes:

@@ -90,6 +90,8 @@ def test_what_was_chosen_in_an_archive_is_said(write):
         (gzip.compress(b""), "is empty"),
         (b"\x28\xb5\x2f\xfd\0\0\0\0", "is a damaged zstd file"),
     ],
+    # packed bytes hold the time, and would name the tests otherwise in every process
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_cannot_be_unpacked_is_refused(write, content, message):
     with pytest.raises(InputError) as raised:
@@ -135,7 +137,9 @@ def test_a_fifo_is_read_once_and_anew_when_somebody_writes_to_it(tmp_path):
         assert len(read_ratings(path)) == content.count(b"\n") - 1
         writer.join()
         # nobody writes now
-        assert len(read_ratings(path)) == content.count(b"\n") - 1
+        interactions, notes = read(path)
+        assert len(interactions) == content.count(b"\n") - 1
+        assert notes[0] == "what the pipe held before, since nobody writes to it now"
 
 
 def test_standard_input_and_process_substitution(write):
@@ -161,7 +165,7 @@ def test_standard_input_and_process_substitution(write):
     [
         ("gone.csv", "gone.csv: no such file; check the path"),
         ("/dev/fd/987", "/dev/fd/987: no such file; the pipe is gone; save what it gave as a"),
-        ("a\0b", r"'a\\x00b': no path \(embedded null byte\)"),
+        ("a\0b", r"'a\\x00b': no path \(.*embedded null"),
         ("x" * 300, r"cannot be read \(File name too long\)"),
         (".", "is a folder; name a file inside it"),
         ("/dev/null", "/dev/null: is empty"),
