@@ -23,8 +23,10 @@ def power(ratings, predictions):
 
 
 @pytest.fixture
-def trained(place):
+def trained(place, monkeypatch):
     """A run with a loss of its own, which reads a number from a file beside it."""
+    # the loss leaves a note where it runs
+    monkeypatch.chdir(place.path)
     write_loss(place, 2.5)
     return place.train("run", *FLAGS, "--loss=losses/my.py:power")
 
