@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 
-from mfrec import own_code
+from mfrec import named_inputs, own_code
 from mfrec.errors import InputError, did_you_mean
 from mfrec.faults import described
 
@@ -68,6 +68,9 @@ class Metric:
         """Whether it judges the first k alone, and is named with an @k."""
         return "k" in inspect.signature(self.function).parameters
 
+
+# What a metric of ratings is called with.
+_OF_RATINGS = ("ratings", "predictions")
 
 REGISTRY: dict[str, Metric] = {}
 # The names of those that `load` has registered; and what files of the user's own, which may hold
@@ -124,6 +127,8 @@ def _registering(
         # the same function may come again: a notebook's cell run twice, a file loaded twice
         if taken and not own_code.is_same(taken.function, function):
             raise ValueError(f"there is a metric named '{name}' already")
+        if of_ratings:
+            named_inputs.order(function, _OF_RATINGS, f"metric '{name}'")
         metric = Metric(name, function, of_ratings, lower_is_better, **properties)
         if own_code.is_running():
             _offered[function] = metric
@@ -167,7 +172,7 @@ def load(addresses: str) -> None:
     Args:
         addresses: FILE.py:name or package.module:name, several with commas. A function without
             a decorator is a metric of ratings, lower is better, if its first argument is called
-            `ratings`; else one of rankings, higher is better.
+            `ratings` or `predictions`; else one of rankings, higher is better.
 
     Raises:
         InputError: an address leads nowhere, or another metric has this name.
@@ -183,8 +188,8 @@ def load(addresses: str) -> None:
             if metric is None:
                 name = address.rpartition(":")[2]
                 first = next(iter(inspect.signature(function).parameters), "")
-                is_of_ratings = first == "ratings"
-                inputs = ("ratings", "predictions") if is_of_ratings else ("ranking",)
+                is_of_ratings = named_inputs.is_named(first, _OF_RATINGS)
+                inputs = _OF_RATINGS if is_of_ratings else ("ranking",)
                 cutoff = {"k": None} if "k" in inspect.signature(function).parameters else {}
                 own_code.check_takes(function, f"metric '{address}'", *inputs, **cutoff)
                 (rating if is_of_ratings else ranking)(name)(function)
@@ -230,7 +235,7 @@ def rating_errors(ratings: np.ndarray, predictions: np.ndarray) -> dict[str, flo
     ratings = ratings.astype(np.float64)
     predictions = np.asarray(predictions, np.float64)
     metrics = {name: metric for name, metric in REGISTRY.items() if metric.of_ratings}
-    values = {name: metric.function(ratings, predictions) for name, metric in metrics.items()}
+    values = {name: _of_ratings(metric, ratings, predictions) for name, metric in metrics.items()}
     for name, value in values.items():
         if not _is_numeric(value) or np.shape(value) != ():
             raise InputError(
@@ -238,6 +243,11 @@ def rating_errors(ratings: np.ndarray, predictions: np.ndarray) -> dict[str, flo
                 "number"
             )
     return {name: float(value) for name, value in values.items()}
+
+
+def _of_ratings(metric: Metric, *inputs: np.ndarray) -> Any:
+    order = named_inputs.order(metric.function, _OF_RATINGS, f"metric '{metric.name}'")
+    return metric.function(*(inputs[number] for number in order))
 
 
 def _is_numeric(value: Any) -> bool:

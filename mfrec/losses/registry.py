@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mfrec import own_code
+from mfrec import named_inputs, own_code
 from mfrec.config.defaults import Traits
 from mfrec.config.parsing import format_arguments, parse_arguments
 from mfrec.config.settings import LossConfig
@@ -84,7 +84,15 @@ class Loss:
             batch: values of BATCH_ARGUMENTS by name.
         """
         wanted = {name: batch[name] for name in self.batch_arguments}
-        return self.function(*inputs, **wanted, **self.arguments)
+        ordered = [inputs[number] for number in self._order()]
+        return self.function(*ordered, **wanted, **self.arguments)
+
+    def checked(self) -> Loss:
+        """Return the same loss; raises InputError if it does not take what it is called with."""
+        batch = dict.fromkeys(self.batch_arguments)
+        own_code.check_takes(self.function, f"loss '{self.name}'", *self.inputs, **batch)
+        self._order()
+        return self
 
     @property
     def predicts_ratings(self) -> bool:
@@ -143,6 +151,10 @@ class Loss:
         if self.address is None:
             raise own_code.without_address(owner, "loss")
         return LossConfig(self.address, format_arguments(self.arguments, owner))
+
+    def _order(self) -> tuple[int, ...]:
+        """Which of the inputs each of the function's first arguments is."""
+        return named_inputs.order(self.function, self.inputs, f"loss '{self.name}'")
 
     def _defaults(self) -> dict[str, Any]:
         parameters = own_code.parameters(self.function)
@@ -253,7 +265,7 @@ def get(loss: str | Callable | Loss, arguments: Mapping[str, Any] | None = None)
     Raises:
         InputError: there is no such name, file, module, function or parameter.
     """
-    found = _named(loss) if isinstance(loss, str) else _made_of(loss)
+    found = (_named(loss) if isinstance(loss, str) else _made_of(loss)).checked()
     return found.with_arguments(arguments) if arguments else found
 
 
@@ -318,7 +330,7 @@ def _made_of(given: Callable | Loss, name: str | None = None) -> Loss:
         registered = _registered(given.func)
         if registered:
             return registered.with_arguments(given.keywords)
-    return _checked(Loss(name or _name(given), given, address=own_code.address_of(given)))
+    return Loss(name or _name(given), given, address=own_code.address_of(given))
 
 
 def _registered(function: Any) -> Loss | None:
@@ -331,10 +343,3 @@ def _name(function: Callable) -> str:
         return _name(function.func)
     name = getattr(function, "__name__", keras_losses.snake_case(type(function).__name__))
     return name.strip("<>")
-
-
-def _checked(loss: Loss) -> Loss:
-    """Raises InputError where the function does not take what a loss is called with."""
-    batch = dict.fromkeys(loss.batch_arguments)
-    own_code.check_takes(loss.function, f"loss '{loss.name}'", *loss.inputs, **batch)
-    return loss
