@@ -8,7 +8,7 @@ import numpy as np
 from mfrec import numpy_files
 from mfrec.data import matrices
 from mfrec.data.interactions import Interactions
-from mfrec.data.usual_names import USUAL_NAMES, plain_name
+from mfrec.data.usual_names import best_matches, plain_name
 from mfrec.errors import InputError, did_you_mean
 
 _ENDINGS = (".npz", ".npy")
@@ -106,6 +106,12 @@ def _from_array(array: np.ndarray) -> tuple[Interactions, Notes]:
     if width:
         note = f"an array of shape {array.shape} is taken for {matrices.describe(width)}"
         return Interactions.from_arrays(*array.T), (note,)
+    if matrices.may_be_rows(array):
+        raise InputError(
+            f"an array of shape {array.shape} may be {matrices.describe(array.shape[1])}, or a "
+            "matrix; save rows by np.savez(path, user_ids=…, item_ids=…, ratings=…), a matrix by "
+            "scipy.sparse.save_npz"
+        )
     entries = matrices.of_dense(array)
     size = f"a matrix of {array.shape[0]:,} users and {array.shape[1]:,} items"
     return Interactions.from_entries(entries), (size, *entries.notes)
@@ -116,13 +122,19 @@ def _from_structured(array: np.ndarray) -> tuple[Interactions, Notes]:
     names = list(array.dtype.names)
     fields: dict[str, str] = {}
     for role, column in zip(("user", "item", "rating", "timestamp"), _COLUMNS, strict=False):
-        usual = USUAL_NAMES[role] | {plain_name(column)}
-        found = [name for name in names if plain_name(name) in usual]
+        found = [names[number] for number in best_matches(role, dict(enumerate(names)))] or [
+            name for name in names if plain_name(name) == plain_name(column)
+        ]
         if len(found) > 1:
             raise InputError(f"fields {' and '.join(found)} may each be the {role}; rename one")
         fields |= dict.fromkeys(found, column)
     if not {"user_ids", "item_ids"} <= set(fields.values()):
         raise InputError(f"an array of {', '.join(names)}; name two of them user_id and item_id")
+    if "ratings" not in fields.values() and (others := [n for n in names if n not in fields]):
+        raise InputError(
+            f"cannot tell the rating among the fields {', '.join(names)}; name it rating, or leave "
+            f"out {' and '.join(others)} if every row is a positive"
+        )
     interactions = _from_columns({column: array[name] for name, column in fields.items()})
     return interactions, (f"fields {', '.join(fields)}", *_unread(names, tuple(fields)))
 

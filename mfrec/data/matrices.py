@@ -29,6 +29,11 @@ _FEWEST_TRIPLES = 10
 _FEWEST_PAIRS = 100
 _SAMPLE_ROWS = 50_000
 _EARLIEST_SECONDS = 10**8
+# Columns are no ratings of one scale if all of one are larger than those of another by the first
+# factor, or in many rows, its largest by the second; or if one is in order.
+_FAR = 10
+_RATHER_FAR = 4
+_DISTINCT_IN_ORDER = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +77,12 @@ def entries_of(matrix: Any, rows_named: bool = False, columns_named: bool = Fals
     if hasattr(matrix, "tocoo"):
         coo = matrix.tocoo()
         _check_dimensions(len(coo.shape))
+        is_padded = getattr(matrix, "format", "") in ("bsr", "dia") and coo.dtype.kind != "b"
+        if is_padded and matrix.nnz != matrix.count_nonzero():
+            raise InputError(
+                f"the zeros in a sparse matrix of {matrix.format} form may be ratings or padding; "
+                "give csr, csc or coo form, in which only ratings are stored"
+            )
         return of_sparse(coo.row, coo.col, coo.data, coo.shape)
     if hasattr(matrix, "columns"):
         # a polars frame has no index
@@ -82,10 +93,10 @@ def entries_of(matrix: Any, rows_named: bool = False, columns_named: bool = Fals
             )
         return replace(of_dense(matrix), column_names=matrix.columns)
     entries = of_dense(matrix)
-    width = 0 if rows_named or columns_named else triples(np.asarray(matrix))
-    if width:
+    array = np.asarray(matrix)
+    if not (rows_named or columns_named) and (triples(array) or may_be_rows(array)):
         raise InputError(
-            f"an array of shape {entries.shape} that looks like {describe(width)}: give "
+            f"an array of shape {entries.shape} that looks like {describe(array.shape[1])}: give "
             "from_arrays(*array.T), or items= if it is a matrix"
         )
     return entries
@@ -187,6 +198,34 @@ def triples(array: np.ndarray) -> int:
     if array.shape[1] == 4 and array[:, 3].min() < _EARLIEST_SECONDS:
         return 0
     return array.shape[1]
+
+
+def may_be_rows(array: np.ndarray) -> bool:
+    """Return whether the columns of an array differ as those of ratings do, one rating a row.
+
+    The columns of a matrix hold ratings of one scale: there none lies far beyond another, and they
+    are not in order, nor whole in the first two columns and fractions in the third.
+    """
+    if array.ndim != 2 or array.shape[1] not in (2, 3, 4) or array.dtype.kind not in "iuf":
+        return False
+    ids = array[:, :2]
+    if not len(array) or not (np.isfinite(ids).all() and (ids >= 0).all()):
+        return False
+    rated = array[np.isfinite(array).all(axis=1)]
+    if not len(rated) or (ids != np.floor(ids)).any():
+        return False
+    least, most = rated.min(axis=0), rated.max(axis=0)
+    if least.max() > _FAR * max(most.min(), 1):
+        return True
+    if len(array) < (_FEWEST_PAIRS if array.shape[1] == 2 else _FEWEST_TRIPLES):
+        return False
+    are_apart = least.max() > most.min() or most.max() > _RATHER_FAR * max(most.min(), 1)
+    is_in_order = any(
+        (np.diff(column) >= 0).all() and len(np.unique(column)) >= _DISTINCT_IN_ORDER
+        for column in ids.T
+    )
+    has_fractions = array.shape[1] > 2 and (rated[:, 2] != np.floor(rated[:, 2])).any()
+    return bool(are_apart or is_in_order or has_fractions)
 
 
 def describe(width: int) -> str:

@@ -23,6 +23,7 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
         InputError: one is missing, not finite or no number, or there is more than one dimension.
     """
     refuse_masked(values, what)
+    refuse_sets(values, what)
     try:
         array = np.asarray(values)
         if array.dtype.kind not in "iufbUSO":
@@ -51,6 +52,12 @@ def refuse_masked(values: Any, what: str) -> None:
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         position = np.flatnonzero(np.ma.getmaskarray(values))[0]
         raise InputError(f"{what} at position {position} is missing (masked); {DROP}")
+
+
+def refuse_sets(values: Any, what: str) -> None:
+    """Refuse a set, whose order changes from process to process, where values go by their order."""
+    if isinstance(values, (set, frozenset)):
+        raise InputError(f"{what}s: a set has no order; give a list")
 
 
 def is_missing(value: Any) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mfrec.data.raw_ids import as_raw_id, as_raw_ids, factorized
-from mfrec.data.values import is_missing
+from mfrec.data.values import is_missing, refuse_sets
 from mfrec.errors import InputError, did_you_mean
 
 UNKNOWN = -1
@@ -45,6 +45,7 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         if not isinstance(self.raw_ids, tuple) or set(map(type, self.raw_ids)) - {str}:
+            refuse_sets(self.raw_ids, "raw id")
             object.__setattr__(self, "raw_ids", tuple(as_raw_ids(self.raw_ids, "raw id")))
         for what, texts in (("labels", self.labels), ("genres", self.genres)):
             if texts is not None and len(texts) != len(self.raw_ids):
@@ -230,8 +231,7 @@ def factorize(raw_ids: Any, what: str) -> tuple[np.ndarray, Vocabulary]:
     Raises:
         InputError: one is missing, empty or no raw id.
     """
-    if isinstance(raw_ids, (set, frozenset)):
-        raise InputError(f"{what}s: a set has no order; give a list")
+    refuse_sets(raw_ids, what)
     ids, texts = factorized(raw_ids, what)
     if "" in texts:
         position = np.flatnonzero(ids == texts.index(""))[0]
@@ -247,6 +247,7 @@ def named(names: Any, length: int, what: str) -> Vocabulary:
     """
     if names is None:
         return Vocabulary(tuple(map(str, range(length))))
+    refuse_sets(names, f"names of {what}")
     ids, raw_ids = factorized(names, f"name of a {what}")
     if len(ids) != length:
         raise InputError(f"{len(ids)} names for {length} {what}s; give one a {what}")

@@ -100,6 +100,26 @@ def test_structured_arrays_go_by_their_names(read, capsys):
         read(np.array([(1, 2)], [("user_id", "i4"), ("userId", "i4")]))
 
 
+def test_structured_arrays_need_a_rating_beside_other_fields(read):
+    names = [("user_id", "i4"), ("game_id", "i4"), ("hours", "f4")]
+    with pytest.raises(InputError, match="cannot tell the rating among .*hours; name it rating"):
+        read(np.array([(1, 2, 0.5)], names))
+    assert not read(np.array([(1, 2), (1, 3)], names[:2])).has_ratings
+    times = [*names[:2], ("timestamp", "i8")]
+    assert read(np.array([(1, 2, 10**9)], times)).timestamps.tolist() == [10**9]
+    # of two usual names the more usual one, as in text
+    named = [("user", "i4"), ("user_id", "i4"), ("item", "i4"), ("value", "f4"), ("rating", "f4")]
+    assert rows(read(np.array([(1, 2, 3, 4, 5)], named))) == [("2", "3", 5)]
+
+
+def test_rows_that_may_be_ratings_or_a_matrix_are_refused(read):
+    rows_of_ratings = np.random.default_rng(0).integers([0, 1000, 1], [50, 1100, 6], (300, 3))
+    rows_of_ratings[1] = rows_of_ratings[0]
+    with pytest.raises(InputError, match=r"shape \(300, 3\) may be rows of .*, or a matrix; save "):
+        read(rows_of_ratings)
+    assert read(np.random.default_rng(0).integers(1, 6, (300, 3))).num_items == 3
+
+
 def test_matrices_of_absurd_size_are_refused_before_anything_is_made(read, tmp_path, monkeypatch):
     monkeypatch.delattr("mfrec.data.interactions.named")
     absurd = COO | {"shape": [2**31, 2**31]}

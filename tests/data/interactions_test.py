@@ -85,6 +85,7 @@ def test_from_arrays_turns_datetimes_into_seconds():
         ((["a", "b"], ["x", float("nan")]), "item id at position 1 is missing"),
         ((["a", ""], ["x", "y"]), "user id at position 1 is missing"),
         (({"a", "b"}, ["x", "y"]), "user ids: a set has no order; give a list"),
+        ((["a", "b"], ["x", "y"], {4, 5}), "ratings: a set has no order; give a list"),
         ((["a"], ["x"], [1], [float("nan")]), "timestamp at position 0 is missing"),
         ((["a"], ["x"], [1], np.array(["NaT"], "datetime64[s]")), "timestamp at position 0"),
     ],

@@ -182,3 +182,66 @@ def test_rows_of_ratings_are_told_from_matrices(width):
         assert matrices.triples(matrix) == 0
     if width == 4:
         assert matrices.triples(np.where(rows > 10**9, 7, rows)) == 0
+
+
+PADDED = sparse.coo_matrix(([5.0, 4, 3], ([0, 1, 1], [0, 0, 1])), shape=(2, 2))
+
+
+def test_forms_that_pad_with_zeros_are_refused_if_they_do():
+    blocks = PADDED.tobsr(blocksize=(2, 2))
+    diagonals = sparse.dia_matrix(([[5.0, 0, 3]], [0]), shape=(3, 3))
+    for matrix in (blocks, diagonals):
+        with pytest.raises(InputError, match=f"{matrix.format} form may be ratings or padding; gi"):
+            Interactions.from_matrix(matrix)
+    for matrix in (PADDED.tobsr(blocksize=(1, 1)), PADDED.todia(), PADDED, PADDED.todok()):
+        assert sorted(Interactions.from_matrix(matrix).ratings) == [3, 4, 5]
+    pairs = PADDED.astype(bool).tobsr(blocksize=(2, 2))
+    assert len(Interactions.from_matrix(pairs)) == 3
+
+
+def ratings_of(num_users, first_item, num_rows, ratings):
+    """One rating a row, pairs drawn with repeats, in no order."""
+    random = np.random.default_rng(3)
+    users, items = random.integers(0, num_users, num_rows), random.integers(0, 9, num_rows)
+    return np.column_stack([users, first_item + items, random.choice(ratings, num_rows)])
+
+
+FIVE, HALVES = [1, 2, 3, 4, 5], np.arange(1, 11) / 2
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ratings_of(50, 1000, 300, FIVE),
+        ratings_of(50, 0, 300, FIVE),
+        ratings_of(9, 0, 40, HALVES),
+        np.sort(ratings_of(9, 0, 40, FIVE), axis=0),
+        np.column_stack([ratings_of(9, 100, 32, FIVE), 1_600_000_000_000 + np.arange(32)]),
+        # few rows
+        ratings_of(9, 100, 3, FIVE),
+        np.array([[1, 101], [2, 102]]),
+        np.array([[7, 1, 5, 1_300_000_000], [8, 2, np.nan, 1_300_000_001]]),
+    ],
+)
+def test_columns_that_are_no_ratings_of_one_scale_are_no_matrix(rows):
+    assert matrices.may_be_rows(rows)
+    with pytest.raises(InputError, match="looks like rows of user.*or items= if it is a matrix"):
+        Interactions.from_matrix(rows)
+    assert Interactions.from_matrix(rows, users=range(len(rows))).num_items == rows.shape[1]
+
+
+def test_matrices_of_few_items_stay_matrices():
+    random = np.random.default_rng(0)
+    for width in (2, 3, 4):
+        for high in (2, 6, 11, 101):
+            assert not matrices.may_be_rows(random.integers(0, high, (200, width)))
+        assert not matrices.may_be_rows(random.integers(1, 11, (200, width)) / 2)
+    counts = random.poisson([3, 8, 5], (200, 3))
+    assert not matrices.may_be_rows(counts)
+    assert not matrices.may_be_rows(np.array([[5, 3, 0], [1, 0, 99], [2, 50, 1]]))
+    assert not matrices.may_be_rows(np.full((20, 3), 4))
+
+
+def test_names_in_a_set_are_refused():
+    with pytest.raises(InputError, match="a set has no order; give a list"):
+        Interactions.from_matrix([[5, 4], [1, 2]], users={"zoe", "bob"})
