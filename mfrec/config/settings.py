@@ -34,7 +34,8 @@ def _setting(default: Any, help: str, **checks: Any) -> Any:
         default: the value if nothing is given; None if it is derived or absent.
         help: what --help says.
         checks: bounds (minimum, maximum, above, below), choices (names), or parse, a function of
-            text and name that raises InputError.
+            text and name that raises InputError. And around_training: whether it is about what
+            train.py does around a training, which a `Trainer` refuses, unless it is `off`.
     """
     return field(default=default, metadata={"help": help, **checks})
 
@@ -325,10 +326,12 @@ class TrainingConfig:
         None,
         "continue from this run: reuse its settings, rows and optimizer state; new users and items "
         "are appended",
+        around_training=True,
     )
     refit: bool = _setting(
         False,
         "in the end train anew on train + validation, for the best number of epochs",
+        around_training=True,
     )
     seed: int = _setting(
         0, "seed of split, initialization, shuffling and sampling", minimum=0, maximum=2**30
@@ -340,6 +343,8 @@ class TrainingConfig:
         "basic: scalars, settings and HParams; full: also gradient norm, histograms, calibration "
         "and the projector",
         choices=TENSORBOARD_LEVELS,
+        around_training=True,
+        off="off",
     )
 
 
@@ -361,12 +366,15 @@ class EvaluationConfig:
         "rank among the fixed negatives of this file (.test.negative) instead of the full "
         "catalogue; none: the full catalogue (default: none, but ncf-movielens-1m brings such a "
         "file)",
+        around_training=True,
+        off=NO_CANDIDATES,
     )
     test_every: int | None = _setting(
         None,
         "also evaluate the test part every this many epochs and report the best epoch apart, as "
         "many papers do: optimistic",
         minimum=1,
+        around_training=True,
     )
 
 

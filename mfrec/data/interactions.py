@@ -316,6 +316,21 @@ def check_kind(value: Any, what: str) -> Interactions:
     raise InputError(f"{what}: a {type(value).__name__}; give Interactions.{how}")
 
 
+def require_ratings(rows: Interactions, what: str, use: str) -> None:
+    """Refuse pairs without ratings where ratings are needed: theirs would all be 1.
+
+    Args:
+        rows: the ratings.
+        what: they are, such as the name of a file.
+        use: of the ratings, and what to do without any.
+
+    Raises:
+        InputError: there are none.
+    """
+    if not rows.has_ratings:
+        raise InputError(f"{what} has no ratings, which {use}")
+
+
 def _columns_of(frame: Any) -> list[Any]:
     """Return the names of a table's columns."""
     if isinstance(frame, Mapping):

@@ -45,11 +45,6 @@ class Source:
     warnings: tuple[str, ...] = ()
     num_missing: int = 0
 
-    @property
-    def has_ratings(self) -> bool:
-        """Whether every part has ratings, and not just pairs."""
-        return all(part.has_ratings for part in self.parts.values())
-
     def encode_features(
         self, train: Interactions, earlier: Mapping[str, Features] = {}
     ) -> dict[str, Features]:

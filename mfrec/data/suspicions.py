@@ -1,5 +1,7 @@
 """What ratings look like that mean something else than they say: warnings, a line each."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from mfrec.data.interactions import Interactions
@@ -12,15 +14,24 @@ _FAR = 2.0
 # Others that lie as close to the lower end, in shares of their range, are counts: large ones are
 # no codes.
 _CROWDED = 0.1
+# From this many held-out ratings on most of them lie outside those of training by no accident.
+_FEWEST_HELD_OUT = 10
+# A range of held-out ratings is another scale if so few of the training's could by chance be in it.
+_CHANCE = 1e-6
 
 
-def of_training(interactions: Interactions) -> list[str]:
-    """Return warnings about ratings that are to be trained on."""
-    return [*of_ratings(interactions), *_one_row_each(interactions)]
+def of_training(interactions: Interactions, by_flags: bool = True) -> list[str]:
+    """Return warnings about ratings that are to be trained on; see `of_ratings`."""
+    return [*of_ratings(interactions, by_flags), *_one_row_each(interactions, by_flags)]
 
 
-def of_ratings(interactions: Interactions) -> list[str]:
-    """Return warnings about ratings that are codes for "not rated", by all appearances."""
+def of_ratings(interactions: Interactions, by_flags: bool = True) -> list[str]:
+    """Return warnings about ratings that are codes for "not rated", by all appearances.
+
+    Args:
+        interactions: the ratings.
+        by_flags: whether flags mend it: the ratings come from files, not from Python.
+    """
     if not interactions.has_ratings:
         return []
     codes = codes_for_missing(interactions.ratings)
@@ -31,11 +42,47 @@ def of_ratings(interactions: Interactions) -> list[str]:
     found = " and ".join(
         f"{int((ratings == np.float32(code)).sum()):,} are {code:g}" for code in codes
     )
-    flag = f"--missing_ratings={','.join(f'{code:g}' for code in codes)}"
+    listed = ",".join(f"{code:g}" for code in codes)
+    remedy = f"--missing_ratings={listed} leaves them out"
+    if not by_flags:
+        remedy = f"leave them out: ratings.take(~np.isin(ratings.ratings, [{listed}]))"
     return [
         f"of {count_of(len(ratings), 'rating')} {found}, the others lie between {others.min():g} "
-        f"and {others.max():g}; if that means not rated, {flag} leaves them out"
+        f"and {others.max():g}; if that means not rated, {remedy}"
     ]
+
+
+def of_scales(train: Interactions, parts: Mapping[str, Interactions | None]) -> list[str]:
+    """Return warnings about held-out ratings on another scale than those of training.
+
+    That is, more than half of them lie outside the training's range, and either they are many or
+    this far outside: by more than the range and than its ends; or none is in the upper half of a
+    range from 0 or more, where by chance some would be.
+
+    Args:
+        train: the training part.
+        parts: the held-out parts by name; None where there is none.
+    """
+    return [
+        f"{name} ratings lie between {rows.ratings.min():g} and {rows.ratings.max():g}, those of "
+        f"training between {train.ratings.min():g} and {train.ratings.max():g}: if their scales "
+        "differ, the errors say nothing"
+        for name, rows in parts.items()
+        if rows is not None and _is_other_scale(train, rows)
+    ]
+
+
+def _is_other_scale(train: Interactions, rows: Interactions) -> bool:
+    if not (train.has_ratings and rows.has_ratings and len(train) and len(rows)):
+        return False
+    low, high = float(train.ratings.min()), float(train.ratings.max())
+    outside = np.maximum(low - rows.ratings, rows.ratings - high)
+    margin = 0.0 if len(rows) >= _FEWEST_HELD_OUT else max(high - low, abs(low), abs(high))
+    if 2 * np.count_nonzero(outside > margin) > len(rows):
+        return True
+    highest = rows.ratings.max()
+    share_below = float((train.ratings <= highest).mean())
+    return low >= 0 and highest <= high / 2 and share_below ** len(rows) < _CHANCE
 
 
 def codes_for_missing(ratings: np.ndarray) -> list[float]:
@@ -91,14 +138,14 @@ def _is_below_scale(ratings: np.ndarray, lowest: float, low: float, top: float) 
     return len(found) >= 4 and (zeros > found[0] + found[1] or is_most_frequent)
 
 
-def _one_row_each(interactions: Interactions) -> list[str]:
+def _one_row_each(interactions: Interactions, by_flags: bool) -> list[str]:
     """Warn if no user, or no item, comes twice: a column of row numbers was taken for it."""
     if len(interactions) < _FEWEST_ROWS:
         return []
     counts = {"user": interactions.user_counts, "item": interactions.item_counts}
     return [
         f"every {role} has one rating, so that nothing can be learnt about any: is its column one "
-        f"of row numbers? --{role}_column names another"
+        f"of row numbers?{f' --{role}_column names another' if by_flags else ''}"
         for role, of_rows in counts.items()
         if of_rows.max() == 1
     ]

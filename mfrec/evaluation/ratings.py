@@ -5,7 +5,7 @@ All predictions are clipped to the training ratings' range, the model's by the m
 
 import numpy as np
 
-from mfrec.data.interactions import Interactions, check_kind
+from mfrec.data.interactions import Interactions, check_kind, require_ratings
 from mfrec.errors import InputError
 from mfrec.evaluation.baselines import DampedBiases
 from mfrec.evaluation.metrics import rating_errors
@@ -37,6 +37,7 @@ class RatingEvaluator:
         """
         if not len(check_kind(held_out, "held-out rows")):
             raise InputError("no held-out rows; nothing to measure")
+        require_ratings(held_out, "the held-out part", "errors are measured by; bring some")
         if model.vocabularies is None:
             held_out = held_out.encode(self._users, self._items)
         return rating_errors(held_out.ratings, model.predict_interactions(held_out))

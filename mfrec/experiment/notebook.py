@@ -13,7 +13,7 @@ import numpy as np
 
 from mfrec import losses, models, own_code
 from mfrec.config.parsing import format_arguments
-from mfrec.config.settings import Config
+from mfrec.config.settings import Config, settings
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions
 from mfrec.data.splits import SplitRecipe
@@ -24,10 +24,30 @@ from mfrec.runs.results import Results, Timing
 from mfrec.runs.run_folder import RunFolder
 from mfrec.serving.recommender import Recommender
 from mfrec.training import optimizers, trainer
+from mfrec.training.validation import say_what_is_odd
+
+# The sections of what train.py does around a training, and what does it from Python.
+_AROUND = {
+    "data": "read files by mfrec.read_ratings",
+    "positives": "take the rows that count, as in ratings.take(ratings.ratings >= 4)",
+    "split": "cut the parts by mfrec.splitters",
+}
 
 
 class Trainer(trainer.Trainer):
-    """A `mfrec.training.trainer.Trainer` whose model goes on to a run folder or a `Recommender`."""
+    """A `mfrec.training.trainer.Trainer` whose model goes on to a run folder or a `Recommender`.
+
+    Settings of what train.py does around a training are refused: a Trainer takes its parts as they
+    are. What train.py warns of is said on standard error.
+    """
+
+    def _check_settings(self, config: Config) -> None:
+        _refuse_unapplied(config)
+
+    def _look_at(
+        self, train: Interactions, given: Interactions | None, validation: Interactions | None
+    ) -> None:
+        say_what_is_odd(self.loss, train, given, validation)
 
     def recommender(self) -> Recommender:
         """Return a recommender of the trained model.
@@ -129,6 +149,30 @@ def train(
     trainer = Trainer(loss=loss, **settings)
     trainer.fit(train, validation)
     return trainer
+
+
+def _refuse_unapplied(config: Config) -> None:
+    """Refuse settings that a Trainer would not apply.
+
+    Raises:
+        InputError: names them, and says what to do instead.
+    """
+    default = Config().flat()
+    unapplied = [
+        (section, setting.name)
+        for section, setting in settings()
+        if section in _AROUND or setting.metadata.get("around_training")
+        if config.flat()[setting.name] not in (default[setting.name], setting.metadata.get("off"))
+    ]
+    if not unapplied:
+        return
+    names = ", ".join(name for _, name in unapplied)
+    them = "it" if len(unapplied) == 1 else "them"
+    remedies = (_AROUND.get(section, "run train.py for it") for section, _ in unapplied)
+    raise InputError(
+        f"{names}: train.py applies {them} around the training, a Trainer takes its Interactions "
+        f"as they are; leave {them} out, and {', '.join(dict.fromkeys(remedies))}"
+    )
 
 
 def _named_model(model: models.Model) -> dict[str, str]:

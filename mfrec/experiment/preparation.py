@@ -3,20 +3,19 @@
 from dataclasses import dataclass, replace
 
 from mfrec import losses, memory, models
-from mfrec.config.parsing import parse_cutoffs
 from mfrec.config.settings import Config
-from mfrec.data import splitting
+from mfrec.data import splitting, suspicions
 from mfrec.data.features import Features
+from mfrec.data.interactions import require_ratings
 from mfrec.data.loading import Source
 from mfrec.data.splits import Split
-from mfrec.errors import InputError
-from mfrec.evaluation import metrics
 from mfrec.experiment import measurable
 from mfrec.runs.run_folder import RunFolder
 from mfrec.training import objective as objectives
 from mfrec.training import optimizers, sizes
 from mfrec.training.history import PreviousTraining
 from mfrec.training.statistics import resolve
+from mfrec.training.validation import check_metrics
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +54,13 @@ def prepare(config: Config, source: Source) -> Setup:
     config = models.suit(config)
     objectives.check(loss, config)
     objectives.check_vectors(loss, config.model.model, models.get(config.model.model).has_vectors)
-    if loss.predicts_ratings and not source.has_ratings:
-        raise InputError(
-            f"{source.name} has no ratings, which loss '{loss.name}' learns; take a loss of "
-            "rankings, such as --loss=bpr"
-        )
+    if loss.predicts_ratings:
+        _check_rated(source, config, loss)
     recipe = splitting.check_parts(splitting.recipe(source, config), config)
+    if loss.predicts_ratings:
+        parts = {"validation": recipe.validation, "test": recipe.test}
+        scales = suspicions.of_scales(recipe.train, parts)
+        recipe = replace(recipe, warnings=(*recipe.warnings, *scales))
     earlier, known_features = None, {}
     if config.training.init_from:
         folder = RunFolder(config.training.init_from)
@@ -76,14 +76,23 @@ def prepare(config: Config, source: Source) -> Setup:
     config = resolve(config, loss, split.train)
     measurable.check(split, config)
     sizes.check(config, loss, split.train)
-    metrics.load(config.evaluation.metrics or "")
-    cutoffs = parse_cutoffs(config.evaluation.cutoffs)
-    metrics.check_measured(config.training.eval_metric, loss.predicts_ratings, cutoffs)
+    check_metrics(loss, config)
     features = source.encode_features(split.train, known_features)
     rows = split.train.num_users + split.train.num_items
     rows += sum(len(of_rows.names) for of_rows in features.values())
     memory.check_tables(config.model.embedding_dim, rows, optimizers.copies(config.optimizer))
     return Setup(config, loss, split, features, earlier)
+
+
+def _check_rated(source: Source, config: Config, loss: losses.Loss) -> None:
+    """Refuse parts without ratings; what to do depends on the part that lacks them."""
+    for part, rows in source.parts.items():
+        # the file of a ready-made part
+        what = getattr(config.data, f"{part}_ratings", None) or source.name
+        use = f"loss '{loss.name}' learns; take a loss of rankings, such as --loss=bpr"
+        if part not in ("all", "train"):
+            use = f"a model of loss '{loss.name}' is measured by; give a {part} part with ratings"
+        require_ratings(rows, what, use)
 
 
 def _same_slots(earlier: Config, config: Config) -> bool:

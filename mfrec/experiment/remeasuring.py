@@ -10,7 +10,7 @@ import numpy as np
 from mfrec import losses
 from mfrec.config.settings import Config
 from mfrec.data import loading, splitting, suspicions
-from mfrec.data.interactions import Interactions, Vocabulary
+from mfrec.data.interactions import Interactions, Vocabulary, require_ratings
 from mfrec.data.splits import Split, SplitRecipe
 from mfrec.errors import InputError
 from mfrec.evaluation import significance
@@ -134,6 +134,9 @@ def _remeasure(
     notes: tuple[str, ...] = ()
     if what.ratings:
         file = loading.read_held_out(what.ratings, config)
+        if loss.predicts_ratings:
+            use = f"the run's loss '{loss.name}' is measured by; give a file with ratings"
+            require_ratings(file.ratings, what.ratings, use)
         notes = file.notes
         split = SplitRecipe(
             train,
@@ -154,6 +157,7 @@ def _remeasure(
     measurable.check(split, config)
     evaluator = PartEvaluator(config, loss, split, part)
     measured = evaluator.measure(model)
+    scales = suspicions.of_scales(train, {part: held_out}) if loss.predicts_ratings else []
     for note in notes if is_said else ():
         say(note)
     results = dataclasses.replace(
@@ -162,7 +166,7 @@ def _remeasure(
         metrics={part: measured.metrics},
         intervals={part: measured.intervals},
         baselines=measured.baselines if part == "test" else {},
-        warnings=[*split.warnings, *measured.warnings],
+        warnings=[*split.warnings, *scales, *measured.warnings],
         held_out={part: split.digest(part)},
         counts=split.counts | {"ranked": measured.counts},
     )

@@ -18,7 +18,7 @@ import numpy as np
 
 from mfrec import losses, memory, models
 from mfrec.config.settings import Config, OptimizerConfig, TrainingConfig
-from mfrec.data.interactions import Interactions, check_kind, continuing
+from mfrec.data.interactions import Interactions, check_kind, continuing, require_ratings
 from mfrec.data.pipelines import EpochShape, Examples, Loop, training_examples, training_loops
 from mfrec.errors import InputError
 from mfrec.models.base import Model
@@ -40,7 +40,7 @@ from mfrec.training.history import (
 from mfrec.training.objective import Objective
 from mfrec.training.regularizer import Regularizer
 from mfrec.training.statistics import resolve
-from mfrec.training.validation import say_what_is_odd, validator
+from mfrec.training.validation import check_metrics, validator
 
 Epochs = Generator[EpochLog, None, None]
 
@@ -139,6 +139,7 @@ class Trainer:
                     f"{name}={settings[name]}: the model was made with {name}={made_with[name]}"
                 )
         self.config = config.replace(settings)
+        self._check_settings(self.config)
         if self._own_optimizer is None:
             optimizers.check_name(self.config.optimizer.optimizer)
         self.loss = losses.configured(self.config.loss) if loss is None else losses.get(loss)
@@ -231,17 +232,20 @@ class Trainer:
                 loss is not per example.
         """
         train = self._matched(check_kind(train, "training part"))
+        given = None
         if validation is not None:
             given = check_kind(validation, "validation part")
             validation = given.encode(train.users, train.items)
-            if evaluate is None:
-                say_what_is_odd(train, given, validation)
+        self._check_rated(train, validation)
+        self._look_at(train, given, validation)
         self.parts = (train, validation)
         config = self.config if epochs is None else self.config.replace({"epochs": epochs})
         history = self.history = History(examples_per_epoch=len(train))
         self.resolved = config = self._adapt(config, train)
         loop = config.training
         history.last_epoch = min(stop_after or loop.epochs, loop.epochs)
+        if evaluate is None:
+            check_metrics(self.loss, config)
         if validation is not None and evaluate is None:
             evaluate = validator(self.model, self.loss, config, train, validation)
         num_rows = self._examples.user_ids.shape[0] - 1
@@ -295,6 +299,25 @@ class Trainer:
                     break
         finally:
             best.restore()
+
+    def _check_settings(self, config: Config) -> None:
+        """Refuse settings of what happens around a training: train.py applies them."""
+
+    def _check_rated(self, train: Interactions, validation: Interactions | None) -> None:
+        """Refuse pairs without ratings for a loss of ratings."""
+        if not self.loss.predicts_ratings:
+            return
+        name = self.loss.name
+        use = f"loss '{name}' learns; bring some, or take a loss of rankings, such as loss='bpr'"
+        require_ratings(train, "the training part", use)
+        if validation is not None:
+            use = f"a model of loss '{name}' is measured by; bring some, or leave it out"
+            require_ratings(validation, "the validation part", use)
+
+    def _look_at(
+        self, train: Interactions, given: Interactions | None, validation: Interactions | None
+    ) -> None:
+        """See what is odd about the parts: train.py has warned of its own."""
 
     def _matched(self, train: Interactions) -> Interactions:
         """Return the training part in rows that go with those of the models that are given."""

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 from mfrec.config.parsing import parse_cutoffs
 from mfrec.config.settings import Config
+from mfrec.data import suspicions
 from mfrec.data.held_out import count_shared_pairs
 from mfrec.data.interactions import Interactions
 from mfrec.data.unknown import note_on_unknown
 from mfrec.data.vocabulary import UNKNOWN
 from mfrec.errors import InputError
-from mfrec.evaluation.metrics import check_measured, rating_errors
+from mfrec.evaluation import metrics
 from mfrec.evaluation.rankings import RankingEvaluator
 from mfrec.losses import Loss
 from mfrec.models.base import Model
@@ -34,7 +35,6 @@ def validator(
     rankings = None
     cutoffs = parse_cutoffs(config.evaluation.cutoffs)
     _refuse_strangers(validation, ranks=bool(cutoffs))
-    check_measured(config.training.eval_metric, loss.predicts_ratings, cutoffs)
     if cutoffs:
         rankings = RankingEvaluator(
             train,
@@ -45,25 +45,48 @@ def validator(
         )
 
     def evaluate() -> dict[str, float]:
-        metrics: dict[str, float] = {}
+        found: dict[str, float] = {}
         if loss.predicts_ratings:
             predictions = model.predict_interactions(validation)
-            metrics |= rating_errors(validation.ratings, predictions)
+            found |= metrics.rating_errors(validation.ratings, predictions)
         if rankings:
-            metrics |= rankings.evaluate(model.score_catalogue, validation).metrics
-        return metrics
+            found |= rankings.evaluate(model.score_catalogue, validation).metrics
+        return found
 
     return evaluate
 
 
-def say_what_is_odd(train: Interactions, given: Interactions, validation: Interactions) -> None:
-    """Say how much of a validation part training does not know, and how much it learns from.
+def check_metrics(loss: Loss, config: Config) -> None:
+    """Load the user's own metrics, and refuse an --eval_metric that nothing measures."""
+    metrics.load(config.evaluation.metrics or "")
+    cutoffs = parse_cutoffs(config.evaluation.cutoffs)
+    metrics.check_measured(config.training.eval_metric, loss.predicts_ratings, cutoffs)
+
+
+def say_what_is_odd(
+    loss: Loss, train: Interactions, given: Interactions | None, validation: Interactions | None
+) -> None:
+    """Say what train.py warns of in ratings that come from files.
+
+    That is ratings that stand for none, a validation part on another scale, how much of it
+    training does not know, and how much it learns from.
 
     Args:
+        loss: what is trained on.
         train: the training part.
-        given: the validation part as it was given.
+        given: the validation part as it was given, if there is one.
         validation: the same in the rows of the training part.
     """
+    warnings = suspicions.of_training(train, by_flags=False)
+    if loss.predicts_ratings:
+        warnings += suspicions.of_scales(train, {"validation": validation})
+    if given is not None:
+        found = suspicions.of_ratings(given, by_flags=False)
+        warnings += [f"validation: {warning}" for warning in found]
+    for warning in warnings:
+        say(f"warning: {warning}")
+    if given is None or validation is None:
+        return
     note = note_on_unknown(given, validation, "validation rows")
     if note:
         say(note)

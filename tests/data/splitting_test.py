@@ -8,6 +8,10 @@ from mfrec.data import loading, splitting
 from mfrec.errors import InputError
 
 
+def has_ratings(source):
+    return all(part.has_ratings for part in source.parts.values())
+
+
 def settings(**values):
     return Config().replace({"data_dir": "/nowhere"} | values)
 
@@ -305,7 +309,7 @@ def test_counts_become_weights(tmp_path):
     columns = {"weight_column": "plays", "weight_transform": "log1p"}
     config = settings(ratings=files["plays"], **columns, test_fraction=0.0, validation_fraction=0.0)
     source = loading.load(config.data)
-    assert not source.has_ratings
+    assert not has_ratings(source)
     split = splitting.split(source, config)
     np.testing.assert_allclose(split.train.weights, np.log([3, 5, 8]), rtol=1e-6)
     assert split.notes == (
@@ -327,7 +331,7 @@ def test_a_set_that_came_as_parts_brings_its_catalogue_and_candidates(tmp_path):
     written(tmp_path / "ncf-ml-1m", **files)
     config = settings(dataset="ncf-movielens-1m", data_dir=str(tmp_path))
     source = loading.load(config.data)
-    assert source.has_ratings
+    assert has_ratings(source)
     split = splitting.split(source, config)
     assert split.train.items.raw_ids == ("1", "2", "4", "3", "7")
     assert split.test.item_ids.tolist() == [1, 3]
@@ -372,7 +376,7 @@ def test_unknown_users_of_adjacency_stay_unknown(tmp_path):
 def test_gowalla(real_data_dir):
     config = settings(dataset="gowalla", data_dir=str(real_data_dir))
     source = loading.load(config.data)
-    assert not source.has_ratings and source.candidates is None
+    assert not has_ratings(source) and source.candidates is None
     split = splitting.split(source, config)
     counts = split.counts
     assert (counts["train"], counts["validation"], counts["test"]) == (810_128, 0, 217_242)
@@ -397,7 +401,7 @@ def test_ncf_movielens_1m(real_data_dir):
     # two more are in the test part or were drawn as negatives
     assert (counts["items"], counts["untrained_items"]) == (3_704, 2)
     assert split.train.num_items == 3_706
-    assert counts["unknown_rows"] == 0 and source.has_ratings
+    assert counts["unknown_rows"] == 0 and has_ratings(source)
     assert np.bincount(split.candidates.user_ids).tolist() == [99] * 6_040
     assert split.candidates.item_ids.min() >= 0
     liked = splitting.split(source, config.replace({"min_rating": 4.0}))
@@ -416,7 +420,7 @@ def test_play_counts_and_quantities(real_data_dir):
     [part] = source.parts.values()
     assert (len(part), part.num_users, part.num_items) == (92_834, 1_892, 17_632)
     plays = [float(line.split("\t")[2]) for line in path.read_text().splitlines()[1:]]
-    assert part.weights.tolist() == plays and not source.has_ratings
+    assert part.weights.tolist() == plays and not has_ratings(source)
 
     path = real_data_dir / "online-retail" / "purchases.csv"
     config = settings(

@@ -91,3 +91,51 @@ def test_real_sets_raise_no_alarm(name, count, real_data_dir):
 
     data = datasets.load(name, real_data_dir, download=False)
     assert len(data) == count and suspicions.of_training(data) == []
+
+
+def of(ratings):
+    count = len(ratings)
+    return Interactions.from_arrays(range(count), range(count), ratings)
+
+
+@pytest.mark.parametrize(
+    ("train", "held_out", "is_other"),
+    [
+        (STARS, [90.0] * 3, True),
+        (STARS, [90.0] * 40, True),
+        (STARS, STARS[:40] * 20, True),
+        (STARS, STARS[:40] / 5, True),
+        (TENS * 10, STARS[:20], True),
+        (TENS, STARS[:40], True),
+        # the same scale, if with other ratings
+        (STARS, STARS[:40], False),
+        (STARS, [5.0] * 40, False),
+        (STARS, [1.0, 2.0], False),
+        (TENS, [5.0, 3.0], False),
+        (STARS[STARS < 5], [5.0], False),
+        ([5.0] * 10, [4.0], False),
+        (JOKES, JOKES[:40], False),
+        (COUNTS, COUNTS[:40], False),
+        (DRAW.normal(3, 1, 400), DRAW.normal(3, 1, 40), False),
+        (STARS, [], False),
+    ],
+)
+def test_held_out_ratings_on_another_scale(train, held_out, is_other):
+    parts = {"validation": None, "test": of(held_out)}
+    assert bool(suspicions.of_scales(of(train), parts)) == is_other
+
+
+def test_the_line_about_scales_names_both():
+    pairs = Interactions.from_arrays([1, 2], [1, 2])
+    assert suspicions.of_scales(of([1, 5]), {"test": pairs}) == []
+    assert suspicions.of_scales(of([1, 5]), {"test": of([90, 80])}) == [
+        "test ratings lie between 80 and 90, those of training between 1 and 5: if their scales "
+        "differ, the errors say nothing"
+    ]
+
+
+def test_from_python_no_flag_is_named():
+    rows = of(with_codes(STARS, 99, share=0.3))
+    codes, *others = suspicions.of_training(rows, by_flags=False)
+    assert codes.endswith("leave them out: ratings.take(~np.isin(ratings.ratings, [99]))")
+    assert len(others) == 2 and not any("--" in line for line in others)
