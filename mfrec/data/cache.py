@@ -26,7 +26,7 @@ FOLDER = ".mfrec-cache"
 MIN_BYTES = 1_000_000
 
 # Increased whenever the readers begin to read the same file differently.
-_VERSION = 4
+_VERSION = 5
 _EDGE_BYTES = 1 << 16
 # No raw id contains NUL: the readers refuse text with one.
 _SEPARATOR = "\0"

@@ -13,6 +13,12 @@ from mfrec.errors import InputError, short
 _LARGEST_RATING = float(np.finfo(np.float32).max)
 _SMALLEST_WEIGHT = float(np.finfo(np.float32).tiny)
 
+_KINDS = {
+    "booleans": "a boolean",
+    "times": "a time",
+    "fractions": "which is not whole, or too large to be exact",
+}
+
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
 # 1,234 may be either; 1,234.5 and 1.234,5 can only have separators of thousands
 _EITHER = re.compile(r"\s*[+-]?[1-9]\d{0,2},\d{3}\s*")
@@ -31,8 +37,15 @@ def read_ids(table: Table, column: int, what: str) -> tuple[np.ndarray, Vocabula
         int32 [rows], and the vocabulary of the distinct ids.
 
     Raises:
-        InputError: one is empty; names the line.
+        InputError: one is empty, or no id where a data frame would have none either: a boolean,
+            a time, 1.5; names the line.
     """
+    typed = table.typed.get(column)
+    if typed:
+        raise InputError(
+            f"{table.path}:{typed.line}: the {what} is {short(typed.example)}, "
+            f"{_KINDS[typed.kind]}; give integers or text"
+        )
     codes, raw_ids = table.texts(column)
     empty = np.flatnonzero(table.lengths(column) == 0)
     if len(empty):
@@ -54,8 +67,18 @@ def read_numbers(
         float32 [rows], and what was assumed, for people.
 
     Raises:
-        InputError: a text is no number, or its comma may separate thousands; names the line.
+        InputError: a text is no number, or its comma may separate thousands, or the column holds
+            times; names the line.
     """
+    typed = table.typed.get(column)
+    if typed and typed.kind == "times":
+        name = table.names[column] if table.names else column
+        raise InputError(
+            f"{table.path}:{typed.line}: column {name!r} holds times where numbers should be; name "
+            "another one"
+        )
+    if typed and typed.kind == "booleans":
+        convert = _of_booleans(convert)
     try:
         return table.values(column, convert).astype(np.float32), ()
     except InputError:
@@ -83,6 +106,11 @@ def _decimal_comma(table: Table, column: int) -> str | None:
             "with a point, or without separator",
         )
     return numbers[0]
+
+
+def _of_booleans(convert: Callable[[str], float]) -> Callable[[str], float]:
+    """The same conversion, for which true is 1 and false 0, as in data frames."""
+    return lambda text: convert({"true": "1", "false": "0"}.get(text, text))
 
 
 def as_rating(text: str) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 
 from mfrec import memory
 from mfrec.data.fields import Fields
-from mfrec.data.named_columns import NamedColumns
+from mfrec.data.named_columns import NamedColumns, Typed
 from mfrec.data.opening import ARROW_REMEDY
 from mfrec.errors import InputError, first_line
 
@@ -24,8 +24,8 @@ def is_columnar(data: bytes) -> bool:
 def read(path: str | Path, data: bytes) -> NamedColumns:
     """Read a Parquet or Feather file; rows are numbered from 1.
 
-    Missing values are empty texts. Times become seconds since 1970, as fractions if they have any;
-    numbers are written as short as they can be read back: 27.0 is 27.
+    Missing values are empty texts, booleans are true and false. Times become seconds since 1970, as
+    fractions if they have any; numbers are written as short as they can be read back: 27.0 is 27.
 
     Raises:
         InputError: pyarrow is not installed, or the file is damaged or too large for memory.
@@ -38,12 +38,17 @@ def read(path: str | Path, data: bytes) -> NamedColumns:
             f"{path}: is a {kind} file, which needs pyarrow: {ARROW_REMEDY}, or export it as CSV"
         ) from None
     unusable: dict[int, tuple[int, str]] = {}
+    typed: dict[int, Typed] = {}
     texts = []
     try:
         table = _table(path, data, kind == "Parquet")
         for number, name in enumerate(table.column_names):
-            text, problem = _usable(table.column(number))
+            column = _plain(table.column(number))
+            text, problem = _usable(column)
             texts.append(text)
+            found = None if problem else _typed(column, text)
+            if found:
+                typed[number] = found
             if problem:
                 line, what = problem
                 unusable[number] = (line, f"{name!r} holds {what}")
@@ -53,7 +58,7 @@ def read(path: str | Path, data: bytes) -> NamedColumns:
         raise InputError(f"{path}: no readable {kind} file ({first_line(error)})") from None
     if not len(table) or not texts:
         raise InputError(f"{path}: holds no rows; give a file with ratings")
-    return NamedColumns(tuple(table.column_names), _fields(texts), unusable)
+    return NamedColumns(tuple(table.column_names), _fields(texts), unusable, typed)
 
 
 def _kind(data: bytes) -> str | None:
@@ -80,6 +85,41 @@ def _table(path: str | Path, data: bytes, is_parquet: bool) -> Any:
         return file.read()
 
 
+def _plain(column: Any) -> Any:
+    """A column without a dictionary, half floats as floats."""
+    import pyarrow
+    from pyarrow import types
+
+    if types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    return column.cast(pyarrow.float32()) if types.is_float16(column.type) else column
+
+
+def _typed(column: Any, text: Any) -> Typed | None:
+    """What a column holds beside text and whole numbers, its texts given; None if nothing."""
+    from pyarrow import compute, types
+
+    kind = column.type
+    if types.is_floating(kind):
+        largest = 2.0 ** (24 if types.is_float32(kind) else 53)
+        is_other = compute.or_(
+            compute.not_equal(compute.floor(column), column),
+            compute.greater_equal(compute.abs(column), largest),
+        )
+        name = "fractions"
+    elif types.is_decimal(kind):
+        is_whole = compute.match_substring_regex(text, r"^(-?\d+)?$")
+        is_other, name = compute.invert(is_whole), "fractions"
+    elif types.is_boolean(kind):
+        is_other, name = compute.is_valid(column), "booleans"
+    elif types.is_date(kind) or types.is_timestamp(kind):
+        is_other, name = compute.is_valid(column), "times"
+    else:
+        return None
+    row = compute.index(is_other, True).as_py()
+    return None if row < 0 else Typed(name, row + 1, str(column[row].as_py()))
+
+
 def _usable(column: Any) -> tuple[Any, tuple[int, str] | None]:
     """A column as an array of texts; if it has none, empty texts, and where and why."""
     import pyarrow
@@ -103,13 +143,8 @@ def _as_text(column: Any) -> Any:
     from pyarrow import compute, types
 
     kind = column.type
-    if types.is_dictionary(kind):
-        kind = kind.value_type
-        column = column.cast(kind)
     if types.is_date(kind) or types.is_timestamp(kind):
         column = _seconds(column)
-    elif types.is_float16(kind):
-        column = column.cast(pyarrow.float32())
     elif types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
         column = column.cast(pyarrow.large_binary())
     elif not (

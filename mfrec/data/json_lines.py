@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mfrec.data.fields import Fields, from_texts, with_newlines
-from mfrec.data.named_columns import NamedColumns
+from mfrec.data.named_columns import NamedColumns, Typed
 from mfrec.errors import InputError, first_line, short
 
 # How JSON begins, and ids in braces or brackets do not.
@@ -49,17 +49,18 @@ def read(path: str | Path, data: bytes) -> NamedColumns:
     """Read objects of one line each.
 
     A key that an object lacks, and null, are an empty field. Numbers are kept as they are written,
-    but for whole ones: 27.0 is 27.
+    but for whole ones: 27.0 and 2.7e1 are 27.
 
     Raises:
         InputError: a line is no object, or holds a key twice; names it.
     """
     decoder = json.JSONDecoder(
-        object_pairs_hook=_as_object, parse_int=str, parse_float=_number, parse_constant=str
+        object_pairs_hook=_as_object, parse_int=str, parse_float=_number, parse_constant=_Fraction
     )
     parts: list[Fields] = []
     names: dict[str, None] = {}
     unusable: dict[int, tuple[int, str]] = {}
+    typed: dict[int, Typed] = {}
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []
     for number, line in enumerate(io.BytesIO(with_newlines(data)), start=1):
@@ -68,13 +69,13 @@ def read(path: str | Path, data: bytes) -> NamedColumns:
         rows.append(_object(path, number, line.decode().strip(), decoder))
         numbers.append(number)
         if len(rows) == _ROWS:
-            parts.append(_fields(rows, numbers, names, unusable))
+            parts.append(_fields(rows, numbers, names, unusable, typed))
             rows, numbers = [], []
     if rows:
-        parts.append(_fields(rows, numbers, names, unusable))
+        parts.append(_fields(rows, numbers, names, unusable, typed))
     if not names:
         raise InputError(f"{path}: objects without keys; give them ids and ratings")
-    return NamedColumns(tuple(names), _joined(parts, len(names)), unusable)
+    return NamedColumns(tuple(names), _joined(parts, len(names)), unusable, typed)
 
 
 def _fields(
@@ -82,21 +83,24 @@ def _fields(
     numbers: list[int],
     names: dict[str, None],
     unusable: dict[int, tuple[int, str]],
+    typed: dict[int, Typed],
 ) -> Fields:
-    """Turn objects into fields; adds to the names of columns and to those that are unusable."""
+    """Turn objects into fields; adds to the names of columns and to what is known of these."""
     for keys in dict.fromkeys(map(tuple, rows)):
         names |= dict.fromkeys(map(str, keys))
     values = [row.get(name) for row in rows for name in names]
-    if set(map(type, values)) != {str}:
-        width = len(names)
-        for place, value in enumerate(values):
-            if type(value) is not str:
-                text = _text(value)
-                if text is None:
-                    name = list(names)[place % width]
-                    problem = (numbers[place // width], f"{name!r} holds {_kind(value)}, no value")
-                    unusable.setdefault(place % width, problem)
-                values[place] = text or ""
+    width = len(names)
+    for place in [place for place, value in enumerate(values) if type(value) is not str]:
+        value, column, number = values[place], place % width, numbers[place // width]
+        values[place] = text = _text(value)
+        if text is None:
+            problem = f"{list(names)[column]!r} holds {_kind(value)}, no value"
+            unusable.setdefault(column, (number, problem))
+            values[place] = ""
+        elif column not in typed and isinstance(value, bool):
+            typed[column] = Typed("booleans", number, text)
+        elif column not in typed and type(text) is _Fraction:
+            typed[column] = Typed("fractions", number, text)
     whole = "".join(values)
     if "\0" in whole or not whole.isascii():
         values = _encodable(values, numbers, list(names), unusable)
@@ -167,10 +171,19 @@ def _as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
+class _Fraction(str):
+    """A number that is no id: it is not whole, or so large that its last digits may be lost."""
+
+
 def _number(text: str) -> str:
-    """A number as it is written; a whole one without its zeros behind the point."""
-    whole = text.rstrip("0")
-    return whole[:-1] if whole.endswith(".") else text
+    """A number as it is written; a whole one by its digits alone."""
+    whole, point, zeros = text.partition(".")
+    if point and not zeros.strip("0"):
+        return whole
+    if zeros.isdigit():
+        return _Fraction(text)
+    value = float(text)
+    return str(int(value)) if value.is_integer() and abs(value) < 2**53 else _Fraction(text)
 
 
 def _text(value: Any) -> str | None:
@@ -179,8 +192,10 @@ def _text(value: Any) -> str | None:
         return ""
     if value is True or value is False:
         return str(value).lower()
+    if isinstance(value, _Fraction):
+        return value
     if isinstance(value, (int, float)):
-        return _number(repr(value))
+        return str(value) if isinstance(value, int) else _number(repr(value))
     return None
 
 

@@ -35,7 +35,7 @@ from mfrec.data import (
     opening,
 )
 from mfrec.data.fields import Fields
-from mfrec.data.named_columns import NamedColumns
+from mfrec.data.named_columns import NamedColumns, Typed
 from mfrec.errors import InputError, short
 
 __all__ = ["Lines", "Table", "read", "read_lines", "short"]
@@ -57,6 +57,7 @@ class Lines:
         names: of the columns, in formats that name every column; None if a header may do so.
         notes: what was assumed about the file, one line each, for people.
         unusable: what is wrong with the columns that are no text or numbers, and in which line.
+        typed: columns of booleans, times and fractions, in formats that tell them from text.
     """
 
     path: str
@@ -70,6 +71,7 @@ class Lines:
     names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     unusable: Mapping[int, tuple[int, str]] = field(default_factory=dict)
+    typed: Mapping[int, Typed] = field(default_factory=dict)
 
     def table(self) -> "Table":
         """Return the fields as a table; raises InputError if lines differ in length."""
@@ -145,6 +147,7 @@ class Lines:
             self.names,
             self.notes,
             self.unusable,
+            self.typed,
         )
 
 
@@ -162,6 +165,7 @@ class Table:
         names: of the columns, in formats that name every column; None if a header may do so.
         notes: what was assumed about the file, one line each, for people.
         unusable: what is wrong with the columns that are no text or numbers, and in which line.
+        typed: columns of booleans, times and fractions, in formats that tell them from text.
         decimal_commas: the columns of numbers with a comma where others have a point.
     """
 
@@ -174,6 +178,7 @@ class Table:
     names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     unusable: Mapping[int, tuple[int, str]] = field(default_factory=dict)
+    typed: Mapping[int, Typed] = field(default_factory=dict)
     decimal_commas: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
@@ -331,4 +336,4 @@ def _from_columns(
     path: str | Path, columns: NamedColumns, encoding: str, notes: tuple[str, ...]
 ) -> Lines:
     lines = _from_fields(path, columns.fields, "", encoding, notes)
-    return replace(lines, names=columns.names, unusable=columns.unusable)
+    return replace(lines, names=columns.names, unusable=columns.unusable, typed=columns.typed)

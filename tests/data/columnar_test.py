@@ -1,6 +1,7 @@
 """Parquet and Feather files hold what a CSV file with the same columns would."""
 
 import datetime
+import decimal
 import sys
 
 import numpy as np
@@ -52,7 +53,7 @@ def test_columns_are_found_by_name(write, kind):
     [
         (pyarrow.array([1, 2], pyarrow.int8()), ("1", "2")),
         (pyarrow.array([1.0, 2.0]), ("1", "2")),
-        (pyarrow.array([1.0, 2.5], pyarrow.float32()), ("1", "2.5")),
+        (pyarrow.array([1.0, 2.0**23], pyarrow.float32()), ("1", "8388608")),
         (pyarrow.array(["é", "a,b\n"]), ("é", "a,b\n")),
         (pyarrow.array(["é", "a"], pyarrow.large_string()), ("é", "a")),
         (pyarrow.array([b"a", b"b"]), ("a", "b")),
@@ -137,6 +138,46 @@ def test_without_pyarrow_the_extra_is_named(write, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(InputError, match=r"needs pyarrow: pip install 'mfrec\[arrow\]', or export"):
         read_ratings(path)
+
+
+TIME = datetime.datetime(2011, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ([TIME, TIME], ":1: the user id is '2011-01-01 00:00:00', a time; give integers"),
+        ([TIME.date(), TIME.date()], ":1: the user id is '2011-01-01', a time; give integers"),
+        ([True, False], ":1: the user id is 'True', a boolean; give"),
+        ([1.0, 1.5], ":2: the user id is '1.5', which is not whole"),
+        ([1e17, 1.0], ":1: the user id is '1e+17', which is not whole"),
+        ([1.0, np.nan], ":2: the user id is 'nan'"),
+        ([1.0, None], ":2: the user id is empty"),
+        (pyarrow.array([1, 2**24], pyarrow.float32()), ":2: the user id is '16777216.0'"),
+        ([decimal.Decimal("1.0"), decimal.Decimal("1.5")], ":2: the user id is '1.5'"),
+        (pyarrow.array([1.5, 2.0]).dictionary_encode(), ":1: the user id is '1.5'"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["parquet", "feather"])
+def test_ids_are_what_they_are_in_data_frames(write, kind, values, message):
+    columns = {"user": values, "item": [1, 2], "rating": [1.5, 2.0]}
+    with pytest.raises(InputError) as raised:
+        read_ratings(write(columns, kind))
+    assert message in str(raised.value)
+    named = write({"a": values, "user": [1, 2], "item": [1, 2], "rating": [1.5, 2]}, kind)
+    assert len(read_ratings(named)) == 2
+
+
+def test_ratings_are_what_they_are_in_data_frames(write):
+    pairs = {"user": [1, 2], "item": [1, 2]}
+    assert read_ratings(write(pairs | {"rating": [True, False]})).ratings.tolist() == [1, 0]
+    weights = read_ratings(
+        write(pairs | {"w": [True, True]}), rating_column="none", weight_column="w"
+    )
+    assert weights.weights.tolist() == [1, 1]
+    for times in ([TIME, TIME], [TIME.date(), TIME.date()]):
+        with pytest.raises(InputError, match=":1: column 'rating' holds times where numbers shou"):
+            read_ratings(write(pairs | {"rating": times}))
 
 
 def test_labels(write):

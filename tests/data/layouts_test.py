@@ -80,6 +80,11 @@ def test_json_lines_take_the_flags_of_columns(write):
     assert data.weights.tolist() == [3, 1] and not data.has_ratings
 
 
+def test_json_lines_take_what_data_frames_take(write):
+    path = write('{"user":1e2,"item":"1.5","rating":true}\n{"user":2.0,"item":"b","rating":2.5}\n')
+    assert rows(read_ratings(path)) == [("100", "1.5", 1), ("2", "b", 2.5)]
+
+
 def test_numbers_of_json_lines_are_kept_as_they_are_written(write):
     big = "123456789012345678901234567890"
     path = write(f'{{"user":{big},"item":"a","rating":1}}\n{{"user":1.0,"item":"a","rating":-1}}')
@@ -100,7 +105,12 @@ def test_numbers_of_json_lines_are_kept_as_they_are_written(write):
         ('{"user":1,"item":"\\ud800","rating":3}\n', ":1: 'item' holds text that is not Unicode"),
         ('{"user":1,"item":"\\u0000","rating":3}\n', ":1: 'item' holds text that is not Unicode"),
         ('{"user":1,"item":2,"rating":NaN}\n', ":1: the rating 'NaN' is not finite"),
-        ('{"user":1,"item":2,"rating":true}\n', ":1: the rating 'true' is no number"),
+        ('{"user":1,"item":2,"rating":"true"}\n', ":1: the rating 'true' is no number"),
+        ('{"user":1,"item":2,"rating":3}\n{"user":1.5,"item":2}', ":2: the user id is '1.5', whi"),
+        ('{"user":1,"item":true,"rating":3}\n', ":1: the item id is 'true', a boolean; give"),
+        ('{"user":NaN,"item":1,"rating":3}\n', ":1: the user id is 'NaN', which is not whole"),
+        ('{"user":1e17,"item":1,"rating":3}\n', ":1: the user id is '1e17', which is not whole"),
+        ("{'user':1.5,'item':1,'rating':3}\n", ":1: the user id is '1.5', which is not whole"),
         ("{}\n{}\n", ": objects without keys"),
         ('{"a": {"user": 1}}\n', ":1: cannot tell the user column; the file has: a; give"),
         (
