@@ -109,7 +109,7 @@ def new_folder(path: str | Path, overwrite: bool, made_of: Collection[str]) -> I
     Raises:
         InputError: see `check_new_folder`; or it holds something else, or cannot be written.
     """
-    path = Path(path)
+    path = as_path(path, "the folder to write")
     check_new_folder(path, overwrite)
     others = sorted(entry.name for entry in path.glob("*") if entry.name not in made_of)
     if others:
@@ -155,6 +155,21 @@ def read_json(path: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path}: no JSON object")
     return content
+
+
+def as_path(value: Any, what: str) -> Path:
+    """Return the path of a file or folder.
+
+    Args:
+        value: text or a path.
+        what: it names, for errors.
+
+    Raises:
+        InputError: it is something else, such as a data frame.
+    """
+    if not isinstance(value, (str, os.PathLike)):
+        raise InputError(f"{what}: of type {type(value).__name__}; give a path")
+    return Path(value)
 
 
 def is_run_dir(path: str | Path) -> bool:

@@ -137,11 +137,12 @@ class Interactions:
         makes every rating 1.
 
         Raises:
-            InputError: the frame lacks a named column or has two of the name, or `from_arrays`
-                refuses its values.
+            InputError: the frame lacks a named column or has two of the name, one column is named
+                twice, or `from_arrays` refuses its values.
         """
         columns = _columns_of(frame)
-        if timestamp_column is None and "timestamp" in columns:
+        others = (user_column, item_column, rating_column, weight_column)
+        if timestamp_column is None and "timestamp" in columns and "timestamp" not in others:
             timestamp_column = "timestamp"
         wanted = {
             "user": user_column,
@@ -153,6 +154,7 @@ class Interactions:
         for role, column in wanted.items():
             if column is not None and columns.count(column) != 1:
                 raise _refused_column(frame, columns, column, role)
+        _refuse_two_roles(wanted)
         return cls.from_arrays(
             frame[user_column],
             frame[item_column],
@@ -343,6 +345,17 @@ def _columns_of(frame: Any) -> list[Any]:
     if names is None:
         raise InputError(f"{type(frame).__name__} is no table with named columns; see from_arrays")
     return list(names)
+
+
+def _refuse_two_roles(wanted: Mapping[str, Any]) -> None:
+    """Refuse one column as user and item, and the like."""
+    roles: dict[Any, str] = {}
+    for role, column in wanted.items():
+        if column is not None and column in roles:
+            raise InputError(
+                f"column {column!r} as {roles[column]} and as {role}; name another {role}_column"
+            )
+        roles[column] = role
 
 
 def _refused_column(frame: Any, columns: list[Any], column: Any, role: str) -> InputError:

@@ -16,6 +16,7 @@ import numpy as np
 
 from mfrec import memory
 from mfrec.data.usual_names import USUAL_NAMES, plain_name
+from mfrec.data.values import is_missing, no_number
 from mfrec.errors import InputError
 
 # A name of a row or column and its place in dictionaries, about.
@@ -108,11 +109,14 @@ def of_dense(matrix: Any) -> Entries:
     try:
         array = np.asarray(matrix)
         if array.dtype.kind not in "iufbUSO":
-            raise TypeError(f"these are {array.dtype}")
+            raise InputError(f"a matrix of ratings holds numbers: these are {array.dtype}")
         is_pairs = array.dtype.kind == "b"
         dense = array.astype(np.float64)
+    except InputError:
+        raise
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"a matrix of ratings holds numbers: {_one_line(error)}") from None
+        reason = _first_no_cell(matrix) or _one_line(error)
+        raise InputError(f"a matrix of ratings holds numbers: {reason}") from None
     _check_dimensions(dense.ndim)
     check_size(dense.shape[0], dense.shape[1], dense.size)
     is_rated = dense != 0 if is_pairs else ~np.isnan(dense)
@@ -268,7 +272,8 @@ def _of_frame(frame: Any, rows_named: bool, columns_named: bool) -> Entries:
                 frame.to_numpy(bool) if kinds == {"b"} else frame.to_numpy(float, na_value=np.nan)
             )
         except (TypeError, ValueError) as error:
-            raise InputError(f"a matrix of ratings holds numbers: {_one_line(error)}") from None
+            reason = _first_no_cell(frame) or _one_line(error)
+            raise InputError(f"a matrix of ratings holds numbers: {reason}") from None
     return replace(entries, row_names=frame.index, column_names=frame.columns)
 
 
@@ -278,6 +283,23 @@ def _of_sparse_frame(frame: Any) -> Entries:
     columns = np.repeat(np.arange(len(rows)), list(map(len, rows)))
     values = np.concatenate([column.sp_values for column in stored])
     return of_sparse(np.concatenate(rows), columns, values, frame.shape)
+
+
+def _first_no_cell(matrix: Any) -> str:
+    """Return where the first cell stands that is no number, or the first row of another length."""
+    if isinstance(matrix, (list, tuple)):
+        lengths = [len(row) if hasattr(row, "__len__") else 1 for row in matrix]
+        odd = next((row for row, length in enumerate(lengths) if length != lengths[0]), None)
+        if odd is not None:
+            return (
+                f"row {odd} has another length, {lengths[odd]}, than row 0, {lengths[0]}; give NaN "
+                "where nothing is rated"
+            )
+    for place, value in np.ndenumerate(np.asarray(matrix, object)):
+        complaint = "" if is_missing(value) else no_number(value)
+        if complaint:
+            return f"row {place[0]}, column {place[-1]} holds {complaint}"
+    return ""
 
 
 def _one_line(error: Exception) -> str:

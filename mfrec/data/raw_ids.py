@@ -75,8 +75,28 @@ def factorized(values: Any, what: str = "id") -> tuple[np.ndarray, tuple[str, ..
         return new_rows[rows], tuple(map(str, distinct[order].tolist()))
     texts = as_raw_ids(values, what)
     numbers_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+    _refuse_surrogates(numbers_of, texts, what)
     ids = np.fromiter(map(numbers_of.__getitem__, texts), np.int32, len(texts))
     return ids, tuple(numbers_of)
+
+
+def _refuse_surrogates(distinct: Iterable[str], texts: list[str], what: str) -> None:
+    """Refuse halves of characters, which no file could hold: bytes that were no UTF-8 leave some.
+
+    Args:
+        distinct: the different ones of the texts.
+        texts: the ids.
+        what: they are, for errors.
+    """
+    try:
+        "".join(distinct).encode()
+    except UnicodeEncodeError:
+        for position, text in enumerate(texts):
+            if any("\ud800" <= letter <= "\udfff" for letter in text):
+                raise InputError(
+                    f"{what} at position {position} is {ascii(text)}, which UTF-8 cannot hold; "
+                    "read it in its own encoding"
+                ) from None
 
 
 def _listed(values: Any, what: str) -> list[Any] | np.ndarray:

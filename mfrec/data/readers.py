@@ -1,19 +1,24 @@
 """Files of ratings: text with one rating or one user per line, and numpy's files."""
 
 import os
+from collections.abc import Mapping
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mfrec.config.settings import COLUMNS, FILE_OPTIONS, Config
 from mfrec.data import arrays, columns, encodings, tables, text_matrices
 from mfrec.data.cells import as_rating, as_weight, read_ids, read_numbers
 from mfrec.data.columns import Columns, shown
 from mfrec.data.interactions import Interactions
 from mfrec.data.tables import Table
 from mfrec.data.times import DayOrder, has_small_numbers_first, parse_time
-from mfrec.errors import InputError
+from mfrec.data.values import as_flag
+from mfrec.errors import InputError, did_you_mean
+from mfrec.files import as_path
 from mfrec.progress import say
 
 
@@ -54,10 +59,32 @@ def read_ratings(path: str | Path, **options: Any) -> Interactions:
         InputError: the file is missing or empty, a column is missing, or a line cannot be
             read; names the line.
     """
-    interactions, notes = read(path, **options)
+    path = as_path(path, "file of ratings")
+    interactions, notes = read(path, **_checked_options(options))
     for note in notes:
         say(note_on(path, note))
     return interactions
+
+
+def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how text is to be read; options are checked as the flags of the same names are.
+
+    Raises:
+        InputError: an unknown option, or a value that it does not take.
+    """
+    known = (*FILE_OPTIONS, "header")
+    for name in options:
+        if name not in known:
+            raise InputError(f"read_ratings: unknown option '{name}'{did_you_mean(name, known)}")
+    numbers = {
+        name: int(number)
+        for name, number in options.items()
+        if name in COLUMNS and isinstance(number, Integral) and not isinstance(number, bool)
+    }
+    if options.get("header") is not None:
+        as_flag(options["header"], "header")
+    Config().replace({n: v for n, v in options.items() if n not in numbers and n != "header"})
+    return {**options, **numbers}
 
 
 def note_on(path: str | Path, note: str) -> str:

@@ -8,7 +8,7 @@ from mfrec import own_code
 from mfrec.config.settings import NO_CANDIDATES, Config
 from mfrec.data import datasets, positives, splitters
 from mfrec.data.candidates import read_candidates
-from mfrec.data.held_out import warn_of_strangers
+from mfrec.data.held_out import count_shared_pairs, warn_of_strangers
 from mfrec.data.interactions import Interactions
 from mfrec.data.loading import Source
 from mfrec.data.splits import Split, SplitRecipe, count_of
@@ -62,12 +62,12 @@ def recipe(source: Source, config: Config) -> SplitRecipe:
         for name, selection in selected.items()
         for note in selection.notes
     )
-    catalogue, candidates = _catalogue_and_candidates(source, config)
+    catalogue, held_out, candidates = _catalogue_and_candidates(source, config)
     return replace(
         cut,
         repeated_pairs=cut.repeated_pairs + sum(s.repeated_pairs for s in selected.values()),
         notes=notes + cut.notes,
-        warnings=(*source.warnings, *_warn_of_candidates(cut.train, candidates)),
+        warnings=(*source.warnings, *_warn_of_candidates(cut, held_out, candidates)),
         num_missing=source.num_missing,
         catalogue=catalogue,
         candidates=candidates,
@@ -161,10 +161,12 @@ def _given_parts(source: Source, config: Config) -> Mapping[str, Interactions]:
 
 def _catalogue_and_candidates(
     source: Source, config: Config
-) -> tuple[Vocabulary | None, Interactions | None]:
-    """The items besides the training part's, and the fixed negatives; None without any."""
+) -> tuple[Vocabulary | None, Interactions | None, Interactions | None]:
+    """The items besides the training part's, and from a file of fixed negatives the pairs that it
+    holds out and the negatives; None without any.
+    """
     path = config.evaluation.candidates
-    catalogue = candidates = None
+    catalogue = held_out = candidates = None
     if _name(config) == datasets.PUBLISHED:
         catalogue, candidates = source.catalogue, source.candidates
     if path is not None:
@@ -176,14 +178,30 @@ def _catalogue_and_candidates(
     if "item" in source.features:
         described = source.features["item"].rows
         catalogue = described if catalogue is None else catalogue.extended(described)
-    return catalogue, candidates
+    return catalogue, held_out, candidates
 
 
-def _warn_of_candidates(train: Interactions, candidates: Interactions | None) -> list[str]:
-    """Say so if the fixed negatives are other items than those of the ratings."""
+def _warn_of_candidates(
+    cut: SplitRecipe, held_out: Interactions | None, candidates: Interactions | None
+) -> list[str]:
+    """Say so if the fixed negatives are those of other ratings or of another split."""
     if candidates is None:
         return []
-    return warn_of_strangers("candidates", candidates.items, train.items, "the ratings")
+    warnings = warn_of_strangers("candidates", candidates.items, cut.train.items, "the ratings")
+    trained_on = count_shared_pairs(cut.train, candidates)
+    if trained_on:
+        warnings.append(
+            f"{trained_on:,} of {len(candidates):,} negatives are pairs of the training part: they "
+            "are learnt as positives, so do the negatives belong to another split?"
+        )
+    if held_out is not None and cut.test is not None:
+        tested = count_shared_pairs(cut.test, held_out)
+        if 2 * tested < len(held_out):
+            warnings.append(
+                f"{len(held_out) - tested:,} of {len(held_out):,} pairs that the negatives go with "
+                "are not in the test part: the negatives belong to another split"
+            )
+    return warnings
 
 
 def _is_folds(config: Config) -> bool:

@@ -1,5 +1,6 @@
 """Numbers that come in through Python: ratings, weights, and counts such as k."""
 
+import contextlib
 import numbers
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from mfrec.errors import InputError
 
 DROP = "drop such rows first"
+_LONGEST_SHOWN = 60
 # What Python and the data frame libraries print for a missing value.
 _MISSING = ("none", "nan", "<na>", "nat")
 
@@ -27,16 +29,19 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
     try:
         array = np.asarray(values)
         if array.dtype.kind not in "iufbUSO":
-            raise TypeError(f"these are {array.dtype}")
+            raise InputError(f"{what}s must be numbers: these are {array.dtype}")
         with np.errstate(over="ignore"):
             found = array.astype(np.float64).astype(np.float32)
+    except InputError:
+        raise
     except (TypeError, ValueError, OverflowError) as error:
         missing = [is_missing(value) for value in values] if hasattr(values, "__iter__") else []
         if any(missing):
             raise InputError(
                 f"{what} at position {missing.index(True)} is missing; {DROP}"
             ) from None
-        raise InputError(f"{what}s must be numbers: {' '.join(str(error).split())}") from None
+        reason = _first_no_number(values, what) or " ".join(str(error).split())
+        raise InputError(f"{what}s must be numbers: {reason}") from None
     if found.ndim != 1:
         raise InputError(f"{what}s of shape {found.shape}; give one dimension")
     bad = np.flatnonzero(~np.isfinite(found))
@@ -45,6 +50,34 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
             f"{what} at position {bad[0]} is {found[bad[0]]}, no finite number; {DROP}"
         )
     return found
+
+
+def _first_no_number(values: Any, what: str) -> str:
+    """Return where the first value stands that is no number, and which; "" if all are."""
+    for position, value in enumerate(values if hasattr(values, "__iter__") else ()):
+        complaint = no_number(value)
+        if complaint:
+            return f"{what} at position {position} is {complaint}"
+    return ""
+
+
+def no_number(value: Any) -> str:
+    """Return how messages quote a value that is no number, and what is meant; "" for a number."""
+    try:
+        float(value)
+        return ""
+    except (TypeError, ValueError, OverflowError):
+        pass
+    value = str(value) if isinstance(value, str) else value
+    shown = " ".join(repr(value).split())
+    shown = shown if len(shown) <= _LONGEST_SHOWN else shown[:_LONGEST_SHOWN] + "…"
+    if not isinstance(value, str):
+        return f"{shown} ({type(value).__name__})"
+    if not value.strip():
+        return f"{shown}, which is empty; {DROP}"
+    with contextlib.suppress(ValueError):
+        return f"{shown}; write {float(value.replace(',', '.')):g}"
+    return shown
 
 
 def refuse_masked(values: Any, what: str) -> None:
@@ -72,6 +105,33 @@ def as_weights(values: Any) -> np.ndarray:
     if len(bad):
         raise InputError(f"weight at position {bad[0]} is {weights[bad[0]]}, not above 0; {DROP}")
     return weights
+
+
+def as_flag(value: Any, name: str) -> bool:
+    """Return True or False; refuse texts such as "False", which Python takes for true.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name}={value!r}: give True or False")
+    return bool(value)
+
+
+def as_number(value: Any, name: str) -> float:
+    """Return one finite number, of Python's, numpy's or TensorFlow's.
+
+    Raises:
+        InputError: it is something else.
+    """
+    is_other = isinstance(value, (bool, np.bool_, str, bytes)) or np.ndim(value) != 0
+    try:
+        number = float("nan") if is_other else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = float("nan")
+    if not np.isfinite(number):
+        raise InputError(f"{name}={value!r}: give one finite number")
+    return number
 
 
 def as_count(value: Any, name: str, most: int | None = None) -> int:

@@ -248,7 +248,7 @@ def named(names: Any, length: int, what: str) -> Vocabulary:
     if names is None:
         return Vocabulary(tuple(map(str, range(length))))
     refuse_sets(names, f"names of {what}")
-    ids, raw_ids = factorized(names, f"name of a {what}")
+    ids, raw_ids = factorized(names, f"{what} name")
     if len(ids) != length:
         raise InputError(f"{len(ids)} names for {length} {what}s; give one a {what}")
     if len(raw_ids) != length:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from mfrec.data.interactions import Interactions, check_kind
-from mfrec.data.values import as_count
+from mfrec.data.values import as_count, as_flag
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError
 from mfrec.evaluation import baselines, metrics, ranks, significance
@@ -144,7 +144,7 @@ class RankingEvaluator:
         self._masks = "training and validation" if seen is not None else "training"
         if popularity is not None:
             self._masks = "folded-in"
-        if not mask_seen or candidates is not None:
+        if not as_flag(mask_seen, "mask_seen") or candidates is not None:
             self._masks = ""
         self._negatives = (
             None if candidates is None else ItemsByUser.from_parts(train, [candidates])

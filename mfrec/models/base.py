@@ -26,7 +26,7 @@ from mfrec.data import pipelines
 from mfrec.data.features import Features
 from mfrec.data.interactions import UNKNOWN, Interactions, check_kind, continuing
 from mfrec.data.unknown import note_on_unknown
-from mfrec.data.values import as_count
+from mfrec.data.values import as_count, as_flag
 from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
 from mfrec.losses.links import LINKS
@@ -104,7 +104,7 @@ class Model(KerasModel):
         self.num_items = as_count(num_items, "num_items", most=_MOST_ROWS)
         self.embedding_dim = as_count(embedding_dim, "embedding_dim", most=_MOST_ROWS)
         self.init_stddev = init_stddev
-        self.clip_predictions = clip_predictions
+        self.clip_predictions = as_flag(clip_predictions, "clip_predictions")
         self.link = link
         self.seed = seed
         # Keras draws the seeds of layers from it

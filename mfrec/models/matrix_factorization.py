@@ -19,6 +19,8 @@ import numpy as np
 from mfrec.config.settings import ModelConfig
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions
+from mfrec.data.values import as_flag
+from mfrec.errors import InputError
 from mfrec.models.base import Model, rows
 from mfrec.models.feature_table import FeatureTable
 from mfrec.models.inner_product import InnerProduct
@@ -64,8 +66,17 @@ class MatrixFactorization(InnerProduct):
         **settings: Any,
     ) -> None:
         super().__init__(num_users, num_items, embedding_dim, **settings)
-        self.use_bias = use_bias
-        self.normalize = normalize
+        # None in settings that are not resolved
+        self.use_bias = use_bias is not None and as_flag(use_bias, "use_bias")
+        self.normalize = normalize is not None and as_flag(normalize, "normalize")
+        for role, ids, features in (
+            ("user", user_ids, user_features),
+            ("item", item_ids, item_features),
+        ):
+            if not as_flag(ids, f"{role}_ids") and features is None:
+                raise InputError(
+                    f"{role}_ids=False leaves {role}s nothing but features; give {role}_features"
+                )
         self.user_features = user_features
         self.item_features = item_features
         seed = self.seed

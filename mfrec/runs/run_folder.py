@@ -32,9 +32,10 @@ from mfrec.config.settings import Config
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions
 from mfrec.data.splits import Split
+from mfrec.data.values import as_flag
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError, first_line
-from mfrec.files import is_run_dir, read_json, remove, replacing, require_run_dir
+from mfrec.files import as_path, is_run_dir, read_json, remove, replacing, require_run_dir
 from mfrec.losses import Loss
 from mfrec.models.base import Model
 from mfrec.numpy_files import read_npz
@@ -58,8 +59,8 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path, allow_code: bool = False) -> None:
-        self.path = Path(path)
-        self._allow_code = allow_code
+        self.path = as_path(path, "run folder")
+        self._allow_code = as_flag(allow_code, "allow_code")
 
     @functools.cached_property
     def _run(self) -> str:
@@ -82,7 +83,8 @@ class RunFolder:
             InputError: it exists and `overwrite` is False, or it is no run folder, or it
                 cannot be made.
         """
-        path = Path(path)
+        path = as_path(path, "run folder")
+        overwrite = as_flag(overwrite, "overwrite")
         is_new = not os.path.exists(path)
         earlier = list(path.iterdir()) if os.path.isdir(path) else []
         if earlier or os.path.isfile(path):

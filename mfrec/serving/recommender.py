@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from mfrec import losses
 from mfrec.config.settings import Config
 from mfrec.data.interactions import Interactions
-from mfrec.data.values import as_count
+from mfrec.data.values import as_count, as_flag, as_number
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary, as_raw_ids
 from mfrec.errors import InputError, did_you_mean
 from mfrec.evaluation.top_items import ItemsByUser, users_per_block
@@ -150,7 +150,7 @@ class Recommender:
         Args:
             users: raw ids or labels; all users of the run by default. Skipped users yield nothing.
         """
-        k = _checked(k)
+        k, exclude_seen = _checked(k), as_flag(exclude_seen, "exclude_seen")
         names: Sequence[str] = self.users.raw_ids
         if users is not None:
             names = as_raw_ids(users, "user")
@@ -188,6 +188,7 @@ class Recommender:
             InputError: k below 1, an unknown name, no item that counts, or ratings that are
                 missing or outside the range of the run's.
         """
+        exclude_seen = as_flag(exclude_seen, "exclude_seen")
         k, allowed = _checked(k), self._allowed(candidates, exclude, on_unknown)
         if isinstance(items, (set, frozenset)) and ratings is not None:
             raise InputError("items: a set has no order that ratings could go by; give a list")
@@ -244,12 +245,13 @@ class Recommender:
         Raises:
             InputError: an unknown user or item, unless `fall_back`.
         """
-        on_unknown = "skip" if fall_back else "error"
+        on_unknown = "skip" if as_flag(fall_back, "fall_back") else "error"
         pair = self.user_ids([user], on_unknown), self.item_ids([item], on_unknown)
         return self.to_rating(float(self.model(tuple(map(tf.constant, pair)))[0]))
 
     def to_rating(self, score: float) -> float:
         """Return the rating that a score stands for; the score itself where the loss only ranks."""
+        score = as_number(score, "score")
         return float(self.model.to_ratings(tf.constant(score))) if self.predicts_ratings else score
 
     def explain(self, user: Any, item: Any, k: int = 5) -> list[RankedItem]:

@@ -30,6 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mfrec.data.values import as_flag
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError, first_line
 from mfrec.files import new_folder
@@ -54,7 +55,7 @@ def saved_model(recommender: Recommender, folder: str | Path, overwrite: bool = 
             by which histories are folded in, runs Python.
     """
     has_vectors = recommender.model.has_vectors
-    with new_folder(folder, overwrite, FILES) as path:
+    with new_folder(folder, as_flag(overwrite, "overwrite"), FILES) as path:
         served = (_ServedVectors if has_vectors else _ServedModel)(recommender)
         signatures = {name: getattr(served, name) for name in served.signatures}
         # the model's own variables that a signature reads have to be saved, and no others

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mfrec.data.values import as_flag
 from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
 from mfrec.files import new_folder
@@ -47,7 +48,7 @@ def npy(recommender: Recommender, folder: str | Path, overwrite: bool = False) -
         InputError: the folder exists, or cannot be written; or the model has no vectors, or
             has diverged.
     """
-    with new_folder(folder, overwrite, FILES) as path:
+    with new_folder(folder, as_flag(overwrite, "overwrite"), FILES) as path:
         _write_arrays(recommender, path)
 
 
@@ -60,7 +61,7 @@ def text(recommender: Recommender, folder: str | Path, overwrite: bool = False) 
 
     Args and errors are those of `npy`.
     """
-    with new_folder(folder, overwrite, FILES) as path:
+    with new_folder(folder, as_flag(overwrite, "overwrite"), FILES) as path:
         users, items = both_sides(recommender)
         write_text(path / "user_vectors.txt", recommender.users, users)
         write_text(path / "item_vectors.txt", recommender.items, items)
@@ -73,7 +74,7 @@ def faiss_index(recommender: Recommender, folder: str | Path, overwrite: bool = 
     """
     from mfrec.serving import ann
 
-    with new_folder(folder, overwrite, FILES) as path:
+    with new_folder(folder, as_flag(overwrite, "overwrite"), FILES) as path:
         users, items = _write_arrays(recommender, path)
         index, quality = ann.build(items, users)
         say(f"index.faiss: {quality}")

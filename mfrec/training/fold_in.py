@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mfrec.config.settings import Config
-from mfrec.data.interactions import UNKNOWN, Interactions
+from mfrec.data.interactions import UNKNOWN, Interactions, check_kind, require_ratings
 from mfrec.data.pipelines import Examples
 from mfrec.errors import InputError
 from mfrec.losses import Loss
@@ -117,8 +117,28 @@ class FoldIn:
                 not have are passed over.
 
         Raises:
-            InputError: a user has no item that training has.
+            InputError: a user has no item that training has; where the loss predicts ratings, one
+                is missing or outside the range of training's.
         """
+        interactions = check_kind(interactions, "histories")
+        if self._loss.predicts_ratings:
+            self._check_ratings(interactions)
+        return self._vectors(interactions)
+
+    def _check_ratings(self, histories: Interactions) -> None:
+        """Refuse ratings on another scale, as `Recommender.recommend_from_history` does."""
+        use = f"loss '{self._loss.name}' learns; bring some"
+        require_ratings(histories, "the history", use)
+        low, high = self._model.rating_range.numpy().tolist()
+        outside = np.flatnonzero((histories.ratings < low) | (histories.ratings > high))
+        for row in outside[:1].tolist():
+            item = histories.items.raw_ids[histories.item_ids[row]]
+            raise InputError(
+                f"rating {histories.ratings[row]:g} of item '{item}': the run's are from {low:g} "
+                f"to {high:g}"
+            )
+
+    def _vectors(self, interactions: Interactions) -> np.ndarray:
         rows = interactions.without_repeats().encode(interactions.users, self._items)
         rows = rows.take(rows.item_ids != UNKNOWN)
         lengths = np.bincount(rows.user_ids, minlength=rows.num_users)
@@ -138,9 +158,10 @@ class FoldIn:
         Always the same object for as many users, with what the items are now.
 
         Args:
-            interactions: the histories; errors as for `of_interactions`.
+            interactions: the histories; a user without an item that training has is refused.
         """
-        model, vectors = self._model, self.of_interactions(interactions)
+        # held-out users may well rate beyond the range of training
+        model, vectors = self._model, self._vectors(interactions)
         if self._folded is None or self._folded.num_users != len(vectors):
             self._folded = MatrixFactorization(
                 len(vectors),

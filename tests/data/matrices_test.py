@@ -130,7 +130,7 @@ def test_a_matrix_mostly_of_zeros_is_told(capsys):
         ),
         (LONG.set_index(["user_id", "item_id"]), "the rows of the frame have names of 2 levels"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns are named 'a'"),
-        (pd.DataFrame([[1, 2]], columns=["a", None]), "name of a column at position 1 is missing"),
+        (pd.DataFrame([[1, 2]], columns=["a", None]), "column name at position 1 is missing"),
         (pl.DataFrame({"user_id": [1], "7": [4.0]}), "a frame whose rows have no names"),
         (sparse.coo_array(([1], ([0],)), (3,)), "2 dimensions, this one 1"),
         (sparse.csr_matrix(([NAN], ([0], [0]))), "rating at position 0 is nan"),

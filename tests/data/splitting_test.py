@@ -536,5 +536,31 @@ def test_negatives_of_other_items_are_warned_of(files, tmp_path):
     path = tmp_path / "negatives.tsv"
     path.write_text("(s,t)\tx1\tx2\n(u0,i4)\tx3\tx4\n")
     config = complete(settings(ratings=files["all"], candidates=str(path)))
-    (warning,) = splitting.recipe(loading.load(config.data), config).warnings
-    assert warning == "4 of 4 candidates are not in the ratings, such as 'x1' (there is 'i0')"
+    assert splitting.recipe(loading.load(config.data), config).warnings == (
+        "4 of 4 candidates are not in the ratings, such as 'x1' (there is 'i0')",
+        "2 of 2 pairs that the negatives go with are not in the test part: the negatives belong to "
+        "another split",
+    )
+
+
+def test_negatives_of_another_split_are_warned_of(tmp_path):
+    """Three users with the items a to e, in this order: the last one tests, the others train."""
+    rows = [f"{user},{item},3,{time}\n" for user in "uvw" for time, item in enumerate("abcde")]
+    (tmp_path / "ratings.csv").write_text("user,item,rating,timestamp\n" + "".join(rows))
+    path = tmp_path / "negatives.tsv"
+    given = settings(
+        ratings=str(tmp_path / "ratings.csv"), candidates=str(path), split="leave_last_out"
+    )
+
+    def warnings(held_out, negatives):
+        path.write_text("".join(f"({user},{held_out})\t{negatives}\n" for user in "uvw"))
+        config = complete(given)
+        return splitting.recipe(loading.load(config.data), config).warnings
+
+    assert warnings("e", "x\ty\ta")[-1].startswith(
+        "3 of 9 negatives are pairs of the training part"
+    )
+    assert (
+        "3 of 3 pairs that the negatives go with are not in the test" in warnings("a", "x\ty")[-1]
+    )
+    assert not any("split" in line for line in warnings("e", "x\ty"))

@@ -172,7 +172,8 @@ def test_an_empty_history_is_an_unknown_user(name, use_bias):
 def test_many_users_in_blocks(name, monkeypatch):
     monkeypatch.setattr(fold_in, "_LONGEST", [1, 2, 8])
     monkeypatch.setattr(fold_in, "_BLOCK_SIZE", 100)
-    folded, _ = fold_in_of(name)
+    folded, model = fold_in_of(name)
+    model.rating_range.assign([1, 5])
     users = [3, 0, 1, 0, 2, 3, 0, 3, 2, 4]
     items = [1, 2, 0, 5, 3, 1, 4, 2, 4, 9]
     ratings = [1, 2, 3, 4, 5, 1.5, 2.5, 3.5, 4.5, 1]
