@@ -140,20 +140,27 @@ def remove(entries: Iterable[Path]) -> None:
             entry.unlink(missing_ok=True)
 
 
-def read_json(path: str | Path) -> dict[str, Any]:
+def read_json(path: str | Path, remedy: str = "correct the file") -> dict[str, Any]:
     """Return the object of a JSON file.
+
+    Args:
+        path: of the file.
+        remedy: what to do if it is not there or is none, for errors.
 
     Raises:
         InputError: it cannot be read, or holds something else.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        how = "check the path" if remedy == "correct the file" else remedy
+        raise InputError(f"{path}: no such file; {how}") from None
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
+        raise InputError(f"{path}: {error.strerror}; {remedy}") from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({first_line(error)})") from None
+        raise InputError(f"{path}: not JSON ({first_line(error)}); {remedy}") from None
     if not isinstance(content, dict):
-        raise InputError(f"{path}: no JSON object")
+        raise InputError(f"{path}: no JSON object; {remedy}")
     return content
 
 
@@ -188,7 +195,9 @@ def require_run_dir(path: str | Path, name: str = "") -> None:
         InputError: it is none.
     """
     if not is_run_dir(path):
-        raise InputError(f"{name or path}: no run folder: no config.json")
+        raise InputError(
+            f"{name or path}: no run folder: no config.json; name a folder that train.py made"
+        )
 
 
 def check_run_dir(run_dir: str | None, purpose: str) -> str:

@@ -20,8 +20,19 @@ _END_OF_ZIP = b"PK\x05\x06"
 _LONGEST_REASON = 100
 
 
-def read(path: str | Path) -> np.ndarray | dict[str, np.ndarray]:
+class _Damaged(Exception):
+    """What a file says is not what it holds."""
+
+
+def read(
+    path: str | Path, gone: str = "check the path", damaged: str = "save it anew"
+) -> np.ndarray | dict[str, np.ndarray]:
     """Read an .npy file as an array, an .npz file as arrays by name; the first bytes tell which.
+
+    Args:
+        path: of the file.
+        gone: what to do if it is not there, for errors.
+        damaged: what to do if it cannot be read, for errors.
 
     Raises:
         InputError: no such file, a damaged one, Python objects, or more than fits into memory.
@@ -39,25 +50,30 @@ def read(path: str | Path) -> np.ndarray | dict[str, np.ndarray]:
                 return _array(file, size)
             raise ValueError("it begins otherwise" if start else "it is empty")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; check the path") from None
+        raise InputError(f"{path}: no such file; {gone}") from None
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder; name a file inside it") from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+    except _Damaged as error:
+        raise InputError(f"{path}: {error}; {damaged}") from None
     # damaged bytes make zipfile and numpy raise whatever they raise
     except Exception as error:
         reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
-        raise InputError(f"{path}: no readable numpy file ({reason}); save it anew") from None
+        raise InputError(f"{path}: no readable numpy file ({reason}); {damaged}") from None
 
 
-def read_npz(path: str | Path) -> dict[str, np.ndarray]:
+def read_npz(
+    path: str | Path, gone: str = "check the path", damaged: str = "save it anew"
+) -> dict[str, np.ndarray]:
     """Read an .npz file as arrays by name; see `read`.
 
     Callers check the names: a damaged name is a missing array and an unknown one.
     """
-    arrays = read(path)
+    arrays = read(path, gone, damaged)
     if isinstance(arrays, np.ndarray):
-        raise InputError(f"{path}: one array without a name where an .npz file should be")
+        what = "one array without a name where an .npz file should be"
+        raise InputError(f"{path}: {what}; {damaged}")
     return arrays
 
 
@@ -70,13 +86,13 @@ def _arrays(file: IO[bytes]) -> dict[str, np.ndarray]:
             name = member.filename.removesuffix(_ENDING)
             if name == member.filename or name in arrays:
                 what = "a second array" if name in arrays else "no array"
-                raise InputError(f"member {member.filename!r} is {what}; save the file anew")
+                raise _Damaged(f"member {member.filename!r} is {what}")
             # this also refuses a member that has another name in the list of members
             with archive.open(member) as stream:
                 try:
                     arrays[name] = _array(stream, member.file_size)
-                except InputError as error:
-                    raise InputError(f"array {name!r} {error}") from None
+                except (InputError, _Damaged) as error:
+                    raise type(error)(f"array {name!r} {error}") from None
     return arrays
 
 
@@ -87,7 +103,7 @@ def _check_count(file: IO[bytes], found: int) -> None:
     said = int.from_bytes(end[10:12], "little")
     # 0xFFFF: too many for this place; a comment behind the list: not written by numpy
     if end.startswith(_END_OF_ZIP) and said != 0xFFFF and said != found:
-        raise InputError(f"lists {found} arrays where {said} should be; save the file anew")
+        raise _Damaged(f"lists {found} arrays where {said} should be")
 
 
 def _array(stream: IO[bytes], size: int) -> np.ndarray:
@@ -103,8 +119,10 @@ def _array(stream: IO[bytes], size: int) -> np.ndarray:
     count = math.prod(shape)
     is_possible = all(length >= 0 for length in shape) and (dtype.itemsize or not count)
     if not is_possible or stream.tell() + count * dtype.itemsize != size:
-        raise InputError(f"says {dtype} {shape}, which is not what it holds; save it anew")
+        raise _Damaged(f"says {dtype} {shape}, which is not what it holds")
     if count * dtype.itemsize > memory.free_bytes():
-        raise InputError(f"says {dtype} {shape}, more than the free memory")
+        raise InputError(
+            f"says {dtype} {shape}, more than the free memory; free some, or give a smaller file"
+        )
     stream.seek(0)
     return np.lib.format.read_array(stream, allow_pickle=False)

@@ -112,7 +112,9 @@ def recommended_from_history(recommender: Recommender, text: str, *options: Any)
     if len(unknown) > _NAMES_SHOWN:
         named += f" and {len(unknown) - _NAMES_SHOWN:,} more"
     if not history:
-        what = f"the run knows no item {named}" if unknown else "empty; give one item or more"
+        what = "empty; give one item or more"
+        if unknown:
+            what = f"the run knows no item {named}; give raw ids or labels that it was trained with"
         raise InputError(f"--history: {what}")
     names, ratings = zip(*history, strict=True)
     unrated = [item for item, rating in history if rating is None]

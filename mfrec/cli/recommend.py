@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mfrec.cli.command_line import CommandLine
+from mfrec.data.usual_names import USUAL_NAMES, plain_name
+from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError
 from mfrec.files import check_run_dir
 from mfrec.progress import say, waiting
@@ -102,6 +104,10 @@ def recommend() -> None:
         from mfrec.serving.recommender import Recommender
 
     recommender = Recommender.load(RUN_DIR.value, ALLOW_CODE.value)
+    if USERS_FILE.value:
+        _refuse_header(USERS_FILE.value, users, recommender.users, "user")
+    if CANDIDATES.value:
+        _refuse_header(CANDIDATES.value, candidates, recommender.items, "item")
     if not os.path.isfile(os.path.join(RUN_DIR.value, "results.json")):
         say(f"{RUN_DIR.value} has not ended: these are the answers of its best weights so far")
     if ON_UNKNOWN.value != "error":
@@ -184,6 +190,13 @@ def _check() -> None:
         EXPLAIN.value and (not asks_for_lists or HISTORY.present or file),
         "--explain goes with what is recommended to --user, on the screen",
     )
+
+
+def _refuse_header(file: str, names: Sequence[str], known: Vocabulary, role: str) -> None:
+    """Refuse a file of names whose first one is what columns of such names are called."""
+    is_header = plain_name(names[0]) in USUAL_NAMES[role]
+    if is_header and known.row(names[0]) == UNKNOWN:
+        raise InputError(f"{file}:1: {names[0]!r} names a column and no {role}; drop this line")
 
 
 def _note_unknown(what: str, names: Sequence[str], ids: Callable[..., Any]) -> None:

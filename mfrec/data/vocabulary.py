@@ -107,10 +107,13 @@ class Vocabulary:
     def suggestion(self, name: Any) -> str:
         """Return '; did you mean …?' for a name that `row` does not know, "" without an idea.
 
-        Suggested are the rows with this label if there are several, or else those whose label
-        contains the name, or else similar raw ids.
+        Suggested are 27 for 27.0, or the rows with this label if there are several, or else
+        those whose label contains the name, or else similar raw ids.
         """
         name = as_raw_id(name)
+        whole = re.sub(r"\.0+$", "", name)
+        if whole != name and whole in self._rows:
+            return f"; did you mean {whole}?"
         wanted = name.casefold()
         rows = self.labelled(name) or [
             row

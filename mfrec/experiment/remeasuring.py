@@ -154,6 +154,8 @@ def _remeasure(
     if held_out is None:
         raise InputError(f"{folder.path}: the run has no {part} part; give --ratings=FILE")
 
+    if config.evaluation.cutoffs is None:
+        raise InputError(f"{folder.path / 'config.json'}: no cutoffs; restore the file")
     measurable.check(split, config)
     evaluator = PartEvaluator(config, loss, split, part)
     measured = evaluator.measure(model)

@@ -5,6 +5,7 @@ ckpt-STEP.*  TensorFlow's own: the variables, and an index that holds a checksum
 """
 
 import contextlib
+import logging
 import re
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from mfrec.files import remove, replacing
 from mfrec.quiet_tensorflow import tf
 
 LATEST = "checkpoint"
+# How TensorFlow's remarks about values that were not restored begin.
+_REMARKS = ("Detecting that an object or model", "Value in checkpoint could not be found")
 _PREFIX = re.compile(r"ckpt-\d+(-\d+)?")
 # What TensorFlow expands in the path of a checkpoint that it reads.
 _PATTERN = set("*?[\\")
@@ -71,16 +74,31 @@ def latest(folder: Path, run: str) -> Iterator[str]:
         yield str(place / prefix)
 
 
+def quieten_remarks() -> None:
+    """Let TensorFlow say nothing of the values of a checkpoint that was refused.
+
+    It names each of them when the last object that knows them is deleted, which may be at the end
+    of the process.
+    """
+    tf.get_logger().addFilter(_is_no_remark)
+
+
+def _is_no_remark(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(_REMARKS)
+
+
 def _latest_prefix(folder: Path, run: str) -> str:
     path = folder / LATEST
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(
-            f"{folder.parent} holds no checkpoint; the run has saved none yet"
+            f"{folder.parent} holds no checkpoint; the run has saved none yet, or restore {folder}"
         ) from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
+        raise InputError(
+            f"{path}: cannot be read ({first_line(error)}); restore the file"
+        ) from None
     named = re.match(r'model_checkpoint_path: "(?:.*/)?([^/"]*)"\n', text)
     if not named or not _PREFIX.fullmatch(named[1]):
         raise InputError(f"{path}: names no checkpoint; restore the file")

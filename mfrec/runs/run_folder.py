@@ -46,6 +46,10 @@ from mfrec.runs.results import Results
 from mfrec.training import optimizers
 from mfrec.training.history import PreviousTraining
 
+# What to do about files that are gone, damaged or do not fit each other.
+_RESTORE = "restore the file"
+_RESTORE_BOTH = "restore config.json and checkpoints/ as the run wrote them"
+
 _PARTS = ("train", "validation")
 _COLUMNS = ("user_ids", "item_ids", "ratings", "weights")
 
@@ -195,7 +199,7 @@ class RunFolder:
         config = Config().replace(kept_code.located(values, content, path, self._allow_code))
         derived = content.get("derived")
         if not isinstance(derived, dict):
-            raise InputError(f"{path}: no constants under 'derived'; the file is incomplete")
+            raise InputError(f"{path}: no constants under 'derived'; restore the file")
         return config, derived
 
     def load_data(self) -> dict[str, Interactions]:
@@ -214,7 +218,9 @@ class RunFolder:
             if any(name.startswith(f"{part}_") for name in arrays)
         }
         if "train" not in parts:
-            raise InputError(f"{self.path / 'interactions.npz'}: holds no training part")
+            raise InputError(
+                f"{self.path / 'interactions.npz'}: holds no training part; {_RESTORE}"
+            )
         return parts
 
     def load_model(self, config: Config, loss: Loss, train: Interactions) -> Model:
@@ -230,7 +236,7 @@ class RunFolder:
                 variables than the model has.
         """
         if config.model.init_stddev is None:
-            raise InputError(f"{self.path / 'config.json'}: no init_stddev; the file is incomplete")
+            raise InputError(f"{self.path / 'config.json'}: no init_stddev; restore the file")
         rows = (train.num_users, train.num_items)
         memory.check_tables(config.model.embedding_dim, sum(rows), copies=1)
         # arguments that the model does not take
@@ -273,7 +279,7 @@ class RunFolder:
         try:
             return Results.from_dict(content)
         except KeyError as missing:
-            raise InputError(f"{path}: no {missing}; the file is incomplete") from None
+            raise InputError(f"{path}: no {missing}; restore the file") from None
         except ValueError as error:
             raise InputError(f"{path}: {error}; restore the file") from None
 
@@ -289,7 +295,10 @@ class RunFolder:
             raise
         except (tf.errors.OpError, ValueError, AssertionError, LookupError, RuntimeError) as error:
             place = folder / name
-            raise InputError(f"{place}: cannot be restored ({first_line(error)})") from None
+            checkpoints.quieten_remarks()
+            raise InputError(
+                f"{place}: cannot be restored ({first_line(error)}); {_RESTORE_BOTH}"
+            ) from None
 
     def _load_features(self, config: Config, rows: tuple[int, int]) -> dict[str, Features]:
         """Return the features that the run was trained with, by "user" and "item".
@@ -326,7 +335,9 @@ class RunFolder:
         try:
             return Vocabulary.load(self.path / name)
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.path / name}: cannot be read ({first_line(error)})") from None
+            raise InputError(
+                f"{self.path / name}: cannot be read ({first_line(error)}); {_RESTORE}"
+            ) from None
 
     def _check_vocabulary(
         self, name: str, vocabulary: Vocabulary, arrays: Mapping[str, np.ndarray]
@@ -373,7 +384,7 @@ class RunFolder:
         Raises:
             InputError: it cannot be read or was changed.
         """
-        path, content = self.path / name, read_json(self.path / name)
+        path, content = self.path / name, read_json(self.path / name, _RESTORE)
         run = str(content.get("run", "")) if name == "config.json" else self._run
         digest = content.get(digests.DIGEST)
         if digest is None:
@@ -392,7 +403,7 @@ class RunFolder:
             InputError: it cannot be read or is not as the run wrote it.
         """
         path = self.path / name
-        arrays = read_npz(path)
+        arrays = read_npz(path, _RESTORE, _RESTORE)
         digests.check_arrays(path, self._run, name)
         return arrays
 
@@ -400,7 +411,7 @@ class RunFolder:
         try:
             return digests.of_bytes(self._run, name, path.read_bytes())
         except OSError as error:
-            raise InputError(f"{path}: {error.strerror}") from None
+            raise InputError(f"{path}: {error.strerror}; {_RESTORE}") from None
 
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
         sealed = content | {digests.DIGEST: digests.of_json(self._run, name, content)}
@@ -472,4 +483,7 @@ def _check_variables(path: str, model: Model) -> None:
     names = [name.split("/") for name, _ in tf.train.list_variables(path)]
     foreign = [name[1] for name in names if name[0] == "model" and not hasattr(model, name[1])]
     if foreign:
-        raise InputError(f"{path}: holds '{foreign[0]}', which the model does not have")
+        checkpoints.quieten_remarks()
+        raise InputError(
+            f"{path}: holds '{foreign[0]}', which the model does not have; {_RESTORE_BOTH}"
+        )

@@ -414,5 +414,6 @@ def _resolve(
     ids = vocabulary.resolve(names)
     if on_unknown == "error" and UNKNOWN in ids:
         name = names[np.argmin(ids)]
-        raise InputError(f"the run knows no {what} '{name}'{vocabulary.suggestion(name)}")
+        hint = vocabulary.suggestion(name) or "; give a raw id or label that it was trained with"
+        raise InputError(f"the run knows no {what} '{name}'{hint}")
     return ids

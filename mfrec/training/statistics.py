@@ -124,11 +124,13 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
     if not np.any(gradients) and low < high:
         raise InputError(
             f"loss '{loss.name}' has a gradient of 0 where every prediction is the mean rating: it "
-            "would learn nothing"
+            "would learn nothing; take another loss or other --loss_args"
         )
     if not math.isfinite(gradient + spread):
         raise InputError(
-            f"loss '{loss.name}' has no finite gradient where every prediction is the mean rating"
+            f"loss '{loss.name}' has no finite gradient where every prediction is the mean rating, "
+            f"for ratings from {low:g} to {high:g}; give ratings on a smaller scale, or take "
+            "another loss"
         )
     values = gradients.numpy().astype(np.float64)
     noise = [_noise_ratio(ids, values) for ids in (train.user_ids, train.item_ids)]

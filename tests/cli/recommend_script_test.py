@@ -146,6 +146,21 @@ def test_lists_of_all_users_in_files(ask, place, rated):
     ]
 
 
+def test_headers_of_files_of_names_are_refused(ask, place):
+    (place / "headed.txt").write_text("user_id\nu1\n")
+    (place / "headed_items.txt").write_text("movieId\ni1\n")
+    for flags, line in (
+        (
+            ["--users_file=headed.txt", "--output_file=no.csv"],
+            "headed.txt:1: 'user_id' names a column and no user; drop",
+        ),
+        (["--user=u1", "--candidates=headed_items.txt"], "'movieId' names a column and no item"),
+    ):
+        for way in ("error", "popular", "skip"):
+            code, out, err = ask("--run_dir=rated", *flags, f"--on_unknown={way}")
+            assert (code, out) == (2, "") and line in err and err.count("\n") == 1
+
+
 def test_users_and_candidates_from_files(ask, place):
     (place / "users.txt").write_text("u3\nnobody\nu1\n")
     (place / "items.txt").write_text("Title 0\ni1\nTitle 2\nx\n")
@@ -163,7 +178,11 @@ def test_users_and_candidates_from_files(ask, place):
         assert [row["item"] for row in found[-1]["items"]] == ["i1"]
     before = (place / "some.jsonl").read_bytes()
     code, out, err = ask(*flags)
-    assert (code, out, err) == (2, "", "recommend.py: the run knows no user 'nobody'\n")
+    assert (code, out) == (2, "")
+    assert err == (
+        "recommend.py: the run knows no user 'nobody'; give a raw id or label that it was trained "
+        "with\n"
+    )
     assert (place / "some.jsonl").read_bytes() == before
     assert not list(place.path.glob(".some.jsonl.*"))
 
@@ -205,7 +224,11 @@ def test_typed_histories(ask, place, rated):
     for history, message in (
         ("", "--history=: empty; give a value, or leave it out"),
         (",", "--history: empty; give one item or more"),
-        ("x:1,y", "--history: the run knows no item 'x', 'y'"),
+        (
+            "x:1,y",
+            "--history: the run knows no item 'x', 'y'; give raw ids or labels that it was "
+            "trained with",
+        ),
         ("i1:5,i2", "--history: item 'i2' has no rating, others have one"),
         ("i1,i2", "the run predicts ratings: give one with every item of the history"),
         ("@nowhere", "nowhere: no such file; check the path"),

@@ -106,3 +106,8 @@ def test_integers_bytes_and_text_are_the_same_raw_ids():
     with pytest.raises(InputError, match="user id at position 1 is missing"):
         factorize([b"a", b""], "user id")
     assert Interactions.from_arrays([b"u"], [b"i"]).users.raw_ids == ("u",)
+
+
+def test_a_float_suggests_its_whole_number():
+    assert Vocabulary(("1", "27")).suggestion("27.0") == "; did you mean 27?"
+    assert Vocabulary(("1", "x")).suggestion("27.0") == ""

@@ -1,7 +1,9 @@
 """Run folders: what comes back, what is refused, and what happens to an earlier run."""
 
 import dataclasses
+import gc
 import json
+import logging
 import shutil
 import zlib
 from pathlib import Path
@@ -355,7 +357,9 @@ def test_an_incomplete_config_is_named(folder):
     content = json.loads(path.read_text())
     del content["derived"], content["digest"]
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match="config.json: no constants under 'derived'"):
+    with pytest.raises(
+        InputError, match="config.json: no constants under 'derived'; restore the f"
+    ):
         folder.load_config()
     content |= {"derived": {}, "training": {"epochs": 0}}
     path.write_text(json.dumps(content))
@@ -393,8 +397,44 @@ def test_an_incomplete_interactions_file_is_named(folder):
 
 @pytest.mark.parametrize("rows", [(3, 3), (2, 2)])
 def test_a_checkpoint_of_another_shape_is_named(folder, rows):
-    with pytest.raises(InputError, match="ckpt-7: cannot be restored"):
+    with pytest.raises(InputError, match="ckpt-7: cannot be restored .*; restore config.json and"):
         folder.load_model(CONFIG, MSE, interactions([0], [0], [1], *rows))
+
+
+def test_nothing_but_the_line_is_said_of_a_refused_checkpoint(folder):
+    said = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    tf.get_logger().addHandler(handler)
+    try:
+        for rows in ((3, 3), (2, 2)):
+            with pytest.raises(InputError, match="cannot be restored"):
+                folder.load_model(CONFIG, MSE, interactions([0], [0], [1], *rows))
+            gc.collect()
+        tf.get_logger().warning("another")
+    finally:
+        tf.get_logger().removeHandler(handler)
+    assert said == ["another"]
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "users.tsv", "items.tsv", "interactions.npz", "results.json"]
+)
+@pytest.mark.parametrize("damage", [b"", b"\xff{", b"PK\x03\x04", None])
+def test_files_that_are_gone_or_damaged_are_to_be_restored(folder, name, damage):
+    folder.save_results(RESULTS)
+    path = folder.path / name
+    path.unlink() if damage is None else path.write_bytes(damage)
+    again = RunFolder(folder.path)
+    with pytest.raises(InputError) as error:
+        again.load_config()
+        again.load_data()
+        again.load_results()
+    expected = {
+        ("results.json", None): "the run has not ended yet",
+        ("config.json", None): "no run folder: no config.json; name a folder that train.py made",
+    }
+    assert expected.get((name, damage), "; restore the file") in str(error.value)
 
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
@@ -408,7 +448,7 @@ def test_a_checkpoint_of_something_else_is_named(folder):
 @pytest.mark.parametrize(
     "change, reason",
     [
-        ({"counts": None}, "no 'counts'; the file is incomplete"),
+        ({"counts": None}, "no 'counts'; restore the file"),
         ({"metrics": []}, "'metrics' is not of the right type; restore the file"),
         ({"metrics": {"test": {"rmse": "low"}}}, "'metrics/test/rmse' is not of the right type"),
         ({"intervals": {"test": {"hr@10": [1]}}}, "'intervals/test/hr@10' is not of the right"),
