@@ -181,7 +181,7 @@ def test_config_json_brings_the_same_settings_back(tmp_path):
         ("[1]", "no JSON object"),
         ({"models": {}}, "no settings found"),
         ({"model": 3}, "'model' is no object of settings"),
-        (None, "No such file"),
+        (None, "no such file; check the path"),
     ],
 )
 def test_a_config_file_that_is_none_is_named(tmp_path, content, message):
