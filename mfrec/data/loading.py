@@ -9,7 +9,7 @@ import numpy as np
 
 from mfrec.config.parsing import parse_numbers
 from mfrec.config.settings import COLUMNS, FILE_OPTIONS, Config, DataConfig
-from mfrec.data import arrays, cache, datasets, encodings, items, positives, suspicions
+from mfrec.data import arrays, cache, datasets, encodings, items, opening, positives, suspicions
 from mfrec.data.features import FeatureFile, Features, read_features
 from mfrec.data.held_out import warn_of_strangers
 from mfrec.data.interactions import Interactions
@@ -134,8 +134,8 @@ def load(data: DataConfig) -> Source:
     warnings += tuple(_warn_of_features(parts, features))
     if not data.dataset:
         file = data.ratings or data.train_ratings or ""
-        name = os.path.splitext(os.path.basename(file))[0]
         warnings = (*_warn_of(parts), *warnings)
+        name = opening.stem_of(file)
         return Source(name, parts, None, None, features, notes, warnings, num_missing)
     catalogue = candidates = None
     if datasets.PUBLISHED in datasets.predefined_splits(data.dataset):
@@ -218,7 +218,7 @@ def _warn_of_features(
     rated = parts["all" if "all" in parts else "train"]
     for role, file in features.items():
         own = rated.users if role == "user" else rated.items
-        where = os.path.basename(file.path)
+        where = opening.name_of(file.path)
         yield from warn_of_strangers(f"{role}s", own, file.rows, where)
 
 
@@ -275,7 +275,7 @@ def _labelled(
     # zeros before an id do not matter here
     known = Vocabulary(tuple({**descriptions.labels, **descriptions.genres}))
     known = known.extended(rated.take(np.flatnonzero((texts != "").any(axis=0))))
-    warnings = tuple(warn_of_strangers("items", rated, known, os.path.basename(path)))
+    warnings = tuple(warn_of_strangers("items", rated, known, opening.name_of(path)))
     parts = {
         name: replace(part, items=items.labelled(part.items, descriptions))
         for name, part in parts.items()

@@ -63,6 +63,10 @@ _TABLES = (
     *(".json", ".jsonl", ".ndjson", ".parquet", ".feather", ".gz", ".bz2", ".xz", ".zst"),
 )
 
+# Endings of packed files, and where shells put the pipes of <(…).
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip")
+_NUMBERED = ("/dev/fd/", "/proc/")
+
 # What pipes have held, by device and number: they can be read only once.
 _pipes: dict[tuple[int, int], bytes] = {}
 
@@ -101,7 +105,7 @@ def refusing(path: str | Path) -> Iterator[None]:
     except InputError:
         raise
     except FileNotFoundError:
-        is_pipe = str(path).startswith(("/dev/fd/", "/proc/"))
+        is_pipe = str(path).startswith(_NUMBERED)
         reason = "the pipe is gone; save what it gave as a file" if is_pipe else "check the path"
         raise InputError(f"{path}: no such file; {reason}") from None
     except IsADirectoryError:
@@ -113,6 +117,17 @@ def refusing(path: str | Path) -> Iterator[None]:
     except ValueError as error:
         # a NUL in the path, or a character that the file system cannot spell
         raise InputError(f"{str(path)!r}: no path ({first_line(error)}); check it") from None
+
+
+def name_of(path: str | Path) -> str:
+    """Return a file's name as messages show it; "pipe" for one that a shell has numbered."""
+    return "pipe" if str(path).startswith(_NUMBERED) else os.path.basename(path)
+
+
+def stem_of(path: str | Path) -> str:
+    """Return a file's name without its endings: `ratings` of `ratings.csv.gz`."""
+    stem, ending = os.path.splitext(name_of(path))
+    return os.path.splitext(stem)[0] if ending.lower() in _PACKED else stem
 
 
 def is_regular(path: str | Path) -> bool:

@@ -1,6 +1,5 @@
 """Files of ratings: text with one rating or one user per line, and numpy's files."""
 
-import os
 from collections.abc import Mapping
 from functools import partial
 from numbers import Integral
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mfrec.config.settings import COLUMNS, FILE_OPTIONS, Config
-from mfrec.data import arrays, columns, encodings, tables, text_matrices
+from mfrec.data import arrays, columns, encodings, opening, tables, text_matrices
 from mfrec.data.cells import as_rating, as_weight, read_ids, read_numbers
 from mfrec.data.columns import Columns, shown
 from mfrec.data.interactions import Interactions
@@ -89,7 +88,7 @@ def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def note_on(path: str | Path, note: str) -> str:
     """Return a line for people about what was assumed in reading a file."""
-    return f"read {shown(os.path.basename(path))}: {note}"
+    return f"read {shown(opening.name_of(path))}: {note}"
 
 
 def read(

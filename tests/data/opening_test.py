@@ -184,3 +184,18 @@ def test_labels_features_and_candidates_may_be_packed_too(write):
     assert read_features(features, "item", known).columns[0].names == ("genre=War",)
     candidates = write(gzip.compress(b"(1,2)\t3\t4\n"), "test.negative.gz")
     assert len(read_candidates(candidates)[1]) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "stem"),
+    [
+        ("data/ratings.csv", "ratings.csv", "ratings"),
+        ("ratings.csv.gz", "ratings.csv.gz", "ratings"),
+        ("ratings.CSV.ZST", "ratings.CSV.ZST", "ratings"),
+        ("v1.2.csv", "v1.2.csv", "v1.2"),
+        ("/dev/fd/63", "pipe", "pipe"),
+        ("/dev/stdin", "stdin", "stdin"),
+    ],
+)
+def test_what_files_and_runs_are_called(path, name, stem):
+    assert (opening.name_of(path), opening.stem_of(path)) == (name, stem)
