@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from mfrec.data.doubts import missing_id
 from mfrec.data.tables import Table
+from mfrec.data.values import SMALLEST, TOO_SMALL, note_on_rounding
 from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError, short
 
 _LARGEST_RATING = float(np.finfo(np.float32).max)
-_SMALLEST_WEIGHT = float(np.finfo(np.float32).tiny)
 
 _KINDS = {
     "booleans": "a boolean",
@@ -37,8 +38,8 @@ def read_ids(table: Table, column: int, what: str) -> tuple[np.ndarray, Vocabula
         int32 [rows], and the vocabulary of the distinct ids.
 
     Raises:
-        InputError: one is empty, or no id where a data frame would have none either: a boolean,
-            a time, 1.5; names the line.
+        InputError: one is empty, stands for a missing one, or is no id where a data frame would
+            have none either: a boolean, a time, 1.5; names the line.
     """
     typed = table.typed.get(column)
     if typed:
@@ -50,6 +51,15 @@ def read_ids(table: Table, column: int, what: str) -> tuple[np.ndarray, Vocabula
     empty = np.flatnonzero(table.lengths(column) == 0)
     if len(empty):
         table.refuse(empty[0], f"the {what} is empty; fill it in or drop the line")
+    missing = missing_id(raw_ids)
+    if missing is not None:
+        rows = np.flatnonzero(codes == missing)
+        more = f", as in {len(rows) - 1:,} other lines" if len(rows) > 1 else ""
+        table.refuse(
+            rows[0],
+            f"the {what} {short(raw_ids[missing])} stands for a missing one{more}; drop such "
+            "lines, or spell it differently if it is an id",
+        )
     return codes, Vocabulary(tuple(raw_ids))
 
 
@@ -80,14 +90,16 @@ def read_numbers(
     if typed and typed.kind == "booleans":
         convert = _of_booleans(convert)
     try:
-        return table.values(column, convert).astype(np.float32), ()
+        values = table.values(column, convert)
+        return values.astype(np.float32), note_on_rounding(values)
     except InputError:
         example = _decimal_comma(table, column)
         if example is None:
             raise
     table = replace(table, decimal_commas=frozenset({column}))
-    values = table.values(column, convert).astype(np.float32)
-    return values, (f"{example!r} as {example.replace(',', '.').strip()}, with a decimal comma",)
+    values = table.values(column, convert)
+    note = f"{example!r} as {example.replace(',', '.').strip()}, with a decimal comma"
+    return values.astype(np.float32), (note, *note_on_rounding(values))
 
 
 def _decimal_comma(table: Table, column: int) -> str | None:
@@ -120,13 +132,15 @@ def as_rating(text: str) -> float:
         raise ValueError(f"the rating {short(text)} is no number{_remedy(text)}")
     if not abs(value) <= _LARGEST_RATING:
         raise ValueError(f"the rating {short(text)} is not finite; correct or drop the line")
+    if 0 < abs(value) < SMALLEST:
+        raise ValueError(f"the rating {short(text)} {TOO_SMALL}")
     return value
 
 
 def as_weight(text: str) -> float:
     """Return a weight; raises ValueError for what is none."""
     value = _as_number(text)
-    if value is None or not _SMALLEST_WEIGHT <= value <= _LARGEST_RATING:
+    if value is None or not SMALLEST <= value <= _LARGEST_RATING:
         raise ValueError(f"the weight {short(text)} is no finite number above 0{_remedy(text)}")
     return value
 

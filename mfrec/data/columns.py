@@ -241,13 +241,13 @@ def _by_position(
                     f"column {number} is not taken for a rating, as by --rating_column={NO_COLUMN}",
                 )
             continue
-        if role == "timestamp" and any_wanted and not _are_times(sample(table, number)):
+        if role == "timestamp" and any_wanted and not are_times(sample(table, number)):
             notes += (
                 f"column {number} does not look like a time and is not taken for one; "
                 f"--timestamp_column={number} would",
             )
             continue
-        if role == "rating" and _are_times(sample(table, number)):
+        if role == "rating" and are_times(sample(table, number)):
             table.refuse(
                 0,
                 f"column {number} holds times where the rating would be ({_first_line(table)}); "
@@ -268,8 +268,8 @@ def _may_be_rating(table: Table, given: Mapping[str, int]) -> bool:
     )
 
 
-def _are_times(texts: Sequence[str]) -> bool:
-    """Whether texts are dates, or numbers as large as seconds since 1970 are."""
+def are_times(texts: Sequence[str]) -> bool:
+    """Return whether texts are dates, or numbers as large as seconds since 1970 are."""
     order = DayOrder.of(texts)
     try:
         times = [parse_time(text, order) for text in texts]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mfrec.config.settings import COLUMNS, FILE_OPTIONS, Config
-from mfrec.data import arrays, columns, encodings, opening, tables, text_matrices
+from mfrec.data import arrays, columns, doubts, encodings, opening, tables, text_matrices
 from mfrec.data.cells import as_rating, as_weight, read_ids, read_numbers
 from mfrec.data.columns import Columns, shown
 from mfrec.data.interactions import Interactions
@@ -55,11 +55,13 @@ def read_ratings(path: str | Path, **options: Any) -> Interactions:
         have no items are in the vocabulary.
 
     Raises:
-        InputError: the file is missing or empty, a column is missing, or a line cannot be
-            read; names the line.
+        InputError: the file is missing or empty, an option is unknown or without effect, a column
+            is missing, or a line cannot be read; names the line.
     """
     path = as_path(path, "file of ratings")
-    interactions, notes = read(path, **_checked_options(options))
+    options = _checked_options(options)
+    _refuse_useless(path, options)
+    interactions, notes = read(path, **options)
     for note in notes:
         say(note_on(path, note))
     return interactions
@@ -84,6 +86,19 @@ def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
         as_flag(options["header"], "header")
     Config().replace({n: v for n, v in options.items() if n not in numbers and n != "header"})
     return {**options, **numbers}
+
+
+def _refuse_useless(path: str | Path, options: Mapping[str, Any]) -> None:
+    """Refuse options that say nothing about a file of this kind."""
+    layout = options.get("ratings_format", "auto")
+    given = [name for name, value in options.items() if value not in (None, encodings.AUTO)]
+    of_tables = [name for name in given if name in COLUMNS or name == "header"]
+    if layout in ("matrix", "adjacency") and of_tables:
+        raise InputError(
+            f"{', '.join(of_tables)} means nothing with ratings_format={layout!r}; leave it out"
+        )
+    if layout == "auto" and arrays.known_by_ending(path) and given:
+        raise InputError(f"{', '.join(given)} is about text files; leave it out with {path}")
 
 
 def note_on(path: str | Path, note: str) -> str:
@@ -126,16 +141,30 @@ def read(
     if ratings_format == "matrix":
         interactions, notes = text_matrices.read_matrix(lines)
         return interactions, (*lines.notes, _first_row(notes[0], interactions), *notes[1:])
-    table = lines.without_empty_end().table()
-    del lines  # ten million rows: 80 MB
+    complete = lines.without_empty_end()
+    is_cut = complete is not lines and rating_column is None
+    table = complete.table()
+    del lines, complete  # ten million rows: 80 MB
+    may_be_header = header is None and table.names is None
     if header is None:
-        header = table.names is None and columns.has_header(table.row(0), wanted)
+        header = may_be_header and columns.has_header(table.row(0), wanted)
     names = table.row(0) if header else table.names
+    if is_cut and names is None and table.num_fields == 2:
+        table.refuse(
+            0,
+            "the third field of every line is empty, where the rating would be; fill it in, or "
+            f"give --rating_column={columns.NO_COLUMN} if every line is a positive",
+        )
     chosen = columns.choose(table, names, wanted)
+    if names is None:
+        if may_be_header:
+            doubts.refuse_header(table, chosen)
+        doubts.refuse_positions(table, chosen)
     if header:
         table = table.take(slice(1, None))
         if not len(table):
             raise InputError(f"{table.path}: a header but no ratings; give a file with ratings")
+    doubts.refuse_lists(table, chosen)
     interactions, read_notes = _read_table(table, chosen)
     return interactions, (*table.notes, chosen.describe(table.row(0)), *chosen.notes, *read_notes)
 
@@ -145,6 +174,8 @@ def _read_table(table: Table, chosen: Columns) -> tuple[Interactions, tuple[str,
     numbers = chosen.numbers
     user_ids, users = read_ids(table, numbers["user"], "user id")
     item_ids, items = read_ids(table, numbers["item"], "item id")
+    doubts.refuse_total(table, "user id", user_ids, users.raw_ids)
+    doubts.refuse_total(table, "item id", item_ids, items.raw_ids)
     ratings, timestamps, weights = np.ones(len(table), np.float32), None, None
     notes: list[str] = []
     if "rating" in numbers:

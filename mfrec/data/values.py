@@ -7,9 +7,15 @@ from typing import Any
 import numpy as np
 
 from mfrec.errors import InputError
+from mfrec.progress import say
 
 DROP = "drop such rows first"
 _LONGEST_SHOWN = 60
+# Smaller numbers are 0 to float32, or to what computes with it.
+SMALLEST = float(np.finfo(np.float32).tiny)
+TOO_SMALL = "is so small that float32 takes it for 0; write 0, or scale the column"
+# From here on float32 skips whole numbers, and float64 does.
+_LARGEST_WHOLE, _LARGEST_WHOLE_64 = 2.0**24, 2.0**53
 # What Python and the data frame libraries print for a missing value.
 _MISSING = ("none", "nan", "<na>", "nat")
 
@@ -31,7 +37,8 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
         if array.dtype.kind not in "iufbUSO":
             raise InputError(f"{what}s must be numbers: these are {array.dtype}")
         with np.errstate(over="ignore"):
-            found = array.astype(np.float64).astype(np.float32)
+            exact = array.astype(np.float64)
+            found = exact.astype(np.float32)
     except InputError:
         raise
     except (TypeError, ValueError, OverflowError) as error:
@@ -47,8 +54,14 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
     bad = np.flatnonzero(~np.isfinite(found))
     if len(bad):
         raise InputError(
-            f"{what} at position {bad[0]} is {found[bad[0]]}, no finite number; {DROP}"
+            f"{what} at position {bad[0]} is {exact[bad[0]]:g}, no finite number that float32 "
+            f"holds; {DROP}"
         )
+    small = np.flatnonzero((np.abs(exact) < SMALLEST) & (exact != 0))
+    if len(small):
+        raise InputError(f"{what} at position {small[0]} is {exact[small[0]]:g}: {TOO_SMALL}")
+    for note in note_on_rounding(exact):
+        say(f"{what}s: {note}")
     return found
 
 
@@ -78,6 +91,38 @@ def no_number(value: Any) -> str:
     with contextlib.suppress(ValueError):
         return f"{shown}; write {float(value.replace(',', '.')):g}"
     return shown
+
+
+def note_on_rounding(values: np.ndarray) -> tuple[str, ...]:
+    """Return a line if float32 holds other numbers than these, and that may matter.
+
+    That is so for whole numbers above 16777216, and for numbers so close together that different
+    ones become the same.
+
+    Args:
+        values: finite, float64 [n].
+    """
+    if not len(values):
+        return ()
+    stored = values.astype(np.float32)
+    largest = max(abs(float(values.min())), abs(float(values.max())))
+    if _LARGEST_WHOLE < largest < _LARGEST_WHOLE_64:
+        changed = np.flatnonzero((stored != values) & (values == np.floor(values)))
+        if len(changed):
+            first = changed[0]
+            return (
+                f"{values[first]:.17g} is stored as {float(stored[first]):.17g}: float32 does not "
+                f"hold it exactly, like {len(changed) - 1:,} others",
+            )
+    spread = float(values.max()) - float(values.min())
+    if 1e-12 * largest < spread < 1e-4 * largest:
+        distinct, left = len(np.unique(values)), len(np.unique(stored))
+        if left < distinct:
+            return (
+                f"{distinct:,} different values are stored as {left:,}, which is all that float32 "
+                "tells apart between them; subtract what they have in common",
+            )
+    return ()
 
 
 def refuse_masked(values: Any, what: str) -> None:

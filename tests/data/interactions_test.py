@@ -79,7 +79,7 @@ def test_from_arrays_turns_datetimes_into_seconds():
         ((["a"], ["x"], [1], [1, 2]), "2 timestamps"),
         ((["a", "b"], ["x", "y"], [1, float("nan")]), "position 1 is nan"),
         ((["a", "b"], ["x", "y"], [float("-inf"), 1]), "position 0 is -inf"),
-        ((["a", "b"], ["x", "y"], [1, 1e39]), "position 1 is inf"),
+        ((["a", "b"], ["x", "y"], [1, 1e39]), "position 1 is 1e.39, no finite"),
         ((["a"], ["x"], ["good"]), "ratings must be numbers"),
         ((["a", None], ["x", "y"]), "user id at position 1 is missing"),
         ((["a", "b"], ["x", float("nan")]), "item id at position 1 is missing"),

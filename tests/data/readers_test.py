@@ -133,7 +133,7 @@ def test_numbers_ids_by_first_appearance(write):
 
 def test_raw_ids_survive_exactly(write):
     odd = ["007", "7", "07", " 7", "7 ", "12345678", "123456789", "1234567", "é", "日本語の本"]
-    odd += ["x" * 40, "x" * 39, "x" * 39 + "y", "1.0", "1e3", "-1", "NULL", "a:b"]
+    odd += ["x" * 40, "x" * 39, "x" * 39 + "y", "1.0", "1e3", "-1", "none", "a:b"]
     data = read_ratings(write("".join(f"{raw}\t{raw}\t3\n" for raw in odd)), delimiter="\t")
     assert data.users.raw_ids == tuple(odd)
     assert data.items.raw_ids == tuple(odd)
