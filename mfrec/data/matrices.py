@@ -82,7 +82,7 @@ def entries_of(matrix: Any, rows_named: bool = False, columns_named: bool = Fals
         if is_padded and matrix.nnz != matrix.count_nonzero():
             raise InputError(
                 f"the zeros in a sparse matrix of {matrix.format} form may be ratings or padding; "
-                "give csr, csc or coo form, in which only ratings are stored"
+                "make a csr, csc or coo matrix of the ratings alone"
             )
         return of_sparse(coo.row, coo.col, coo.data, coo.shape)
     if hasattr(matrix, "columns"):

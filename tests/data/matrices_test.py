@@ -191,7 +191,7 @@ def test_forms_that_pad_with_zeros_are_refused_if_they_do():
     blocks = PADDED.tobsr(blocksize=(2, 2))
     diagonals = sparse.dia_matrix(([[5.0, 0, 3]], [0]), shape=(3, 3))
     for matrix in (blocks, diagonals):
-        with pytest.raises(InputError, match=f"{matrix.format} form may be ratings or padding; gi"):
+        with pytest.raises(InputError, match=f"{matrix.format} form may be ratings or padding; ma"):
             Interactions.from_matrix(matrix)
     for matrix in (PADDED.tobsr(blocksize=(1, 1)), PADDED.todia(), PADDED, PADDED.todok()):
         assert sorted(Interactions.from_matrix(matrix).ratings) == [3, 4, 5]
