@@ -142,16 +142,31 @@ def refuse_total(table: Table, what: str, codes: np.ndarray, raw_ids: Sequence[s
         raw_ids: the distinct ones.
     """
     last = int(codes[-1])
-    word = plain_name(raw_ids[last])
-    if word not in TOTALS or len(raw_ids) == 1:
+    # most files are done here
+    if plain_name(raw_ids[last]) not in TOTALS:
         return
-    is_alone = np.count_nonzero(codes == last) == 1 and word != "all"
-    if is_alone or all(is_number(text) for n, text in enumerate(raw_ids) if n != last):
+    is_alone = np.count_nonzero(codes == last) == 1
+    others = [text for n, text in enumerate(raw_ids) if n != last]
+    if is_total(others, raw_ids[last], is_alone):
         table.refuse(
             len(table) - 1,
             f"the {what} {short(raw_ids[last])} in the last line looks like a sum of the lines "
             "above; drop such lines",
         )
+
+
+def is_total(others: Sequence[str], last: str, is_alone: bool = True) -> bool:
+    """Return whether the last id is that of a sum, as margins of pivot tables have it.
+
+    Args:
+        others: all ids but the last.
+        last: the last one.
+        is_alone: whether it has one row, or one row or column of a matrix.
+    """
+    word = plain_name(last)
+    if word not in TOTALS or not others:
+        return False
+    return (is_alone and word not in ("all", "sum")) or all(map(is_number, others))
 
 
 def _no_ids(texts: Sequence[str], has_times: bool) -> str:

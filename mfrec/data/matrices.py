@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from mfrec import memory
-from mfrec.data.usual_names import USUAL_NAMES, plain_name
+from mfrec.data import corners, doubts
+from mfrec.data.usual_names import plain_name
 from mfrec.data.values import is_missing, no_number
 from mfrec.errors import InputError
 
@@ -255,7 +256,7 @@ def _of_frame(frame: Any, rows_named: bool, columns_named: bool) -> Entries:
                 "or pivot it with values='rating'"
             )
     first = str(frame.columns[0]) if len(frame.columns) else ""
-    is_users = plain_name(first) in USUAL_NAMES["user"] or first.startswith("Unnamed: ")
+    is_users = corners.says_users(first)
     if is_users and type(frame.index).__name__ == "RangeIndex" and not rows_named:
         raise InputError(
             f"column {first!r} is no item: frame.set_index({first!r}) makes it the users of a "
@@ -274,7 +275,46 @@ def _of_frame(frame: Any, rows_named: bool, columns_named: bool) -> Entries:
         except (TypeError, ValueError) as error:
             reason = _first_no_cell(frame) or _one_line(error)
             raise InputError(f"a matrix of ratings holds numbers: {reason}") from None
+    if not rows_named and not columns_named:
+        _refuse_edges(frame, entries)
     return replace(entries, row_names=frame.index, column_names=frame.columns)
+
+
+def _refuse_edges(frame: Any, entries: Entries) -> None:
+    """Refuse users among the ratings, and sums of them at the edges.
+
+    Raises:
+        InputError: the first column can hardly hold ratings, or the last row or column is a sum.
+    """
+    for names, what, how in (
+        (frame.index, "row", "frame.drop(index={!r})"),
+        (frame.columns, "column", "frame.drop(columns={!r})"),
+    ):
+        # most frames are done here
+        if not _end_in_sum(names):
+            continue
+        *others, last = map(str, names)
+        if doubts.is_total(others, last) or all(map(_end_in_sum, (frame.index, frame.columns))):
+            raise InputError(
+                f"the last {what} {names[-1]!r} looks like a sum of the "
+                f"others: give {how.format(names[-1])}"
+            )
+    if type(frame.index).__name__ != "RangeIndex" or type(frame.columns).__name__ == "RangeIndex":
+        return
+    is_first = entries.columns == 0
+    first = np.full(entries.shape[0], np.nan)
+    first[entries.rows[is_first]] = entries.values[is_first]
+    if corners.may_be_names(first, entries.values[~is_first]):
+        name = frame.columns[0]
+        raise InputError(
+            f"the numbers of column {name!r} may be users rather than ratings: give "
+            f"frame.set_index({name!r}) if they are, users= if not"
+        )
+
+
+def _end_in_sum(names: Any) -> bool:
+    """Whether the last row or column has the name of a sum, as pandas' margins."""
+    return len(names) > 0 and plain_name(str(names[-1])) in doubts.TOTALS
 
 
 def _of_sparse_frame(frame: Any) -> Entries:

@@ -1,7 +1,6 @@
 """Files of ratings: text with one rating or one user per line, and numpy's files."""
 
 from collections.abc import Mapping
-from functools import partial
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,23 @@ from typing import Any
 import numpy as np
 
 from mfrec.config.settings import COLUMNS, FILE_OPTIONS, Config
-from mfrec.data import arrays, columns, doubts, encodings, opening, tables, text_matrices
+from mfrec.data import (
+    arrays,
+    columns,
+    doubts,
+    encodings,
+    kinds_of_time,
+    opening,
+    tables,
+    text_matrices,
+)
 from mfrec.data.cells import as_rating, as_weight, read_ids, read_numbers
 from mfrec.data.columns import Columns, shown
 from mfrec.data.interactions import Interactions
 from mfrec.data.tables import Table
-from mfrec.data.times import DayOrder, has_small_numbers_first, parse_time
+from mfrec.data.times import DayOrder, has_small_numbers_first, is_plain_number, parse_time
 from mfrec.data.values import as_flag
-from mfrec.errors import InputError, did_you_mean
+from mfrec.errors import InputError, did_you_mean, short
 from mfrec.files import as_path
 from mfrec.progress import say
 
@@ -220,10 +228,47 @@ def _read_timestamps(table: Table, chosen: Columns) -> tuple[np.ndarray, str]:
     column = chosen.numbers["timestamp"]
     integers = table.integers(column)
     if integers is not None:
+        _refuse_two_kinds(table, column, integers)
         return integers, ""
     order = DayOrder()
     # all texts take seconds for ten million rows
     if any(map(has_small_numbers_first, columns.sample(table, column))):
         order = DayOrder.of(table.texts(column)[1])
-    convert = chosen.explain("timestamp", partial(parse_time, order=order))
-    return table.values(column, convert), order.note()
+    numbers: dict[int | float, str] = {}
+    dates: list[str] = []
+
+    def convert(text: str) -> int | float:
+        time = parse_time(text, order)
+        if is_plain_number(text):
+            numbers.setdefault(time, text)
+        elif not dates:
+            dates.append(text)
+        return time
+
+    times = table.values(column, chosen.explain("timestamp", convert))
+    if not dates:
+        _refuse_two_kinds(table, column, times)
+        return times, order.note()
+    odd = kinds_of_time.no_seconds(numbers)
+    if odd is not None:
+        codes, texts = table.texts(column)
+        table.refuse(
+            int(np.argmax(codes == texts.index(numbers[odd]))),
+            f"the timestamp {short(numbers[odd])} is {kinds_of_time.describe(odd)}, others such as "
+            f"{short(dates[0])} are dates; write all of them alike",
+        )
+    return times, order.note()
+
+
+def _refuse_two_kinds(table: Table, column: int, times: np.ndarray) -> None:
+    pair = kinds_of_time.two_kinds(times)
+    if pair:
+        first, other = (
+            f"{short(table.text(row, column))} is {kinds_of_time.describe(times[row])}"
+            for row in pair
+        )
+        table.refuse(
+            pair[1],
+            f"the timestamp {other}, but {first} in line {table.lines[pair[0]]}; write all of them "
+            "alike",
+        )

@@ -4,20 +4,15 @@ import math
 
 import numpy as np
 
-from mfrec.data import columns
+from mfrec.data import columns, corners, doubts
 from mfrec.data.cells import as_rating, read_ids, read_numbers
 from mfrec.data.interactions import Interactions
 from mfrec.data.tables import Lines, Table, short
-from mfrec.data.usual_names import USUAL_NAMES, plain_name
+from mfrec.data.usual_names import plain_name
 from mfrec.errors import InputError
 
 # Cells of a matrix that stand for no rating.
 _NOT_RATED = ("", "?", "nan", "na")
-# What the first cell says if the first column names the users.
-_USERS = USUAL_NAMES["user"] | {"id", "index", "unnamed", "useritem"}
-_ITEMS = {"item", "items", "itemid", "movieid", "itemuser"}
-# Ratings are in this range, if the others of a matrix are not elsewhere.
-_USUAL_RATINGS = (0.0, 10.0)
 
 
 def looks_like_adjacency(lines: Lines) -> bool:
@@ -72,18 +67,55 @@ def read_matrix(lines: Lines) -> tuple[Interactions, tuple[str, ...]]:
     if not len(cells) or not cells.num_fields:
         raise InputError(f"{table.path}: no ratings beside the names; give a file with ratings")
     values, notes = read_numbers(cells.as_one_column(), 0, _as_cell)
+    matrix = values.reshape(len(cells), cells.num_fields)
+    _refuse_numbers(table, matrix, has_items, has_users)
     users = [table.text(row, 0) for row in range(first_row, len(table))] if has_users else None
     items = table.row(0)[first_column:] if has_items else None
+    _refuse_sums(table, users, items)
     for names, what in ((users, "user"), (items, "item")):
         if names and "" in names:
             raise InputError(f"{table.path}: {what} {names.index('') + 1} has no name; give it one")
+        missing = doubts.missing_id(names) if names else None
+        if names and missing is not None:
+            raise InputError(
+                f"{table.path}: {what} {missing + 1} is called {short(names[missing])}, which "
+                "stands for a missing name; give it one"
+            )
     try:
-        interactions = Interactions.from_matrix(
-            values.reshape(len(cells), cells.num_fields), users, items
-        )
+        interactions = Interactions.from_matrix(matrix, users, items)
     except InputError as error:
         raise InputError(f"{table.path}: {error}") from None
     return interactions, (_describe(interactions, has_items, has_users), *notes)
+
+
+def _refuse_sums(table: Table, users: list[str] | None, items: list[str] | None) -> None:
+    """Refuse a last row or column that holds sums, or means, of the others."""
+    lasts = [names[-1] for names in (users, items) if names]
+    are_margins = len(lasts) == 2 and all(plain_name(last) in doubts.TOTALS for last in lasts)
+    for names, what in ((users, "row"), (items, "column")):
+        if names and (are_margins or doubts.is_total(names[:-1], names[-1])):
+            raise InputError(
+                f"{table.path}: the last {what} {short(names[-1])} looks like a sum of the others; "
+                "drop it"
+            )
+
+
+def _refuse_numbers(table: Table, matrix: np.ndarray, has_items: bool, has_users: bool) -> None:
+    """Refuse a first row or column that was read as ratings and can hardly hold any."""
+    if not has_users and corners.may_be_names(matrix[:, 0], matrix[:, 1:]):
+        how = "the first cell" if has_items else "the first cell of a line of items above"
+        table.refuse(
+            0,
+            "the numbers of the first column may be names of users rather than ratings; write user "
+            f"in {how} if they are names, or put a column of users before them if not",
+        )
+    if not has_items and corners.may_be_names(matrix[0], matrix[1:]):
+        table.refuse(
+            0,
+            "the numbers of the first row may be names of items rather than ratings; put a column "
+            "of users before all, with user in its first cell, if they are names, or a line of "
+            "items above if not",
+        )
 
 
 def _refuse_names(lines: Lines, layout: str) -> None:
@@ -113,9 +145,9 @@ def _find_names(table: Table) -> tuple[bool, bool]:
     column = [table.text(line, 0) for line in range(1, len(table))]
     if not row or not column:
         return not all(map(_is_cell, first_row)), False
-    if plain_name(corner) in _USERS:
+    if corners.says_users(corner):
         return True, True
-    if plain_name(corner) in _ITEMS:
+    if corners.says_items(corner):
         table.refuse(
             0,
             f"the first cell is {short(corner)}: a matrix has one user a line; transpose it, or "
@@ -138,7 +170,10 @@ def _are_names(table: Table, row: list[str], column: list[str]) -> bool:
         return False
     cells = table.take(slice(1, None), slice(1, None)).as_one_column()
     ratings = [_as_cell(text) for text in cells.texts(0)[1] if _is_rating(text)]
-    lowest, highest = min(ratings + [_USUAL_RATINGS[0]]), max(ratings + [_USUAL_RATINGS[1]])
+    lowest, highest = (
+        min(ratings + [corners.USUAL_RATINGS[0]]),
+        max(ratings + [corners.USUAL_RATINGS[1]]),
+    )
     if any(not lowest <= int(name) <= highest for name in (*row, *column)):
         return True
     table.refuse(

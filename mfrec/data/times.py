@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from mfrec.data import kinds_of_time
 from mfrec.errors import InputError, short
 from mfrec.progress import say
 
@@ -35,6 +36,7 @@ _UTC = timezone.utc
 # 2019-10-01, and with 08:26:00, 08:26:00.000 or 08:26:00.000000 behind it, which Python reads fast
 _ISO_LENGTHS = (10, 19, 23, 26)
 
+_NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*")
 _CLOCK = (
     r"(?P<hour>\d\d?):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
     r"(?:\s*(?P<half>[ap])\.?m\.?)?"
@@ -135,6 +137,11 @@ def is_date(text: str) -> bool:
     return any(pattern.fullmatch(lower) for pattern in (_YEAR_FIRST, _NUMBERS_FIRST, *_OTHERS))
 
 
+def is_plain_number(text: str) -> bool:
+    """Return whether a time is written as a number."""
+    return _NUMBER.fullmatch(text) is not None
+
+
 def has_small_numbers_first(text: str) -> bool:
     """Return whether a text is a date such as 1/12/2010, of which a column decides the order."""
     return _NUMBERS_FIRST.fullmatch(text.strip().lower()) is not None
@@ -173,8 +180,23 @@ def as_timestamps(values: Any) -> np.ndarray:
             f"timestamp at position {beyond[0]} is {array[beyond[0]]}, no time; correct it"
         )
     if array.dtype.kind == "f" and (array != np.floor(array)).any():
-        return array.astype(np.float64)
-    return array.astype(np.int64)
+        exact = array.astype(np.float64)
+        _refuse_two_kinds(exact)
+        return exact
+    whole = array.astype(np.int64)
+    _refuse_two_kinds(whole)
+    return whole
+
+
+def _refuse_two_kinds(times: np.ndarray) -> None:
+    pair = kinds_of_time.two_kinds(times)
+    if pair:
+        first, other = (
+            f"at position {position} is {kinds_of_time.describe(times[position])} "
+            f"({times[position]})"
+            for position in pair
+        )
+        raise InputError(f"timestamp {other}, that {first}; give all of them alike")
 
 
 def _parse_objects(values: np.ndarray) -> np.ndarray:
@@ -192,9 +214,23 @@ def _parse_objects(values: np.ndarray) -> np.ndarray:
             times.append(_from_object(item, order))
         except ValueError as error:
             raise InputError(f"timestamp at position {position}: {error}") from None
+    are_numbers = [not _is_date(item) for item in items]
+    numbers = [time for time, is_one in zip(times, are_numbers, strict=True) if is_one]
+    odd = None if all(are_numbers) else kinds_of_time.no_seconds(numbers)
+    if odd is not None and not math.isnan(odd):
+        raise InputError(
+            f"timestamp at position {times.index(odd)} is {kinds_of_time.describe(odd)} ({odd}) "
+            "beside dates; give all of them alike"
+        )
     # not by np.array alone: it makes unsigned or objects of large integers
     is_whole = all(isinstance(time, int) for time in times)
     return np.array(times, np.int64 if is_whole else np.float64)
+
+
+def _is_date(item: Any) -> bool:
+    if isinstance(item, str):
+        return not is_plain_number(item)
+    return isinstance(item, (date, np.datetime64))
 
 
 def _from_object(item: Any, order: DayOrder) -> int | float:
