@@ -32,7 +32,9 @@ def of_bytes(run: str, name: str, content: bytes) -> str:
         name: of the file.
         content: what it holds.
     """
-    return hashlib.sha256(f"{run}\n{name}\n".encode() + content).hexdigest()
+    # a damaged number may hold half a character
+    head = f"{run}\n{name}\n".encode("utf-8", "surrogatepass")
+    return hashlib.sha256(head + content).hexdigest()
 
 
 def of_json(run: str, name: str, content: Mapping[str, Any]) -> str:
