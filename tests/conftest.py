@@ -11,6 +11,7 @@ import helpers
 from mfrec import losses, models
 from mfrec.data import cache, splitters
 from mfrec.evaluation import metrics
+from mfrec.quiet_tensorflow import tf
 from mfrec.training import samplers
 
 
@@ -27,7 +28,9 @@ def real_data_dir():
 def registries():
     """What a module registers, such as a metric of a user's own file, is gone after it."""
     homes = (losses, models, samplers, splitters, metrics)
-    before = [(home.REGISTRY, dict(home.REGISTRY)) for home in homes]
+    # Keras's as well, where it keeps models by name
+    registries = [home.REGISTRY for home in homes] + [tf.keras.saving.get_custom_objects()]
+    before = [(registry, dict(registry)) for registry in registries]
     yield
     for registry, entries in before:
         registry.clear()
