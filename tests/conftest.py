@@ -29,7 +29,7 @@ def registries():
     """What a module registers, such as a metric of a user's own file, is gone after it."""
     homes = (losses, models, samplers, splitters, metrics)
     # Keras's as well, where it keeps models by name
-    registries = [home.REGISTRY for home in homes] + [tf.keras.saving.get_custom_objects()]
+    registries = [home.REGISTRY for home in homes] + [tf.keras.utils.get_custom_objects()]
     before = [(registry, dict(registry)) for registry in registries]
     yield
     for registry, entries in before:

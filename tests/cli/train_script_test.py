@@ -238,7 +238,7 @@ REFUSED = [
     (["--dataset=toy", "--run_dir=/proc/none"], "--run_dir=/proc/none: "),
     (["--dataset=toy", "--learning_rate=nan"], "--learning_rate=nan: must be a finite number"),
     (["--dataset=toy", "--test_fraction=0.95"], "leave nothing to train on"),
-    (["--dataset=toy", "--config=gone.json"], "gone.json: No such file"),
+    (["--dataset=toy", "--config=gone.json"], "gone.json: no such file; check the path"),
     (["--dataset=toy", "--run_dir=ratings.csv"], "ratings.csv exists"),
 ]
 

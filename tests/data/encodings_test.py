@@ -64,7 +64,7 @@ def test_utf8_read_as_something_else_is_said(write):
     assert len(notes) == 1
 
 
-@pytest.mark.parametrize("encoding", ["latin9000", "", "rot13", "base64", "zlib", "a\0b", "é"])
+@pytest.mark.parametrize("encoding", ["latin9000", "", "rot13", "base64", "zlib", "é"])
 def test_encodings_that_there_are_not(write, encoding):
     with pytest.raises(InputError, match="no such encoding; there are auto, utf-8, latin-1"):
         read_ratings(write(TEXT.encode()), encoding=encoding)

@@ -213,7 +213,7 @@ def test_own_arguments_reach_the_optimizer_or_are_refused():
 
 
 def test_arguments_of_the_optimizer_are_numbers():
-    for text in ("epsilon=tiny", "epsilon=1e-7,name=x"):
+    for text in ("epsilon=tiny", "epsilon=1e-7,beta_1=x"):
         config = OptimizerConfig(optimizer_args=text, learning_rate=0.1)
         with pytest.raises(InputError, match="--optimizer_args: .*is no number"):
             optimizers.build(config, 1, 1)
