@@ -393,5 +393,5 @@ def _write(variable: tf.keras.Variable, ids: tf.Tensor | None, values: tf.Tensor
 
 
 def _held(average: tf.Tensor, values: tf.Tensor, momentum: float, steps: tf.Tensor) -> tf.Tensor:
-    """Return the moving average after so many steps in which the values stayed what they are."""
+    """Return the moving average after a number of steps in which the values stayed the same."""
     return values + momentum**steps * (average - values)

@@ -35,12 +35,12 @@ def width(text: str) -> int:
 
 
 def left(text: str, columns: int) -> str:
-    """Return the text padded at its end to so many columns."""
+    """Return the text padded at its end to a width."""
     return text + " " * (columns - width(text))
 
 
 def right(text: str, columns: int) -> str:
-    """Return the text padded at its beginning to so many columns."""
+    """Return the text padded at its beginning to a width."""
     return " " * (columns - width(text)) + text
 
 

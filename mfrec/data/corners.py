@@ -16,9 +16,9 @@ _USERS = USUAL_NAMES["user"] | {
 _ITEMS = {"item", "items", "itemid", "movie", "movies", "movieid", "title", "titles"}
 # Ratings are in this range, if the others of a matrix are not elsewhere.
 USUAL_RATINGS = (0.0, 10.0)
-# Numbers are far beyond others from so many times the largest.
+# Numbers are far beyond others from this many times the largest.
 _FAR = 2.0
-# So many numbers in order are no ratings; fewer of them where they count, or lie beyond.
+# This many numbers in order are no ratings; fewer where they count up, or lie beyond.
 _MANY_IN_ORDER = 6
 _FEW_IN_ORDER = 3
 

@@ -1,6 +1,6 @@
 """A path becomes bytes: plain or compressed, from a file or a pipe.
 
-What a file is, is told by its first bytes and never by its ending. Compressed files and zip
+The first bytes tell what a file is, never its ending. Compressed files and zip
 archives of one table are unpacked in memory; what is neither text nor a table is refused with a
 word on what to do. Nothing is ever read backwards, so that pipes work:
 

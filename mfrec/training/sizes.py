@@ -30,7 +30,7 @@ def check(config: Config, loss: Loss, train: Interactions) -> None:
         num_rows = int(np.ceil(np.bincount(train.user_ids) / width).sum())
         memory.check(
             f"positives_per_row={width}",
-            f"{num_rows:,} rows of so many positives",
+            f"{num_rows:,} rows of {width:,} positives",
             # ids, ratings and weights
             num_rows * width * 3 * _BYTES,
         )
