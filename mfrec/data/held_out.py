@@ -129,9 +129,11 @@ def spelling(known: Vocabulary, names: Sequence[str]) -> tuple[str, str] | None:
     Returns:
         One of `names` and what it is among the known ones; None if most are not there.
     """
+    if not names:
+        return None
     plain = {_plain(raw_id): raw_id for raw_id in known.raw_ids}
     found = [(name, plain[_plain(name)]) for name in names if _plain(name) in plain]
-    return found[0] if names and len(found) >= _MOST * len(names) else None
+    return found[0] if len(found) >= _MOST * len(names) else None
 
 
 def _warn_of_unknown(
