@@ -137,8 +137,7 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
                 number = ids.shape[0] or tf.size(ids)
                 last_seen = tf.math.unsorted_segment_max(last_seen, owners, number)
                 last_seen = tf.gather(last_seen, owners)
-            elapsed = tf.cast(step - last_seen, tf.float32)
-            elapsed = tf.reshape(elapsed, [-1] + [1] * (len(gradient.shape) - 1))
+            elapsed = table.beside_rows(tf.cast(step - last_seen, tf.float32))
             # the step, in terms of what was read, so that the write waits for the read
             _write(table.last_seen, ids, tf.maximum(last_seen, step))
         slots = {name: table.read(slot, ids) for name, slot in table.slots.items()}
@@ -174,7 +173,7 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
         for variable in var_list:
             table = self._tables[self._get_variable_index(variable)]
             elapsed = tf.cast(tf.cast(self.iterations, tf.int32) - table.last_seen, tf.float32)
-            elapsed = tf.reshape(elapsed, [-1] + [1] * (len(variable.shape) - 1))
+            elapsed = table.beside_rows(elapsed)
             values = tf.convert_to_tensor(variable)
             variable.assign(_held(table.average, values, self.ema_momentum, elapsed))
 
@@ -217,8 +216,11 @@ class _Table(NamedTuple):
     def read(self, slot: tf.keras.Variable, ids: tf.Tensor | None) -> tf.Tensor:
         """Return rows of a slot in a shape that goes with rows of the variable."""
         values = _read(slot, ids)
-        missing = len(self.variable.shape) - len(slot.shape)
-        return tf.reshape(values, [-1] + [1] * missing) if missing else values
+        return values if len(slot.shape) > 1 else self.beside_rows(values)
+
+    def beside_rows(self, numbers: tf.Tensor) -> tf.Tensor:
+        """Return one number a row, [n], in a shape that goes with rows of the variable."""
+        return tf.reshape(numbers, [-1] + [1] * (len(self.variable.shape) - 1))
 
 
 class SparseAdam(RowOptimizer):
