@@ -13,15 +13,6 @@ TEXT = "user,item,rating\nJosé,é,4\nb,ß,2\n"
 ROWS = [("José", "é", 4), ("b", "ß", 2)]
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write_file(content, name="ratings.csv"):
-        (tmp_path / name).write_bytes(content)
-        return tmp_path / name
-
-    return write_file
-
-
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 def test_byte_order_marks_say_how_to_read(write, encoding):
     assert rows(read_ratings(write(TEXT.encode(encoding)))) == ROWS

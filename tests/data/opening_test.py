@@ -56,15 +56,6 @@ PACKED = {
 }
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write_file(content, name="ratings.csv"):
-        (tmp_path / name).write_bytes(content)
-        return tmp_path / name
-
-    return write_file
-
-
 @pytest.mark.parametrize("packed", PACKED.values(), ids=PACKED)
 def test_packed_files_are_unpacked_whatever_their_name(write, packed):
     assert helpers.rows(read_ratings(write(packed()))) == ROWS
