@@ -39,7 +39,7 @@ COMMAND.define_settings(
         "split": tuple(splitters.REGISTRY),
         "loss": (*losses.REGISTRY, *losses.KERAS_NAMES),
         "negative_sampler": tuple(samplers.REGISTRY),
-        "optimizer": optimizers.NAMES,
+        "optimizer": optimizers.CHOICES,
     }
 )
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mfrec.config.optimizer_choice import AUTO
 from mfrec.config.parsing import parse_cutoffs
 from mfrec.config.settings import (
     Config,
@@ -216,7 +217,7 @@ def _adapt_optimizer(config: OptimizerConfig, data: Statistics, batch_size: int)
     rows = math.sqrt(data.num_users * data.num_items)
     epsilon = 0.09 * data.gradient * math.sqrt(data.spread) / math.sqrt(batch_size * rows)
     optimizer = config.optimizer.lower()
-    is_adam = optimizer in ("adam", "sparse_adam", "adamw", "nadam")
+    is_adam = optimizer in (AUTO, "adam", "sparse_adam", "adamw", "nadam")
     is_rating = data.traits.predicts_ratings
     rate = 0.0045 * data.spread**0.75 if is_rating else 0.01
     derived = {

@@ -264,10 +264,14 @@ class SamplerConfig:
 class OptimizerConfig:
     """The optimizer."""
 
-    optimizer: str = _setting("adam", "a Keras optimizer, or your own, FILE.py:Class")
+    optimizer: str = _setting(
+        "auto",
+        "a Keras optimizer, one by rows (sparse_, rowwise_), or your own, FILE.py:Class; auto is "
+        "adam, or sparse_adam where a batch reads a small part of large tables",
+    )
     optimizer_args: str | None = _setting(
         None,
-        "the Keras optimizer's own arguments: name=value,name=value (default: from the data)",
+        "the optimizer's own arguments: name=value,name=value (default: from the data)",
         parse=parse_arguments,
     )
     learning_rate: float | None = _setting(

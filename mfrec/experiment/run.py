@@ -20,6 +20,7 @@ from mfrec.progress import say
 from mfrec.runs.results import Results, Timing
 from mfrec.runs.run_folder import RunFolder
 from mfrec.tensorboard.summaries import Summaries
+from mfrec.training.statistics import optimizer_choice
 
 
 def default_run_dir(config: Config, source: Source) -> Path:
@@ -182,5 +183,7 @@ def _announce(setup: Setup, chosen: dict[str, Any], source: Source) -> None:
     for warning in split.warnings:
         say(f"warning: {warning}")
     if chosen:
-        values = (f"{name}={value}" for name, value in chosen.items() if value != "")
-        say(f"chosen from the data: {' '.join(values)}")
+        values = {name: f"{name}={value}" for name, value in chosen.items() if value != ""}
+        if "optimizer" in values:
+            values["optimizer"] += f" ({optimizer_choice(config, setup.loss, split.train).reason})"
+        say(f"chosen from the data: {' '.join(values.values())}")

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from mfrec import own_code
+from mfrec.config.optimizer_choice import AUTO
 from mfrec.config.parsing import format_arguments, parse_arguments
 from mfrec.config.settings import Config, OptimizerConfig
 from mfrec.errors import InputError, did_you_mean
@@ -45,6 +46,8 @@ ROW_CLASSES = {
     "sparse_sgd": "SparseSGD",
 }
 NAMES = (*(name.lower() for name in CLASSES), *ROW_CLASSES)
+# What --optimizer takes.
+CHOICES = (AUTO, *NAMES)
 # What their arguments may be; Keras itself looks at few of them.
 _SHARE = Range(minimum=0, below=1)
 _DOMAIN = {
@@ -60,9 +63,9 @@ def check_name(name: str) -> None:
     Raises:
         InputError: it is neither Keras's nor an address.
     """
-    if not own_code.is_address(name) and name.lower() not in NAMES:
+    if not own_code.is_address(name) and name.lower() not in CHOICES:
         raise InputError(
-            f"--optimizer={name}: unknown{did_you_mean(name.lower(), NAMES)}; "
+            f"--optimizer={name}: unknown{did_you_mean(name.lower(), CHOICES)}; "
             "an optimizer of your own is FILE.py:Class or package.module:Class"
         )
 
@@ -139,7 +142,8 @@ def _named(name: str) -> Callable[..., Any] | tf.keras.optimizers.Optimizer:
     check_name(name)
     if own_code.is_address(name):
         return own_code.load(name, "optimizer")
-    name = name.lower()
+    # "auto" of no particular tables
+    name = "adam" if name.lower() == AUTO else name.lower()
     if name in ROW_CLASSES:
         # here, so that the names above are known without TensorFlow
         from mfrec import optimizers

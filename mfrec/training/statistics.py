@@ -6,6 +6,7 @@ import numpy as np
 
 from mfrec import losses, models
 from mfrec.config.defaults import Statistics, adapt
+from mfrec.config.optimizer_choice import AUTO, Choice, choose
 from mfrec.config.settings import Config, ModelConfig
 from mfrec.data.interactions import Interactions
 from mfrec.errors import InputError
@@ -22,6 +23,7 @@ def resolve(
     """Return the settings with every default that follows from the training ratings filled in.
 
     train.py and `Trainer` both call it, so that the same settings train the same model.
+    `optimizer_choice` says why an optimizer was chosen.
 
     Args:
         config: the settings; None stands for what is to be derived.
@@ -34,6 +36,33 @@ def resolve(
         InputError: a setting does not go with the model, the loss is not made for such ratings, or
             it or its gradient is not finite where every prediction is the mean.
     """
+    resolved = _adapted(config, loss, train, model)
+    if config.optimizer.optimizer.lower() == AUTO:
+        choice = optimizer_choice(resolved, loss, train, model)
+        resolved = resolved.replace({"optimizer": choice.optimizer})
+    return resolved
+
+
+def optimizer_choice(
+    config: Config, loss: losses.Loss, train: Interactions, model: models.Model | None = None
+) -> Choice:
+    """Return what --optimizer=auto is under these settings, and why; arguments as `resolve`."""
+    kind = models.get(config.model.model) if model is None else type(model)
+    of_data = (config.data.user_features, config.data.item_features)
+    of_model = (model.user_features, model.item_features) if model is not None else ()
+    reads_whole = ""
+    if kind is not models.MatrixFactorization:
+        name = config.model.model if model is None else model.name
+        reads_whole = f"model '{name}'"
+    elif any(features is not None for features in (*of_data, *of_model)):
+        reads_whole = "a model with features"
+    num_rows = (train.num_users, train.num_items)
+    return choose(config, num_rows, loss.traits.reads_vectors, reads_whole)
+
+
+def _adapted(
+    config: Config, loss: losses.Loss, train: Interactions, model: models.Model | None
+) -> Config:
     _check_ratings(loss, train)
     own = models.suit(config) if model is None else config.replace(models.settings_of(model))
     unmeasured = Statistics(*_sizes(train), gradient=1.0, spread=1.0, noise=1.0, traits=loss.traits)

@@ -24,6 +24,7 @@ from mfrec.errors import InputError
 from mfrec.models.base import Model
 from mfrec.models.checks import check_training_part
 from mfrec.optimizers import RowOptimizer
+from mfrec.progress import say
 from mfrec.quiet_tensorflow import graph_function, tf
 from mfrec.training import objective as objectives
 from mfrec.training import optimizers, sizes
@@ -39,7 +40,7 @@ from mfrec.training.history import (
 )
 from mfrec.training.objective import Objective
 from mfrec.training.regularizer import Regularizer
-from mfrec.training.statistics import resolve
+from mfrec.training.statistics import optimizer_choice, resolve
 from mfrec.training.validation import check_metrics, validator
 
 Epochs = Generator[EpochLog, None, None]
@@ -332,7 +333,11 @@ class Trainer:
 
     def _adapt(self, config: Config, train: Interactions) -> Config:
         """Resolve the settings, and make or adapt all that depends on the training ratings."""
+        asked = config.optimizer.optimizer
         config = resolve(config, self.loss, train, self._given_model)
+        if config.optimizer.optimizer != asked:
+            choice = optimizer_choice(config, self.loss, train, self._given_model)
+            say(f"chosen from the data: optimizer={choice.optimizer} ({choice.reason})")
         sizes.check(config, self.loss, train)
         if self._given_model is None:
             copies = optimizers.copies(config.optimizer, self._own_optimizer)

@@ -369,3 +369,22 @@ def test_settings_name_optimizers_by_rows():
     config = OptimizerConfig("sparse_adam", "weight_decay=0.1", learning_rate=0.1)
     with pytest.raises(InputError, match="weight_decay=0.1: it would change every row"):
         optimizers.build(config, 1, 1)
+
+
+def test_auto_picks_by_the_tables_and_says_why(capfd):
+    """Both doors resolve it so; a model of one's own may read whole tables."""
+    users = np.arange(2_000)
+    train = interactions(users, users % 50, users % 5 + 1)
+    settings = {"batch_size": 8, "embedding_dim": 2, "epochs": 1, "jit_compile": False}
+    for loss, asked, made in [("mse", "auto", "SparseAdam"), ("mse", "adam", "Adam")]:
+        trainer = Trainer(None, asked, loss, **settings)
+        trainer.fit(train)
+        assert type(trainer.optimizer).__name__ == made
+        said = capfd.readouterr().err
+        assert ("optimizer=sparse_adam (a batch reads 16 of 2,050 rows" in said) == (
+            asked == "auto"
+        )
+    trainer = Trainer(loss="mse", model="svdpp", **settings)
+    trainer.fit(train)
+    assert trainer.resolved.optimizer.optimizer == "adam"
+    assert "optimizer=adam (model 'svdpp' may read whole tables)" in capfd.readouterr().err
