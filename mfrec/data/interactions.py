@@ -235,6 +235,11 @@ class Interactions:
         """The number of rows of each item, int64 [num_items]; unknown items count nowhere."""
         return _counts(self.item_ids, self.num_items)
 
+    @cached_property
+    def user_weights(self) -> np.ndarray:
+        """The sum of the weights of each user's rows, float64 [num_users]."""
+        return np.bincount(self.user_ids, self.weights_or_ones(), minlength=self.num_users)
+
     def take(self, index: Any) -> "Interactions":
         """Return the rows that numpy indexing by `index` picks; the vocabularies stay."""
         return replace(

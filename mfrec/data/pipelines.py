@@ -9,10 +9,11 @@ moves a quarter of the bytes of blocks of whole examples.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from mfrec.config.settings import TrainingConfig
 from mfrec.data.interactions import Interactions
 from mfrec.data.vocabulary import UNKNOWN
 from mfrec.quiet_tensorflow import tf
@@ -91,6 +92,66 @@ class EpochShape:
     def loops(self) -> int:
         """Loops per epoch."""
         return -(-self.steps // self.steps_per_loop)
+
+
+class TrainingData(Protocol):
+    """Where the training loop takes its examples from: the training part, wherever it lies.
+
+    Attributes:
+        shape: the division of an epoch; the loops of every epoch have it.
+    """
+
+    shape: EpochShape
+
+    def loops(self, epochs: int, seed: int) -> tf.data.Dataset:
+        """Return the loops of all epochs in a row, prefetched; each epoch in an order of its own.
+
+        Elements are tuples with a field `num_steps`, such as `Loop`.
+        """
+
+    def blocks(self, loop: Any) -> Examples:
+        """Return the examples of a loop, [S, B]; called inside the compiled loop."""
+
+    def empty_loop(self) -> Any:
+        """Return a loop of no steps whose blocks hold valid examples, to trace and compile with."""
+
+    def sample(self, seed: int) -> Examples:
+        """Return a batch of different examples, [B], always the same one for a seed."""
+
+
+class ColumnsInMemory:
+    """A training part that is held in memory as columns; see `TrainingData`.
+
+    Args:
+        train: the training part.
+        config: the settings of the loop, resolved.
+    """
+
+    def __init__(self, train: Interactions, config: TrainingConfig) -> None:
+        width = config.positives_per_row or 1
+        self._columns = training_examples(train, width, config.seed)
+        num_rows = self._columns.user_ids.shape[0] - 1
+        rows = max((config.batch_size or 1) // width, 1)
+        self.shape = EpochShape.fit(num_rows, rows, config.steps_per_loop)
+
+    def loops(self, epochs: int, seed: int) -> tf.data.Dataset:
+        """Return the loops of all epochs in a row, as positions of examples."""
+        return training_loops(self.shape, epochs, seed)
+
+    def blocks(self, loop: Loop) -> Examples:
+        """Return the examples at a loop's positions, [S, B]."""
+        return self._columns.take(loop.positions)
+
+    def empty_loop(self) -> Loop:
+        """Return a loop of no steps, whose positions are those of the first example."""
+        block = (self.shape.steps_per_loop, self.shape.batch_size)
+        return Loop(tf.zeros(block, tf.int32), tf.constant(0))
+
+    def sample(self, seed: int) -> Examples:
+        """Return a batch of different examples, [B]."""
+        size = self.shape.batch_size
+        chosen = np.random.default_rng(seed).choice(self.shape.num_examples, size, replace=False)
+        return self._columns.take(tf.constant(chosen, tf.int32))
 
 
 def training_examples(train: Interactions, positives_per_row: int = 1, seed: int = 0) -> Examples:

@@ -11,8 +11,6 @@ belongs to the user has an axis of length 1 in place of P, and losses broadcast 
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from mfrec.config.settings import Config, SamplerConfig
 from mfrec.data.interactions import Interactions
 from mfrec.data.pipelines import Examples
@@ -66,11 +64,10 @@ class Objective:
             InputError: the loss reads vectors, and the model has none.
         """
         check_vectors(loss, model.name, model.has_vectors)
-        weights = train.weights_or_ones()
         counts = {
-            "user_counts": np.bincount(train.user_ids, minlength=model.num_users),
-            "user_weights": np.bincount(train.user_ids, weights, minlength=model.num_users),
-            "item_counts": np.bincount(train.item_ids, minlength=model.num_items),
+            "user_counts": train.user_counts,
+            "user_weights": train.user_weights,
+            "item_counts": train.item_counts,
         }
         sampler = known = None
         takes_batch_items = False

@@ -50,13 +50,12 @@ class Regularizer:
         self._settings = settings
         self._loss = loss
         self._model = model
-        self._user_counts = np.bincount(train.user_ids, minlength=model.num_users)
-        item_counts = np.bincount(train.item_ids, minlength=model.num_items)
+        self._user_counts = train.user_counts
         self.row_weights: dict[str, tf.Tensor] = {}
         self.feature_weights: dict[str, tf.Tensor] = {}
         for side, counts, num_partners, features in (
             ("user", self._user_counts, model.num_items, model.user_features),
-            ("item", item_counts, model.num_users, model.item_features),
+            ("item", train.item_counts, model.num_users, model.item_features),
         ):
             weights = self.frequency_weights(counts, counts, num_partners)
             self.row_weights[f"{side}s"] = tf.constant(weights, tf.float32)

@@ -19,7 +19,7 @@ import numpy as np
 from mfrec import losses, memory, models
 from mfrec.config.settings import Config, OptimizerConfig, TrainingConfig
 from mfrec.data.interactions import Interactions, check_kind, continuing, require_ratings
-from mfrec.data.pipelines import EpochShape, Examples, Loop, training_examples, training_loops
+from mfrec.data.pipelines import ColumnsInMemory, Examples, TrainingData
 from mfrec.errors import InputError
 from mfrec.models.base import Model
 from mfrec.models.checks import check_training_part
@@ -249,17 +249,13 @@ class Trainer:
             check_metrics(self.loss, config)
         if validation is not None and evaluate is None:
             evaluate = validator(self.model, self.loss, config, train, validation)
-        num_rows = self._examples.user_ids.shape[0] - 1
-        rows = max(loop.batch_size // loop.positives_per_row, 1)
-        shape = EpochShape.fit(num_rows, rows, loop.steps_per_loop)
-        history.compile_seconds = self._prepare(shape)
+        history.compile_seconds = self._prepare()
         if gradient_norm:
-            history.compile_seconds += self._prepare_gradient_norm(shape)
-        return self._epochs(shape, evaluate, on_loop, gradient_norm)
+            history.compile_seconds += self._prepare_gradient_norm()
+        return self._epochs(evaluate, on_loop, gradient_norm)
 
     def _epochs(
         self,
-        shape: EpochShape,
         evaluate: Callable[[], dict[str, float]] | None,
         on_loop: Callable[[LoopLog], None] | None,
         gradient_norm: bool,
@@ -268,10 +264,10 @@ class Trainer:
         last_epoch = history.last_epoch
         best = BestWeights(self.model, config.eval_metric)
         early_stopping = EarlyStopping(config.early_stopping_patience)
-        loops = iter(training_loops(shape, last_epoch, config.seed))
+        loops = iter(self._data.loops(last_epoch, config.seed))
         try:
             for epoch in range(1, last_epoch + 1):
-                means = self._train_epoch(loops, shape, epoch, on_loop)
+                means = self._train_epoch(loops, epoch, on_loop)
                 means["learning_rate"] = float(self.optimizer.learning_rate)
                 means["examples_per_second"] = history.examples_per_second
                 if gradient_norm:
@@ -350,23 +346,27 @@ class Trainer:
             self.model.take_over(self._previous.model)
         self._objective = Objective.of(self.model, self.loss, train, config.sampler)
         self._regularizer = Regularizer(config.regularizer, self.loss, train, self.model)
-        loop = config.training
-        self._examples = training_examples(train, loop.positives_per_row, loop.seed)
+        self._data: TrainingData = ColumnsInMemory(train, config.training)
         return config
 
-    def _prepare(self, shape: EpochShape) -> float:
+    def _prepare(self) -> float:
         """Build all that the compiled loop refers to, compile it, and return the seconds."""
         config = self.resolved.training
         before = self._previous.optimizer if self._previous else None
         first_step = int(before.iterations) if before else 0
         self.optimizer = optimizers.build(
-            self.resolved.optimizer, shape.steps, config.epochs, first_step, self._own_optimizer
+            self.resolved.optimizer,
+            self._data.shape.steps,
+            config.epochs,
+            first_step,
+            self._own_optimizer,
         )
         self.optimizer.build(self.model.trainable_variables)
         if before:
             optimizers.take_over(self.optimizer, before)
         # an InputError raised while the loop is traced would reach nobody as such
-        first = self._examples.take(tf.zeros(shape.batch_size, tf.int32))
+        empty_loop = self._data.empty_loop()
+        first = Examples(*(block[0] for block in self._data.blocks(empty_loop)))
         self._objective.example_losses(first, self._seed())
         started = time.perf_counter()
         self._logged: tuple[str, ...] = ()
@@ -376,29 +376,26 @@ class Trainer:
             return time.perf_counter() - started
         self._step = graph_function(self.train_step)
         self._compiled_loop = graph_function(self._loop, jit_compile=config.jit_compile)
-        block = (shape.steps_per_loop, shape.batch_size)
         try:
             # a compiled while loop has to know beforehand what a step returns
             scalars = self._step.get_concrete_function(first).structured_outputs
             self._logged = tuple(checked_scalars(scalars))
             # a loop of no steps compiles everything and trains nothing
-            self._compiled_loop(Loop(tf.zeros(block, tf.int32), tf.constant(0)))
+            self._compiled_loop(empty_loop)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if not config.jit_compile or "XLA" not in str(error):
                 raise
             raise not_compiled(error, self.loss.name, self.model.name) from None
         return time.perf_counter() - started
 
-    def _prepare_gradient_norm(self, shape: EpochShape) -> float:
+    def _prepare_gradient_norm(self) -> float:
         """Choose the examples that it is measured on, trace it, and return the seconds.
 
         The compiled loop itself does not return it: there it would take a pass over gradients
         that XLA otherwise never writes down, a sixth of a step at d = 64.
         """
         started = time.perf_counter()
-        random = np.random.default_rng(self.resolved.training.seed)
-        chosen = random.choice(shape.num_examples, shape.batch_size, replace=False)
-        batch = self._examples.take(tf.constant(chosen, tf.int32))
+        batch = self._data.sample(self.resolved.training.seed)
 
         def measure() -> tf.Tensor:
             with tf.GradientTape() as tape:
@@ -414,13 +411,12 @@ class Trainer:
 
     def _train_epoch(
         self,
-        loops: "Iterator[Loop]",
-        shape: EpochShape,
+        loops: Iterator[Any],
         epoch: int,
         on_loop: Callable[[LoopLog], None] | None,
     ) -> dict[str, float]:
         """Train an epoch, and return means over its examples of what `train_step` returns."""
-        history = self.history
+        history, shape = self.history, self._data.shape
         sums: dict[str, float] = {}
         total_weight = 0.0
         for number in range(1, shape.loops + 1):
@@ -449,10 +445,10 @@ class Trainer:
                 on_loop(LoopLog(epoch, done, in_all, means["loss"], speed))
         return means
 
-    def _loop(self, loop: Loop) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def _loop(self, loop: Any) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """Run a loop's real steps; return weighted sums of what they return, and Σ weight."""
         # all steps' examples at once: fetched within a step, XLA would fetch them for every use
-        blocks = self._examples.take(loop.positions)
+        blocks = self._data.blocks(loop)
         sums = dict.fromkeys(self._logged, tf.constant(0.0))
         total_weight, step = tf.constant(0.0), tf.constant(0)
         # tf.range(num_steps) would compile anew for every number of steps

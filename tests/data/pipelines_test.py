@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from helpers import interactions
+from mfrec.config.settings import TrainingConfig
+from mfrec.data.interactions import Interactions
 from mfrec.data.pipelines import (
+    ColumnsInMemory,
     EpochShape,
     evaluation_blocks,
     training_examples,
@@ -115,3 +118,21 @@ def test_evaluation_blocks_share_a_length_and_end_in_unknown():
     ((users, items),) = evaluation_blocks(rows)
     assert users.tolist() == [0, 1, 2, 3, 4] and items.tolist() == [4, 3, 2, 1, 0]
     assert users.dtype == items.dtype == np.int32
+
+
+def test_columns_in_memory_bring_every_example_once_an_epoch():
+    train = Interactions.from_arrays(range(11), range(11), np.arange(11) / 2)
+    data = ColumnsInMemory(train, TrainingConfig(batch_size=3, steps_per_loop=3))
+    assert (data.shape.loops, data.shape.steps_per_loop, data.shape.batch_size) == (2, 2, 3)
+    blocks = [data.blocks(loop) for loop in data.loops(1, seed=0)]
+    # ids are numbered as they come: user and item of a row have one number, and half its rating
+    for users, items, ratings, _ in blocks:
+        np.testing.assert_array_equal(users, items)
+        np.testing.assert_array_equal(users / 2, ratings)
+    users, weights = (np.concatenate([b[n] for b in blocks]).ravel() for n in (0, 3))
+    assert sorted(users[weights > 0]) == list(range(11))
+    assert data.empty_loop().num_steps == 0
+    assert data.blocks(data.empty_loop()).weights.shape == (2, 3)
+    sample = data.sample(seed=1)
+    assert len(set(sample.user_ids.numpy())) == 3
+    np.testing.assert_array_equal(sample.ratings, data.sample(seed=1).ratings)
