@@ -1,6 +1,6 @@
 """Who rated what: parallel numpy arrays of ids, and the vocabularies of these ids."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mfrec import parallel
+from mfrec.data import pairs
 from mfrec.data.columns import USUAL_NAMES, plain_name
+from mfrec.data.counting import count_rows
 from mfrec.data.matrices import Entries, entries_of
 from mfrec.data.times import as_timestamps
 from mfrec.data.values import as_numbers, as_weights, refuse_masked
@@ -92,8 +95,12 @@ class Interactions:
             InputError: lengths differ, an id is missing or empty, a rating or weight is not
                 a finite number, a weight is not above 0, or a timestamp is not a time.
         """
-        user_rows, users = factorize(user_ids, "user id")
-        item_rows, items = factorize(item_ids, "item id")
+        num_rows = len(user_ids) if isinstance(user_ids, Sized) else 0
+        (user_rows, users), (item_rows, items) = parallel.each(
+            lambda column: factorize(*column),
+            ((user_ids, "user id"), (item_ids, "item id")),
+            num_rows,
+        )
         columns = {
             "user ids": user_rows,
             "item ids": item_rows,
@@ -228,12 +235,12 @@ class Interactions:
     @cached_property
     def user_counts(self) -> np.ndarray:
         """The number of rows of each user, int64 [num_users]; unknown users count nowhere."""
-        return _counts(self.user_ids, self.num_users)
+        return count_rows(self.user_ids, self.num_users)
 
     @cached_property
     def item_counts(self) -> np.ndarray:
         """The number of rows of each item, int64 [num_items]; unknown items count nowhere."""
-        return _counts(self.item_ids, self.num_items)
+        return count_rows(self.item_ids, self.num_items)
 
     @cached_property
     def user_weights(self) -> np.ndarray:
@@ -242,17 +249,10 @@ class Interactions:
 
     def take(self, index: Any) -> "Interactions":
         """Return the rows that numpy indexing by `index` picks; the vocabularies stay."""
-        return replace(
-            self,
-            user_ids=self.user_ids[index],
-            item_ids=self.item_ids[index],
-            ratings=self.ratings[index],
-            timestamps=None if self.timestamps is None else self.timestamps[index],
-            expected_ratings=(
-                None if self.expected_ratings is None else self.expected_ratings[index]
-            ),
-            weights=None if self.weights is None else self.weights[index],
-        )
+        columns = {name: getattr(self, name) for name in _DTYPES}
+        given = {name: column for name, column in columns.items() if column is not None}
+        taken = parallel.each(lambda column: column[index], given.values(), len(self))
+        return replace(self, **dict(zip(given, taken, strict=True)))
 
     def weights_or_ones(self) -> np.ndarray:
         """Return how much each row counts: float32 [n]."""
@@ -265,30 +265,34 @@ class Interactions:
         last position. Weights are summed. All unknown users count as one user, and so do
         unknown items, so call this before `encode`.
         """
-        pairs = self.pairs()
-        # Most data repeat nothing, which a plain sort finds out much faster than an argsort.
-        if (np.diff(np.sort(pairs)) != 0).all():
+        repeated = pairs.repeated_rows(
+            self.user_ids, self.item_ids, self.num_items, self.user_counts
+        )
+        if not repeated:
             return self
-        if self.timestamps is None:
-            order = np.argsort(pairs, kind="stable")
-        else:
-            order = np.lexsort((self.timestamps, pairs))
-        is_last = np.ones(len(self), bool)
-        is_last[:-1] = np.diff(pairs[order]) != 0
-        last = order[is_last]
-        rows = self
-        if self.weights is not None:
-            ends = np.flatnonzero(is_last) + 1
-            starts = np.concatenate([[0], ends[:-1]])
-            weights = self.weights.copy()
-            weights[last] = np.add.reduceat(self.weights[order].astype(np.float64), starts)
-            rows = replace(self, weights=weights)
-        return rows.take(np.sort(last))
+        is_kept = np.ones(len(self), bool)
+        weights = None if self.weights is None else self.weights.copy()
+        for rows in repeated:
+            some = self.take(rows)
+            numbers = some.pairs()
+            if some.timestamps is None:
+                order = np.argsort(numbers, kind="stable")
+            else:
+                order = np.lexsort((some.timestamps, numbers))
+            is_last = np.ones(len(order), bool)
+            is_last[:-1] = np.diff(numbers[order]) != 0
+            last = rows[order[is_last]]
+            is_kept[rows] = False
+            is_kept[last] = True
+            if weights is not None and some.weights is not None:
+                ends = np.flatnonzero(is_last) + 1
+                starts = np.concatenate([[0], ends[:-1]])
+                weights[last] = np.add.reduceat(some.weights[order].astype(np.float64), starts)
+        return replace(self, weights=weights).take(is_kept)
 
     def pairs(self) -> np.ndarray:
         """Return one number for each row's (user, item): int64 [n], equal for equal pairs."""
-        # UNKNOWN is -1: everything moves up by one so that no pair takes another's number.
-        return (self.user_ids.astype(np.int64) + 1) * (self.num_items + 1) + self.item_ids + 1
+        return pairs.numbers(self.user_ids, self.item_ids, self.num_items)
 
     def compact(self) -> "Interactions":
         """Return the same rows with vocabularies cut down to ids that occur, order kept."""
@@ -420,11 +424,7 @@ def _translate(ids: np.ndarray, old: Vocabulary, new: Vocabulary) -> np.ndarray:
             "from_arrays numbers raw ids"
         )
     # UNKNOWN is -1 and so reads the last entry.
-    return np.append(new.lookup(old.raw_ids), np.int32(UNKNOWN))[ids]
-
-
-def _counts(ids: np.ndarray, num_rows: int) -> np.ndarray:
-    return np.bincount(ids[ids != UNKNOWN], minlength=num_rows)
+    return np.append(old.rows_in(new), np.int32(UNKNOWN))[ids]
 
 
 def _compact(
@@ -435,4 +435,6 @@ def _compact(
         return ids, vocabulary
     new_ids = np.full(len(vocabulary) + 1, UNKNOWN, np.int32)
     new_ids[kept] = np.arange(len(kept))
-    return new_ids[ids], vocabulary.take(kept)
+    compacted = vocabulary.take(kept)
+    vocabulary.remember(compacted, new_ids[:-1])
+    return new_ids[ids], compacted

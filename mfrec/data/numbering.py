@@ -1,6 +1,8 @@
-"""Texts in a byte array numbered and read as numbers, eight bytes at a time."""
+"""Ids numbered in order of first appearance, without a sort; texts eight bytes at a time."""
 
 import numpy as np
+
+from mfrec import parallel
 
 # Bytes that are read at once, as one number.
 WORD = 8
@@ -9,6 +11,70 @@ _ALL_BYTES = 0x0101010101010101
 # what is enough for any file.
 _FEWEST_BITS = 20
 _MOST_BITS = 24
+# Integers are looked up in a table if it has at most so many entries for each of them.
+_ENTRIES_EACH = 2
+_SMALLEST_TABLE = 1 << 16
+# Blocks that are hashed at once: of fewer, most ids would come again in the next.
+_BLOCKS_TO_HASH = 4
+
+
+def number_integers(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number distinct integers in order of first appearance.
+
+    Args:
+        values: integers of any type [n].
+
+    Returns:
+        int32 [n], each value's code, and the distinct values.
+    """
+    if not len(values):
+        return np.empty(0, np.int32), values
+    low, high = int(values.min()), int(values.max())
+    if high - low < max(_ENTRIES_EACH * len(values), _SMALLEST_TABLE):
+        return _number_by_table(values, low, high)
+    return _number_by_hash(values)
+
+
+def _number_by_table(values: np.ndarray, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same for integers that lie close together: a table holds the code of each."""
+    table = np.full(high - low + 1, -1, np.int32)
+    codes = np.empty(len(values), np.int32)
+    distinct: list[np.ndarray] = []
+    num_distinct = 0
+    for block in parallel.blocks(len(values)):
+        # the difference fits into the type without a sign, whatever wraps around below it
+        places = (values[block] - values.dtype.type(low)).view(f"u{values.dtype.itemsize}")
+        found = table[places]
+        unseen = np.flatnonzero(found < 0)
+        if len(unseen):
+            new = places[unseen]
+            # Of repeated indices numpy keeps the last write: written backwards, the first row.
+            table[new[::-1]] = np.arange(len(new), dtype=np.int32)[::-1]
+            firsts = np.flatnonzero(table[new] == np.arange(len(new)))
+            table[new[firsts]] = np.arange(num_distinct, num_distinct + len(firsts))
+            found[unseen] = table[new]
+            distinct.append(values[block][unseen[firsts]])
+            num_distinct += len(firsts)
+        codes[block] = found
+    return codes, np.concatenate(distinct)
+
+
+def _number_by_hash(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same for any integers: those of each block by hashing, then the distinct ones of all."""
+
+    def number(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        first = _first_equal_row([block.astype(np.uint64)])
+        codes, firsts = _codes(first)
+        return codes, block[firsts]
+
+    large = parallel.blocks(len(values), _BLOCKS_TO_HASH * parallel.BLOCK)
+    parts = parallel.each(number, [values[block] for block in large])
+    if len(parts) == 1:
+        return parts[0]
+    merged, distinct = number(np.concatenate([found for _, found in parts]))
+    starts = np.cumsum([0] + [len(found) for _, found in parts])
+    codes = [merged[start:][own] for start, (own, _) in zip(starts, parts, strict=False)]
+    return np.concatenate(codes), distinct
 
 
 def words_at(data: bytes, starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -52,9 +118,7 @@ def number_texts(
         rows = rows[lengths[rows] > offset]
         words = words_at(data, starts[rows] + offset, lengths[rows] - offset)
         first[rows] = rows[_first_equal_row([words, first[rows].astype(np.uint64)])]
-    is_first = first == np.arange(len(first))
-    ranks = np.cumsum(is_first, dtype=np.int32) - np.int32(1)
-    return ranks[first], np.flatnonzero(is_first)
+    return _codes(first)
 
 
 def parse_integers(data: bytes, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray | None:
@@ -71,6 +135,17 @@ def parse_integers(data: bytes, starts: np.ndarray, lengths: np.ndarray) -> np.n
         low[rows] += 10**WORD * upper
         return low
     return None
+
+
+def _codes(first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each row's code, int32 [rows], and where each code appears first, int64 [distinct].
+
+    Args:
+        first: of every row the first row that equals it.
+    """
+    is_first = first == np.arange(len(first))
+    ranks = np.cumsum(is_first, dtype=np.int32) - np.int32(1)
+    return ranks[first], np.flatnonzero(is_first)
 
 
 def _first_equal_row(keys: list[np.ndarray]) -> np.ndarray:

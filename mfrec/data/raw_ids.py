@@ -13,6 +13,7 @@ from uuid import UUID
 
 import numpy as np
 
+from mfrec.data.numbering import number_integers
 from mfrec.data.values import DROP, is_missing, refuse_masked
 from mfrec.errors import InputError
 
@@ -67,12 +68,8 @@ def factorized(values: Any, what: str = "id") -> tuple[np.ndarray, tuple[str, ..
     """
     values = _listed(values, what)
     if isinstance(values, np.ndarray):
-        # texts of the distinct ones alone
-        distinct, first, rows = np.unique(values, return_index=True, return_inverse=True)
-        order = np.argsort(first)
-        new_rows = np.empty(len(distinct), np.int32)
-        new_rows[order] = np.arange(len(distinct), dtype=np.int32)
-        return new_rows[rows], tuple(map(str, distinct[order].tolist()))
+        rows, distinct = number_integers(values)
+        return rows, tuple(map(str, distinct.tolist()))
     texts = as_raw_ids(values, what)
     numbers_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
     _refuse_surrogates(numbers_of, texts, what)

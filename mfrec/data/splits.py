@@ -86,9 +86,10 @@ class Split:
 
         Results are comparable if they were measured on rows of the same digest.
         """
-        users, items = self.raw_pairs(part)
-        digest = hashlib.sha256("\n".join([*users, *items]).encode())
-        digest.update(self.raw[part].ratings.tobytes())
+        rows = self.raw[part]
+        lines = [*rows.users.lines(rows.user_ids), *rows.items.lines(rows.item_ids)]
+        digest = hashlib.sha256(b"".join(lines).removesuffix(b"\n"))
+        digest.update(rows.ratings.tobytes())
         return digest.hexdigest()[:16]
 
 
@@ -116,6 +117,8 @@ class SplitRecipe:
             rows moved to the training part.
         warnings: a line for each suspicious finding about the rows.
         num_missing: number of rows left out because their rating stands for none.
+        are_apart: whether the parts are different rows of one table of distinct pairs, so that no
+            two can share a pair.
     """
 
     train: Interactions
@@ -131,6 +134,7 @@ class SplitRecipe:
     num_chosen_on: int | None = None
     warnings: tuple[str, ...] = ()
     num_missing: int = 0
+    are_apart: bool = False
 
     def with_validation_in_training(self) -> "SplitRecipe":
         """Return the same test part, with the validation rows moved to the training part.
@@ -229,7 +233,7 @@ class SplitRecipe:
             counts["missing_ratings"] = self.num_missing
         compared = {part: self._compare(part, raw, encoded) for part in ("validation", "test")}
         counts |= _counts_of_test(compared["test"], encoded["train"])
-        warnings = (*self.warnings, *_warn_of_parts(compared, encoded))
+        warnings = (*self.warnings, *_warn_of_parts(compared, encoded, self.are_apart))
         histories = {}
         for part, rows in self.histories.items():
             # held-out users have no rows in the training part's vocabulary
@@ -259,7 +263,10 @@ class SplitRecipe:
         new = ["users"] if part in self.histories else []
         new += ["items"] if self.ranks_held_out_items else []
         one_file = raw[part].users is self.train.users and raw[part].items is self.train.items
-        return compare(part, encoded["train"], encoded[part], raw[part], new, one_file)
+        overlap = 0
+        if not self.are_apart:
+            overlap = count_shared_pairs(encoded["train"], encoded[part])
+        return compare(part, encoded["train"], encoded[part], raw[part], overlap, new, one_file)
 
     def _all_notes(self, train: Interactions, counts: Mapping[str, int]) -> tuple[str, ...]:
         """What was dropped or held back, from the notes and the counts."""
@@ -291,11 +298,13 @@ def count_of(count: int, noun: str) -> str:
 
 
 def _warn_of_parts(
-    compared: Mapping[str, Comparison | None], encoded: Mapping[str, Interactions]
+    compared: Mapping[str, Comparison | None],
+    encoded: Mapping[str, Interactions],
+    are_apart: bool,
 ) -> list[str]:
     """What is suspicious about the held-out parts."""
     warnings = [line for found in compared.values() if found for line in found.warnings]
-    if compared["validation"] and compared["test"]:
+    if compared["validation"] and compared["test"] and not are_apart:
         shared = count_shared_pairs(encoded["validation"], encoded["test"])
         if shared:
             warnings.append(

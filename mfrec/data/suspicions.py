@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mfrec.data.counting import value_counts
 from mfrec.data.interactions import Interactions
 from mfrec.data.splits import count_of
 
@@ -34,21 +35,22 @@ def of_ratings(interactions: Interactions, by_flags: bool = True) -> list[str]:
     """
     if not interactions.has_ratings:
         return []
-    codes = codes_for_missing(interactions.ratings)
+    values, counts = value_counts(interactions.ratings)
+    codes = _codes(values, counts)
     if not codes:
         return []
-    ratings = interactions.ratings
-    others = ratings[~np.isin(ratings, np.array(codes, np.float32))]
+    is_code = np.isin(values, np.array(codes, np.float32))
+    others = values[~is_code]
     found = " and ".join(
-        f"{int((ratings == np.float32(code)).sum()):,} are {code:g}" for code in codes
+        f"{count:,} are {code:g}" for code, count in zip(codes, counts[is_code], strict=True)
     )
     listed = ",".join(f"{code:g}" for code in codes)
     remedy = f"--missing_ratings={listed} leaves them out"
     if not by_flags:
         remedy = f"leave them out: ratings.take(~np.isin(ratings.ratings, [{listed}]))"
     return [
-        f"of {count_of(len(ratings), 'rating')} {found}, the others lie between {others.min():g} "
-        f"and {others.max():g}; if that means not rated, {remedy}"
+        f"of {count_of(len(interactions), 'rating')} {found}, the others lie between "
+        f"{others.min():g} and {others.max():g}; if that means not rated, {remedy}"
     ]
 
 
@@ -99,42 +101,50 @@ def codes_for_missing(ratings: np.ndarray) -> list[float]:
     Args:
         ratings: finite, float32 [n].
     """
-    if not len(ratings):
+    return _codes(*value_counts(ratings))
+
+
+def _codes(values: np.ndarray, counts: np.ndarray) -> list[float]:
+    """The same of distinct ratings in ascending order, and how often each comes."""
+    if len(values) < 3:
         return []
-    lowest, highest = float(ratings.min()), float(ratings.max())
-    inner = ratings[(ratings != lowest) & (ratings != highest)]
-    if not len(inner):
-        return []
-    low, high = float(inner.min()), float(inner.max())
-    middle = float(np.median(ratings[ratings != highest]))
+    lowest, low, high, highest = values[[0, 1, -2, -1]].tolist()
+    middle = _median(values[:-1], counts[:-1])
     is_counted = middle - low <= _CROWDED * (high - low)
     codes = []
     top = highest
     if _is_far(highest - high, low, high) and not is_counted:
         codes, top = [highest], high
-    if _is_below_scale(ratings, lowest, low, top) or _is_far(low - lowest, low, high):
+    if _is_below_scale(values, counts, low, top) or _is_far(low - lowest, low, high):
         codes.append(lowest)
     if not codes:
         return []
-    others = ratings[~np.isin(ratings, np.array(codes, np.float32))]
-    return sorted([*codes, *codes_for_missing(others)])
+    is_other = ~np.isin(values, np.array(codes, np.float32))
+    return sorted([*codes, *_codes(values[is_other], counts[is_other])])
+
+
+def _median(values: np.ndarray, counts: np.ndarray) -> float:
+    """Return the median of values in ascending order that come so often."""
+    ends, num = np.cumsum(counts), counts.sum()
+    middle = np.searchsorted(ends, [(num - 1) // 2, num // 2], side="right")
+    return float(values[middle].mean())
 
 
 def _is_far(distance: float, low: float, high: float) -> bool:
     return high > low and distance > _FAR * (high - low)
 
 
-def _is_below_scale(ratings: np.ndarray, lowest: float, low: float, top: float) -> bool:
+def _is_below_scale(values: np.ndarray, counts: np.ndarray, low: float, top: float) -> bool:
     """Whether the lowest rating stands below a scale from `low` to `top`."""
+    lowest = float(values[0])
     if lowest <= -1:
         return low >= max(0.0, lowest + 1) and top - low > 1
-    if lowest != 0 or not 1 <= low < top <= 10 or (ratings != np.floor(ratings)).any():
+    if lowest != 0 or not 1 <= low < top <= 10 or (values != np.floor(values)).any():
         return False
-    zeros, *others = np.bincount(ratings[ratings <= top].astype(np.int64)).tolist()
-    found = [count for count in others if count]
+    zeros, *found = counts[values <= top].tolist()
     if top == 5 and len(found) == 5:
         return True
-    is_most_frequent = zeros > max(found) and zeros > len(ratings) / 4
+    is_most_frequent = zeros > max(found) and zeros > counts.sum() / 4
     return len(found) >= 4 and (zeros > found[0] + found[1] or is_most_frequent)
 
 

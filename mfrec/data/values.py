@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mfrec import parallel
 from mfrec.errors import InputError
 from mfrec.progress import say
 
@@ -36,9 +37,11 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
         array = np.asarray(values)
         if array.dtype.kind not in "iufbUSO":
             raise InputError(f"{what}s must be numbers: these are {array.dtype}")
+        # what float32 holds exactly needs no float64 beside it
+        is_held = np.can_cast(array.dtype, np.float32)
+        exact = array.astype(np.float32 if is_held else np.float64)
         with np.errstate(over="ignore"):
-            exact = array.astype(np.float64)
-            found = exact.astype(np.float32)
+            found = exact.astype(np.float32, copy=False)
     except InputError:
         raise
     except (TypeError, ValueError, OverflowError) as error:
@@ -57,11 +60,14 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
             f"{what} at position {bad[0]} is {exact[bad[0]]:g}, no finite number that float32 "
             f"holds; {DROP}"
         )
-    small = np.flatnonzero((np.abs(exact) < SMALLEST) & (exact != 0))
-    if len(small):
-        raise InputError(f"{what} at position {small[0]} is {exact[small[0]]:g}: {TOO_SMALL}")
-    for note in note_on_rounding(exact):
-        say(f"{what}s: {note}")
+    for block in parallel.blocks(len(exact)):
+        part = exact[block]
+        small = block.start + np.flatnonzero((np.abs(part) < SMALLEST) & (part != 0))
+        if len(small):
+            raise InputError(f"{what} at position {small[0]} is {exact[small[0]]:g}: {TOO_SMALL}")
+    if not is_held:
+        for note in note_on_rounding(exact):
+            say(f"{what}s: {note}")
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mfrec import parallel
 from mfrec.data.raw_ids import as_raw_id, as_raw_ids, factorized
 from mfrec.data.values import is_missing, refuse_sets
 from mfrec.errors import InputError, did_you_mean
@@ -70,6 +71,40 @@ class Vocabulary:
         """
         texts, rows = as_raw_ids(raw_ids), self._rows
         return np.fromiter((rows.get(text, UNKNOWN) for text in texts), np.int32, len(texts))
+
+    def rows_in(self, other: "Vocabulary") -> np.ndarray:
+        """Return the ids of these raw ids in another vocabulary: int32 [n], UNKNOWN where it
+        lacks one.
+
+        The answer is kept: all parts of one table are translated from one vocabulary to another.
+        """
+        latest, rows = self.__dict__.get("_latest", (None, None))
+        if latest is not other:
+            rows = other.lookup(self.raw_ids)
+            self.remember(other, rows)
+        return rows
+
+    def remember(self, other: "Vocabulary", rows: np.ndarray) -> None:
+        """Keep what `rows_in` returns for this vocabulary: whoever made it knows."""
+        self.__dict__["_latest"] = other, rows
+
+    def lines(self, rows: np.ndarray) -> list[bytes]:
+        """Return the raw ids of rows in UTF-8, a line end behind each, in pieces of many lines."""
+        texts = [raw_id.encode() + b"\n" for raw_id in self.raw_ids]
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        starts = np.cumsum(lengths) - lengths
+        text = np.frombuffer(b"".join(texts), np.uint8)
+
+        def piece(block: slice) -> bytes:
+            some = rows[block]
+            sizes = lengths[some]
+            ends = np.cumsum(sizes)
+            # from the place in the piece to the place in the text
+            places = np.repeat(starts[some] - (ends - sizes), sizes)
+            places += np.arange(len(places))
+            return text[places].tobytes()
+
+        return parallel.each(piece, parallel.blocks(len(rows)))
 
     def label(self, row: int) -> str:
         """Return the label of a row, or its raw id if it has none."""

@@ -13,6 +13,8 @@ Of rankings: random scores, and popularity, the number of training users who hav
 
 import numpy as np
 
+from mfrec import parallel
+from mfrec.data.counting import sum_rows
 from mfrec.data.interactions import Interactions
 from mfrec.data.vocabulary import UNKNOWN
 from mfrec.quiet_tensorflow import tf
@@ -32,25 +34,30 @@ class DampedBiases:
     """
 
     def __init__(self, train: Interactions) -> None:
-        ratings = train.ratings.astype(np.float64)
-        self.mean = ratings.mean()
-        self._item_bias = _damped_means(
-            train.item_ids, ratings - self.mean, train.item_counts, ITEM_DAMPING
-        )
-        residuals = ratings - self.mean - self._item_bias[train.item_ids]
-        self._user_bias = _damped_means(train.user_ids, residuals, train.user_counts, USER_DAMPING)
+        ratings, item_ids, user_ids = train.ratings, train.item_ids, train.user_ids
+        blocks = parallel.blocks(len(train))
+        self.mean = sum(ratings[block].astype(np.float64).sum() for block in blocks) / len(train)
+
+        def above_mean(block: slice) -> np.ndarray:
+            return ratings[block].astype(np.float64) - self.mean
+
+        sums = sum_rows(item_ids, above_mean, train.num_items)
+        self._item_bias = _damped_means(sums, train.item_counts, ITEM_DAMPING)
+
+        def residuals(block: slice) -> np.ndarray:
+            return above_mean(block) - self._item_bias[item_ids[block]]
+
+        sums = sum_rows(user_ids, residuals, train.num_users)
+        self._user_bias = _damped_means(sums, train.user_counts, USER_DAMPING)
 
     def predict(self, user_ids: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
         """Return the predictions of pairs, float64 [n]; an UNKNOWN id has a bias of 0."""
         return self.mean + self._user_bias[user_ids] + self._item_bias[item_ids]
 
 
-def _damped_means(
-    ids: np.ndarray, values: np.ndarray, counts: np.ndarray, damping: float
-) -> np.ndarray:
+def _damped_means(sums: np.ndarray, counts: np.ndarray, damping: float) -> np.ndarray:
     """Return Σ values / (n + damping) of every row, float64 [rows + 1]; the last is UNKNOWN's 0."""
     assert UNKNOWN == -1
-    sums = np.bincount(ids, values, minlength=len(counts))
     return np.append(sums / (counts + damping), 0.0)
 
 

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from mfrec.data.interactions import Interactions, check_kind
+from mfrec.data.pairs import distinct
 from mfrec.data.vocabulary import UNKNOWN
 from mfrec.quiet_tensorflow import tf
 
@@ -82,11 +83,7 @@ class ItemsByUser:
     @classmethod
     def from_pairs(cls, pairs: np.ndarray, num_users: int, num_items: int) -> "ItemsByUser":
         """Return the items of pairs user · num_items + item, int64 [n], in any order, repeated."""
-        # rows often come user by user, which this sort exploits; np.unique would hash them
-        pairs = np.sort(pairs, kind="stable")
-        is_first = np.ones(len(pairs), bool)
-        is_first[1:] = pairs[1:] != pairs[:-1]
-        users, item_ids = np.divmod(pairs[is_first], num_items)
+        users, item_ids = np.divmod(distinct(pairs), num_items)
         return cls(item_ids, np.bincount(users, minlength=num_users), num_items)
 
     @cached_property

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from mfrec.data.interactions import Interactions
+from mfrec.data.pairs import distinct
 from mfrec.quiet_tensorflow import tf
 
 # Score of a masked negative: low enough for every loss, and finite, so that no gradient is NaN.
@@ -95,7 +96,7 @@ class KnownPairs:
     @classmethod
     def of(cls, train: Interactions) -> KnownPairs:
         """The pairs of the training part."""
-        keys = np.unique(train.user_ids.astype(np.int64) * train.num_items + train.item_ids)
+        keys = distinct(train.user_ids.astype(np.int64) * train.num_items + train.item_ids)
         num_buckets = len(keys) + 1
         places = _bucket(keys, num_buckets)
         order = np.argsort(places, kind="stable")

@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 
-from mfrec import losses, models
+from mfrec import losses, models, parallel
 from mfrec.config.defaults import Statistics, adapt
 from mfrec.config.optimizer_choice import AUTO, Choice, choose
 from mfrec.config.settings import Config, ModelConfig
+from mfrec.data.counting import sum_rows
 from mfrec.data.interactions import Interactions
 from mfrec.errors import InputError
 from mfrec.losses.checks import checked_losses
@@ -118,35 +119,8 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
     sizes = _sizes(train)
     if not loss.predicts_ratings:
         return Statistics(*sizes, gradient=1.0, spread=1.0, noise=1.0, traits=loss.traits)
-    ratings = tf.constant(train.ratings)
-    link = losses.LINKS[loss.link]
+    gradients, curvatures = _derivatives(train, loss)
     low, high = float(train.ratings.min()), float(train.ratings.max())
-    ones = tf.ones_like(ratings)
-    batch = {
-        "weights": ones,
-        "user_weights": ones,
-        "user_counts": ones,
-        "item_counts": ones,
-        "num_users": train.num_users,
-        "num_items": train.num_items,
-    }
-    targets = link.to_target(ratings, low, high)
-    score = ones * link.to_score(tf.reduce_mean(ratings), low, high)
-    # of two ratings first: a loss of [n, n] would not fit into memory
-    few = {name: each[:2] if tf.is_tensor(each) else each for name, each in batch.items()}
-    checked_losses(loss(targets[:2], score[:2], batch=few), ones[:2], loss.name)
-    with tf.GradientTape() as outer:
-        outer.watch(score)
-        with tf.GradientTape() as inner:
-            inner.watch(score)
-            values = checked_losses(loss(targets, score, batch=batch), ones, loss.name)
-        gradients = inner.gradient(values, score)
-    if gradients is None:
-        raise InputError(
-            f"loss '{loss.name}' has no gradient: what it returns does not depend on the "
-            "predictions, or not in TensorFlow alone"
-        )
-    curvatures = outer.gradient(gradients, score)
     gradient = float(tf.math.reduce_std(gradients))
     curvature = float(tf.reduce_mean(curvatures)) if curvatures is not None else 0.0
     spread = gradient / curvature if curvature > 0 else float(train.ratings.std())
@@ -161,30 +135,88 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
             f"for ratings from {low:g} to {high:g}; give ratings on a smaller scale, or take "
             "another loss"
         )
-    values = gradients.numpy().astype(np.float64)
-    noise = [_noise_ratio(ids, values) for ids in (train.user_ids, train.item_ids)]
+    noise = [
+        _noise_ratio(train.user_ids, train.user_counts, gradients),
+        _noise_ratio(train.item_ids, train.item_counts, gradients),
+    ]
     return Statistics(
         *sizes, gradient or 1.0, spread or 1.0, math.sqrt(math.prod(noise)), loss.traits
     )
 
 
+def _derivatives(train: Interactions, loss: losses.Loss) -> tuple[np.ndarray, np.ndarray | None]:
+    """The gradient and curvature of each example's loss at the score of the mean rating.
+
+    Returns:
+        float32 [n] each; no curvatures if the gradients do not depend on the score.
+
+    Raises:
+        InputError: the loss has no gradient, or is not per example.
+    """
+    link = losses.LINKS[loss.link]
+    low, high = float(train.ratings.min()), float(train.ratings.max())
+    mean = tf.reduce_mean(tf.constant(train.ratings))
+    gradients: list[np.ndarray] = []
+    curvatures: list[np.ndarray] = []
+    # of two ratings first: a loss of [n, n] would not fit into memory
+    blocks = [slice(0, 2), *parallel.blocks(len(train))]
+    for block in blocks:
+        ratings = tf.constant(train.ratings[block])
+        ones = tf.ones_like(ratings)
+        batch = {
+            "weights": ones,
+            "user_weights": ones,
+            "user_counts": ones,
+            "item_counts": ones,
+            "num_users": train.num_users,
+            "num_items": train.num_items,
+        }
+        targets = link.to_target(ratings, low, high)
+        score = ones * link.to_score(mean, low, high)
+        with tf.GradientTape() as outer:
+            outer.watch(score)
+            with tf.GradientTape() as inner:
+                inner.watch(score)
+                values = checked_losses(loss(targets, score, batch=batch), ones, loss.name)
+            gradient = inner.gradient(values, score)
+        if gradient is None:
+            raise InputError(
+                f"loss '{loss.name}' has no gradient: what it returns does not depend on the "
+                "predictions, or not in TensorFlow alone"
+            )
+        gradients.append(gradient.numpy())
+        curvature = outer.gradient(gradient, score)
+        if curvature is not None:
+            curvatures.append(curvature.numpy())
+    of_all = np.concatenate(gradients[1:])
+    return of_all, np.concatenate(curvatures[1:]) if curvatures else None
+
+
 def _sizes(train: Interactions) -> tuple[int, int, int]:
     """Ratings, and the users and items that have any."""
-    users, items = (int(np.count_nonzero(np.bincount(i))) for i in (train.user_ids, train.item_ids))
+    users, items = (int(np.count_nonzero(c)) for c in (train.user_counts, train.item_counts))
     return len(train), users, items
 
 
-def _noise_ratio(ids: np.ndarray, values: np.ndarray) -> float:
+def _noise_ratio(ids: np.ndarray, counts: np.ndarray, values: np.ndarray) -> float:
     """The variance within rows over the variance of the rows' own means, estimated; at most 10.
 
     Observed means also differ by the noise in them, on average by the variance within a row times
     the mean of 1 / n (analysis of variance, method of moments).
+
+    Args:
+        ids: the row of each value.
+        counts: the number of values of each row, 0 for those without.
+        values: [n].
     """
-    counts = np.bincount(ids)
-    counts = counts[counts > 0]
-    rows = np.unique(ids, return_inverse=True)[1]
-    means = np.bincount(rows, values) / counts
-    free = max(len(values) - len(counts), 1)
-    within = np.square(values - means[rows]).sum() / free
+    has_any = counts > 0
+    sums = sum_rows(ids, lambda block: values[block].astype(np.float64), len(counts))
+    means = sums / np.maximum(counts, 1)
+    squares = (
+        np.square(values[block].astype(np.float64) - means[ids[block]]).sum()
+        for block in parallel.blocks(len(values))
+    )
+    means, counts = means[has_any], counts[has_any]
+    within = sum(squares) / max(len(values) - len(counts), 1)
     between = means.var() - within * np.mean(1 / counts)
     return float(within / max(between, within / 10)) if within > 0 else 1.0

@@ -107,7 +107,7 @@ def _deal(rows: Interactions, held_out: HeldOut, name: str) -> SplitRecipe:
     chosen = {"validation": held_out.validation, "test": held_out.test}
     chosen |= {names[part]: index for part, index in held_out.histories.items()}
     chosen["left_out"] = held_out.left_out
-    times_given = np.zeros(len(rows), np.int64)
+    times_given = np.zeros(len(rows), np.int8)
     masks = {}
     for part, index in chosen.items():
         try:
@@ -125,4 +125,5 @@ def _deal(rows: Interactions, held_out: HeldOut, name: str) -> SplitRecipe:
         notes=held_out.notes,
         histories={part: parts[history] for part, history in names.items() if history in parts},
         ranks_held_out_items=held_out.ranks_held_out_items,
+        are_apart=True,
     )
