@@ -245,7 +245,9 @@ class Interactions:
     @cached_property
     def user_weights(self) -> np.ndarray:
         """The sum of the weights of each user's rows, float64 [num_users]."""
-        return np.bincount(self.user_ids, self.weights_or_ones(), minlength=self.num_users)
+        if self.weights is None:
+            return self.user_counts.astype(np.float64)
+        return np.bincount(self.user_ids, self.weights, minlength=self.num_users)
 
     def take(self, index: Any) -> "Interactions":
         """Return the rows that numpy indexing by `index` picks; the vocabularies stay."""
