@@ -20,7 +20,7 @@ EXTENDING = ROOT / "docs" / "extending.md"
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 SCRIPTS = ("train.py", "eval.py", "recommend.py", "export.py")
 # flags of pip, TensorBoard and docker, and those that only a benchmark has
-OTHER_FLAGS = {"logdir", "rounds", "embedding_dims", "run_dirs", "help", "figure"}
+OTHER_FLAGS = {"logdir", "rounds", "embedding_dims", "run_dirs", "help", "figure", "device", "size"}
 # as quick as training can be; what a command of the page says itself counts
 QUICK = ("--epochs=1", "--embedding_dim=4", "--nojit_compile", "--tensorboard=off")
 
