@@ -49,7 +49,7 @@ def seal_arrays(path: Path, run: str, name: str) -> None:
     The archive has a checksum of each array's bytes; the digest is of these, and of the names.
     """
     with zipfile.ZipFile(path, "a") as archive:
-        archive.comment = _of_members(archive, run, name).encode()
+        archive.comment = of_members(archive, run, name).encode()
 
 
 def check_arrays(path: Path, run: str, name: str) -> None:
@@ -60,7 +60,7 @@ def check_arrays(path: Path, run: str, name: str) -> None:
     """
     with zipfile.ZipFile(path) as archive:
         found = archive.comment.decode("ascii", "replace")
-        expected = _of_members(archive, run, name)
+        expected = of_members(archive, run, name)
     check(found or None, expected, run, path)
 
 
@@ -75,6 +75,7 @@ def check(found: str | None, expected: str, run: str, path: Path) -> None:
         raise InputError(f"{path}: not as this run wrote it (another digest); restore the file")
 
 
-def _of_members(archive: zipfile.ZipFile, run: str, name: str) -> str:
+def of_members(archive: zipfile.ZipFile, run: str, name: str) -> str:
+    """Return the digest of an archive, of the checksums that it has of its members."""
     members = [(entry.filename, entry.CRC, entry.file_size) for entry in archive.infolist()]
     return of_bytes(run, name, repr(members).encode())

@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from absl import flags
@@ -98,14 +98,19 @@ class CommandLine:
         )
         return self.define(group, "allow_code", bool, False, text)
 
-    def define_settings(self, names: Mapping[str, Sequence[str]]) -> None:
+    def define_settings(
+        self, names: Mapping[str, Sequence[str]], only: Collection[str] | None = None
+    ) -> None:
         """Define a flag for every setting, below the docstring of its section.
 
         Args:
             names: by setting, names to list in its help that mfrec/config does not know.
+            only: the settings that the command takes; by default all.
         """
         headings = {section.name: section.type.__doc__ for section in dataclasses.fields(Config)}
         for section, setting in settings():
+            if only is not None and setting.name not in only:
+                continue
             text = setting.metadata["help"]
             if setting.name in names:
                 text = f"{text}: {', '.join(names[setting.name])}"
@@ -130,7 +135,7 @@ class CommandLine:
 
     def given_settings(self) -> dict[str, Any]:
         """The settings that the user typed, by flat name."""
-        names = [setting.name for _, setting in settings()]
+        names = [setting.name for _, setting in settings() if setting.name in self._kinds]
         return {name: self._values[name].value for name in names if self._values[name].present}
 
     def run(self, argv: Sequence[str], work: Callable[[], None], unread: int = 141) -> int:

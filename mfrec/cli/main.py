@@ -12,6 +12,7 @@ COMMANDS = {
     "train": ("train", "train a model and measure it"),
     "eval": ("evaluate", "measure finished runs again, or compare them"),
     "recommend": ("recommend", "recommend, find similar items, predict and explain"),
+    "convert": ("convert", "make shards of ratings that are larger than memory"),
     "export": ("export", "write a trained model for others to use"),
 }
 

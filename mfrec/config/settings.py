@@ -45,7 +45,9 @@ class DataConfig:
     """Where the ratings come from."""
 
     dataset: str | None = _setting(None, "named data set")
-    ratings: str | None = _setting(None, "file of ratings, to be split")
+    ratings: str | None = _setting(
+        None, "file of ratings, to be split; or a folder that convert.py made, to be streamed"
+    )
     train_ratings: str | None = _setting(None, "ready-made split: file of the training part")
     validation_ratings: str | None = _setting(None, "ready-made split: file of the validation part")
     test_ratings: str | None = _setting(None, "ready-made split: file of the test part")

@@ -12,8 +12,8 @@ from mfrec.data.usual_names import best_matches, plain_name
 from mfrec.errors import InputError, did_you_mean
 
 _ENDINGS = (".npz", ".npy")
-_COLUMNS = ("user_ids", "item_ids", "ratings", "timestamps", "weights")
-_REQUIRED = _COLUMNS[:3]
+COLUMNS = ("user_ids", "item_ids", "ratings", "timestamps", "weights")
+REQUIRED = COLUMNS[:3]
 # what scipy.sparse.save_npz writes
 _SPARSE = ("format", "shape", "data", "indices", "indptr", "row", "col", "_is_array")
 
@@ -57,26 +57,27 @@ def read(path: str | Path) -> tuple[Interactions, Notes]:
 
 
 def _from_archive(arrays: Mapping[str, np.ndarray]) -> tuple[Interactions, Notes]:
-    if all(name in arrays for name in _REQUIRED):
-        return _from_columns(arrays), _unread(arrays, _COLUMNS)
+    if all(name in arrays for name in REQUIRED):
+        return from_columns(arrays), unread(arrays, COLUMNS)
     if "format" in arrays and "shape" in arrays:
         interactions, notes = _from_sparse(arrays)
-        return interactions, notes + _unread(arrays, _SPARSE)
+        return interactions, notes + unread(arrays, _SPARSE)
     if len(arrays) == 1:
         return _from_array(*arrays.values())
     found = ", ".join(arrays) or "nothing"
     raise InputError(f"holds {found} where user_ids, item_ids, ratings or one matrix should be")
 
 
-def _from_columns(arrays: Mapping[str, np.ndarray]) -> Interactions:
-    for name in _COLUMNS:
+def from_columns(arrays: Mapping[str, np.ndarray]) -> Interactions:
+    """Return the ratings of `COLUMNS` by name; see `read`."""
+    for name in COLUMNS:
         if name in arrays and arrays[name].ndim != 1:
             raise InputError(f"{name} has {arrays[name].ndim} dimensions; give one")
-    user_ids, item_ids = (_as_raw_ids(name, arrays[name]) for name in _COLUMNS[:2])
-    return Interactions.from_arrays(user_ids, item_ids, *map(arrays.get, _COLUMNS[2:]))
+    user_ids, item_ids = (_as_raw_ids(name, arrays[name]) for name in COLUMNS[:2])
+    return Interactions.from_arrays(user_ids, item_ids, *map(arrays.get, COLUMNS[2:]))
 
 
-def _unread(names: Iterable[str], known: tuple[str, ...]) -> Notes:
+def unread(names: Iterable[str], known: tuple[str, ...]) -> Notes:
     """Return a note about arrays that nobody reads, such as a misspelt one."""
     others = [name for name in names if name not in known]
     meant = "".join(did_you_mean(name, known, otherwise="") for name in others[:1])
@@ -121,7 +122,7 @@ def _from_structured(array: np.ndarray) -> tuple[Interactions, Notes]:
     """Read an array of records by the usual names of its fields."""
     names = list(array.dtype.names)
     fields: dict[str, str] = {}
-    for role, column in zip(("user", "item", "rating", "timestamp"), _COLUMNS, strict=False):
+    for role, column in zip(("user", "item", "rating", "timestamp"), COLUMNS, strict=False):
         found = [names[number] for number in best_matches(role, dict(enumerate(names)))] or [
             name for name in names if plain_name(name) == plain_name(column)
         ]
@@ -135,8 +136,8 @@ def _from_structured(array: np.ndarray) -> tuple[Interactions, Notes]:
             f"cannot tell the rating among the fields {', '.join(names)}; name it rating, or leave "
             f"out {' and '.join(others)} if every row is a positive"
         )
-    interactions = _from_columns({column: array[name] for name, column in fields.items()})
-    return interactions, (f"fields {', '.join(fields)}", *_unread(names, tuple(fields)))
+    interactions = from_columns({column: array[name] for name, column in fields.items()})
+    return interactions, (f"fields {', '.join(fields)}", *unread(names, tuple(fields)))
 
 
 def _from_sparse(arrays: Mapping[str, np.ndarray]) -> tuple[Interactions, Notes]:

@@ -1,5 +1,7 @@
 """Parquet and Feather, by pyarrow: columns become texts as a CSV file would hold them."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,27 +39,76 @@ def read(path: str | Path, data: bytes) -> NamedColumns:
         raise InputError(
             f"{path}: is a {kind} file, which needs pyarrow: {ARROW_REMEDY}, or export it as CSV"
         ) from None
-    unusable: dict[int, tuple[int, str]] = {}
-    typed: dict[int, Typed] = {}
-    texts = []
     try:
-        table = _table(path, data, kind == "Parquet")
-        for number, name in enumerate(table.column_names):
-            column = _plain(table.column(number))
-            text, problem = _usable(column)
-            texts.append(text)
-            found = None if problem else _typed(column, text)
-            if found:
-                typed[number] = found
-            if problem:
-                line, what = problem
-                unusable[number] = (line, f"{name!r} holds {what}")
+        columns = _named_columns(_table(path, data, kind == "Parquet"))
     except InputError:
         raise
     except (pyarrow.ArrowException, OSError, ValueError, MemoryError) as error:
         raise InputError(f"{path}: no readable {kind} file ({first_line(error)})") from None
-    if not len(table) or not texts:
+    if columns is None:
         raise InputError(f"{path}: holds no rows; give a file with ratings")
+    return columns
+
+
+def read_batches(path: str | Path, rows: int) -> Iterator[NamedColumns]:
+    """Read a Parquet or Feather file in batches of at most this many rows; see `read`.
+
+    Raises:
+        InputError: as `read`.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise InputError(f"{path}: needs pyarrow: {ARROW_REMEDY}, or export it as CSV") from None
+    offset = 0
+    try:
+        with pyarrow.OSFile(str(path)) as file:
+            if _kind(file.read(4)) == "Parquet":
+                batches = parquet.ParquetFile(path).iter_batches(rows)
+            else:
+                reader = pyarrow.ipc.open_file(str(path))
+                batches = (
+                    batch.slice(start, rows)
+                    for batch in map(reader.get_batch, range(reader.num_record_batches))
+                    for start in range(0, len(batch), rows)
+                )
+            for batch in batches:
+                columns = _named_columns(pyarrow.Table.from_batches([batch]))
+                if columns is not None:
+                    yield _shifted(columns, offset)
+                offset += len(batch)
+    except (pyarrow.ArrowException, OSError, ValueError, MemoryError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: no readable file of columns ({first_line(error)})") from None
+
+
+def _shifted(columns: NamedColumns, offset: int) -> NamedColumns:
+    """The same columns, their rows numbered on from an offset."""
+    unusable = {n: (line + offset, what) for n, (line, what) in columns.unusable.items()}
+    typed = {n: replace(found, line=found.line + offset) for n, found in columns.typed.items()}
+    fields = replace(columns.fields, numbers=columns.fields.numbers + offset)
+    return NamedColumns(columns.names, fields, unusable, typed)
+
+
+def _named_columns(table: Any) -> NamedColumns | None:
+    """The columns of pyarrow's table as texts; None if it has no rows."""
+    unusable: dict[int, tuple[int, str]] = {}
+    typed: dict[int, Typed] = {}
+    texts = []
+    for number, name in enumerate(table.column_names):
+        column = _plain(table.column(number))
+        text, problem = _usable(column)
+        texts.append(text)
+        found = None if problem else _typed(column, text)
+        if found:
+            typed[number] = found
+        if problem:
+            line, what = problem
+            unusable[number] = (line, f"{name!r} holds {what}")
+    if not len(table) or not texts:
+        return None
     return NamedColumns(tuple(table.column_names), _fields(texts), unusable, typed)
 
 

@@ -10,7 +10,7 @@ from mfrec.errors import InputError
 AUTO = "auto"
 
 # Byte order marks, the longer ones first: UTF-16's begins UTF-32's.
-_MARKS = (
+MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -59,7 +59,7 @@ def as_utf8(
     """
     check(encoding)
     notes = []
-    marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    marked = next((name for mark, name in MARKS if data.startswith(mark)), None)
     wanted = "utf-8" if encoding == AUTO else codecs.lookup(encoding).name
     used = marked or wanted
     if marked and marked != "utf-8-sig":

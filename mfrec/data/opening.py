@@ -97,6 +97,83 @@ def read_bytes(path: str | Path) -> tuple[bytes, tuple[str, ...]]:
     return data, tuple(notes)
 
 
+def blocks(path: str | Path, size: int = _CHUNK_BYTES) -> Iterator[bytes]:
+    """Yield what `read_bytes` returns block by block, in bounded memory; a pipe is read once.
+
+    Args:
+        path: of the file or pipe.
+        size: of a block; the last one may be shorter.
+
+    Raises:
+        InputError: as `read_bytes`, or an archive that comes through a pipe.
+    """
+    with contextlib.ExitStack() as stack:
+        with refusing(path):
+            if os.path.isdir(path):
+                raise IsADirectoryError
+            file: Any = stack.enter_context(open(path, "rb"))
+            if file.isatty():
+                raise InputError(f"{path}: is a terminal; lead a file or a pipe into it")
+        name, head = "", b""
+        for _ in range(_MOST_LAYERS + 1):
+            with _refusing_damage(path, name) if name else refusing(path):
+                head = _read_exactly(file, max(size, _TAR_AT + len(_TAR)))
+            packed = next((s for s in _STREAMS if head.startswith(s[0])), None)
+            if head.startswith(_ZIPS):
+                file, name = stack.enter_context(_open_zip(path, file)), "zip archive"
+            elif packed:
+                _, name, opener = packed
+                with _refusing_damage(path, name):
+                    file = stack.enter_context(opener(io.BufferedReader(_Rejoined(head, file))))
+            else:
+                break
+        _refuse_foreign(path, head)
+        while head:
+            yield head
+            with _refusing_damage(path, name) if name else refusing(path):
+                head = _read_exactly(file, size)
+
+
+def _read_exactly(file: Any, size: int) -> bytes:
+    """Read this many bytes, fewer only at the end: pipes give what they have."""
+    parts: list[bytes] = []
+    while size and (part := file.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+class _Rejoined(io.RawIOBase):
+    """A stream whose first bytes were read already."""
+
+    def __init__(self, head: bytes, rest: Any) -> None:
+        self._head = memoryview(head)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._head:
+            part = self._rest.read(len(buffer))
+        else:
+            part, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+
+def _open_zip(path: str | Path, file: Any) -> Any:
+    """Open the one file of an archive, or its one table."""
+    if not (hasattr(file, "seekable") and file.seekable()):
+        raise InputError(f"{path}: is a zip archive in a pipe; {_UNPACK}")
+    with _refusing_damage(path, "zip archive"):
+        archive = zipfile.ZipFile(file)
+        member = _choose_member(path, archive)
+        if member.flag_bits & 1:
+            raise InputError(f"{path}: is locked by a password; {_UNPACK}")
+        return archive.open(member)
+
+
 @contextlib.contextmanager
 def refusing(path: str | Path) -> Iterator[None]:
     """Raise InputError instead of what Python raises for a path that cannot be read."""
@@ -203,24 +280,30 @@ def _unpacker(data: bytes) -> _Unpacker | None:
     return next((unpack for magic, unpack in _UNPACKERS if data.startswith(magic)), None)
 
 
-def _stream(name: str, opened: Callable[[io.BytesIO], Any]) -> _Unpacker:
+def _stream(name: str, opener: Callable[[Any], Any]) -> _Unpacker:
     """Return what unpacks a format that can be opened as a file."""
 
     def unpack(path: str | Path, data: bytes) -> tuple[bytes, str]:
-        try:
-            with opened(io.BytesIO(data)) as file:
-                return _read_all(path, file), ""
-        except InputError:
-            raise
-        except ImportError:
-            raise InputError(f"{path}: looks like a {name}; {ARROW_REMEDY}, or {_UNPACK}") from None
-        except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-            _refuse_damaged(path, name, error)
+        with _refusing_damage(path, name), opener(io.BytesIO(data)) as file:
+            return _read_all(path, file), ""
 
     return unpack
 
 
-def _open_zstd(file: io.BytesIO) -> Any:
+@contextlib.contextmanager
+def _refusing_damage(path: str | Path, name: str) -> Iterator[None]:
+    """Raise InputError instead of what is raised for a packed file that cannot be unpacked."""
+    try:
+        yield
+    except InputError:
+        raise
+    except ImportError:
+        raise InputError(f"{path}: looks like a {name}; {ARROW_REMEDY}, or {_UNPACK}") from None
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+        _refuse_damaged(path, name, error)
+
+
+def _open_zstd(file: Any) -> Any:
     try:
         from compression import zstd  # since Python 3.14
     except ImportError:
@@ -228,10 +311,10 @@ def _open_zstd(file: io.BytesIO) -> Any:
     return zstd.ZstdFile(file)
 
 
-def _open_by_arrow(file: io.BytesIO, codec: str) -> Any:
+def _open_by_arrow(file: Any, codec: str) -> Any:
     import pyarrow
 
-    return pyarrow.CompressedInputStream(pyarrow.BufferReader(file.getvalue()), codec)
+    return pyarrow.CompressedInputStream(pyarrow.PythonFile(file, "r"), codec)
 
 
 def _unzip(path: str | Path, data: bytes) -> tuple[bytes, str]:
@@ -296,12 +379,16 @@ def _refuse_foreign(path: str | Path, data: bytes) -> None:
         raise InputError(f"{path}: is packed more than {_MOST_LAYERS} times; {_UNPACK}")
 
 
+# The first bytes of packed streams, what these are, and what opens them.
+_STREAMS: tuple[tuple[bytes, str, Callable[[Any], Any]], ...] = (
+    (b"\x1f\x8b", "gzip file", lambda file: gzip.GzipFile(fileobj=file)),
+    (b"BZh", "bzip2 file", bz2.BZ2File),
+    (b"\xfd7zXZ\0", "xz file", lzma.LZMAFile),
+    (b"\x28\xb5\x2f\xfd", "zstd file", _open_zstd),
+    (b"\x04\x22\x4d\x18", "lz4 file", lambda file: _open_by_arrow(file, "lz4")),
+)
+_ZIPS = (b"PK\x03\x04", b"PK\x05\x06")
 _UNPACKERS: tuple[tuple[bytes, _Unpacker], ...] = (
-    (b"\x1f\x8b", _stream("gzip file", lambda file: gzip.GzipFile(fileobj=file))),
-    (b"BZh", _stream("bzip2 file", bz2.BZ2File)),
-    (b"\xfd7zXZ\0", _stream("xz file", lzma.LZMAFile)),
-    (b"\x28\xb5\x2f\xfd", _stream("zstd file", _open_zstd)),
-    (b"\x04\x22\x4d\x18", _stream("lz4 file", lambda file: _open_by_arrow(file, "lz4"))),
-    (b"PK\x03\x04", _unzip),
-    (b"PK\x05\x06", _unzip),
+    *((magic, _stream(name, opener)) for magic, name, opener in _STREAMS),
+    *((magic, _unzip) for magic in _ZIPS),
 )

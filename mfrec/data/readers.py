@@ -21,7 +21,7 @@ from mfrec.data import (
 from mfrec.data.cells import as_rating, as_weight, read_ids, read_numbers
 from mfrec.data.columns import Columns, shown
 from mfrec.data.interactions import Interactions
-from mfrec.data.tables import Table
+from mfrec.data.tables import Lines, Table
 from mfrec.data.times import DayOrder, has_small_numbers_first, is_plain_number, parse_time
 from mfrec.data.values import as_flag
 from mfrec.errors import InputError, did_you_mean, short
@@ -149,10 +149,28 @@ def read(
     if ratings_format == "matrix":
         interactions, notes = text_matrices.read_matrix(lines)
         return interactions, (*lines.notes, _first_row(notes[0], interactions), *notes[1:])
+    table, chosen = choose_columns(lines, header, wanted)
+    del lines  # ten million rows: 80 MB
+    interactions, read_notes = read_rows(table, chosen)
+    return interactions, (*table.notes, chosen.describe(table.row(0)), *chosen.notes, *read_notes)
+
+
+def choose_columns(
+    lines: Lines, header: bool | None, wanted: columns.Wanted
+) -> tuple[Table, Columns]:
+    """Return the rows below the header, and the column of each role.
+
+    Args:
+        lines: a table from its beginning.
+        header: whether the first line names the columns; guessed by default.
+        wanted: by role, see `columns.choose`.
+
+    Raises:
+        InputError: a column is missing, or hardly is what it was taken for.
+    """
     complete = lines.without_empty_end()
-    is_cut = complete is not lines and rating_column is None
+    is_cut = complete is not lines and wanted["rating"] is None
     table = complete.table()
-    del lines, complete  # ten million rows: 80 MB
     may_be_header = header is None and table.names is None
     if header is None:
         header = may_be_header and columns.has_header(table.row(0), wanted)
@@ -173,17 +191,29 @@ def read(
         if not len(table):
             raise InputError(f"{table.path}: a header but no ratings; give a file with ratings")
     doubts.refuse_lists(table, chosen)
-    interactions, read_notes = _read_table(table, chosen)
-    return interactions, (*table.notes, chosen.describe(table.row(0)), *chosen.notes, *read_notes)
+    return table, chosen
 
 
-def _read_table(table: Table, chosen: Columns) -> tuple[Interactions, tuple[str, ...]]:
-    """Read the rows below the header."""
+def read_rows(
+    table: Table, chosen: Columns, order: DayOrder | None = None, is_end: bool = True
+) -> tuple[Interactions, tuple[str, ...]]:
+    """Read rows below the header; return them, and what was assumed.
+
+    Args:
+        table: the rows.
+        chosen: the column of each role.
+        order: of the dates, if rows before these have told it.
+        is_end: whether the table ends with these rows, perhaps in a line of sums.
+
+    Raises:
+        InputError: a line cannot be read; names it.
+    """
     numbers = chosen.numbers
     user_ids, users = read_ids(table, numbers["user"], "user id")
     item_ids, items = read_ids(table, numbers["item"], "item id")
-    doubts.refuse_total(table, "user id", user_ids, users.raw_ids)
-    doubts.refuse_total(table, "item id", item_ids, items.raw_ids)
+    if is_end:
+        doubts.refuse_total(table, "user id", user_ids, users.raw_ids)
+        doubts.refuse_total(table, "item id", item_ids, items.raw_ids)
     ratings, timestamps, weights = np.ones(len(table), np.float32), None, None
     notes: list[str] = []
     if "rating" in numbers:
@@ -191,7 +221,7 @@ def _read_table(table: Table, chosen: Columns) -> tuple[Interactions, tuple[str,
         ratings, assumed = read_numbers(table, numbers["rating"], convert)
         notes += assumed
     if "timestamp" in numbers:
-        timestamps, note = _read_timestamps(table, chosen)
+        timestamps, note = _read_timestamps(table, chosen, order)
         notes += [note] if note else []
     if "weight" in numbers:
         weights, assumed = read_numbers(table, numbers["weight"], as_weight)
@@ -223,17 +253,19 @@ def _first_row(layout: str, interactions: Interactions) -> str:
     return f"{layout}; first: {columns.example(row)}"
 
 
-def _read_timestamps(table: Table, chosen: Columns) -> tuple[np.ndarray, str]:
+def _read_timestamps(
+    table: Table, chosen: Columns, order: DayOrder | None
+) -> tuple[np.ndarray, str]:
     """Return the times, and which order of day and month was found if it matters."""
     column = chosen.numbers["timestamp"]
     integers = table.integers(column)
     if integers is not None:
         _refuse_two_kinds(table, column, integers)
         return integers, ""
-    order = DayOrder()
     # all texts take seconds for ten million rows
-    if any(map(has_small_numbers_first, columns.sample(table, column))):
+    if order is None and any(map(has_small_numbers_first, columns.sample(table, column))):
         order = DayOrder.of(table.texts(column)[1])
+    order = order or DayOrder()
     numbers: dict[int | float, str] = {}
     dates: list[str] = []
 

@@ -303,37 +303,53 @@ def read_lines(
     """
     data, opened = opening.read_bytes(path)
     if columnar.is_columnar(data):
-        return _from_columns(path, columnar.read(path, data), "utf-8", opened)
+        return from_columns(path, columnar.read(path, data), "utf-8", opened)
     data, encoding, decoded = encodings.as_utf8(path, data, encoding, fallback)
-    notes = (*opened, *decoded)
+    return parse(path, data, delimiter, encoding, (*opened, *decoded))
+
+
+def parse(
+    path: str | Path, data: bytes, delimiter: str | None, encoding: str, notes: tuple[str, ...] = ()
+) -> Lines:
+    """Find the rows of a text from its beginning; see `read_lines`.
+
+    Args:
+        path: of the file, for messages.
+        data: its text in UTF-8.
+        delimiter: between fields; guessed by default.
+        encoding: the text was in.
+        notes: what was assumed about it so far.
+    """
     if not data or data.isspace():
         raise InputError(f"{path}: is empty; give a file with one row per line")
     if json_lines.is_json(data):
-        return _from_columns(path, json_lines.read(path, data), encoding, notes)
+        return from_columns(path, json_lines.read(path, data), encoding, notes)
     if listings.is_matrix_market(data):
-        return _from_columns(path, listings.read_matrix_market(path, data), encoding, notes)
+        return from_columns(path, listings.read_matrix_market(path, data), encoding, notes)
     if delimiter is not None:
         delimiter = delimiters.named(path, delimiter)
     beginning = beginnings.cut(path, data, delimiter)
     data, notes = beginning.data, (*notes, *beginning.notes)
     delimiter = beginning.delimiter or delimiters.guess(path, data)
     if listings.is_by_item(data):
-        return _from_columns(path, listings.read_by_item(path, data, delimiter), encoding, notes)
+        return from_columns(path, listings.read_by_item(path, data, delimiter), encoding, notes)
     found = fields.split(path, data, delimiter)
     notes += (found.note,) if found.note else ()
-    return _from_fields(path, found, delimiter, encoding, notes)
+    return from_fields(path, found, delimiter, encoding, notes)
 
 
-def _from_fields(
-    path: str | Path, found: Fields, delimiter: str, encoding: str, notes: tuple[str, ...]
+def from_fields(
+    path: str | Path, found: Fields, delimiter: str, encoding: str, notes: tuple[str, ...] = ()
 ) -> Lines:
+    """Return the rows whose fields were found."""
     data = found.data + bytes(numbering.WORD)
     positions = (found.starts, found.ends, found.counts, found.numbers)
     return Lines(str(path), data, *positions, delimiter, encoding, notes=notes)
 
 
-def _from_columns(
-    path: str | Path, columns: NamedColumns, encoding: str, notes: tuple[str, ...]
+def from_columns(
+    path: str | Path, columns: NamedColumns, encoding: str, notes: tuple[str, ...] = ()
 ) -> Lines:
-    lines = _from_fields(path, columns.fields, "", encoding, notes)
+    """Return the rows of a format that names every column."""
+    lines = from_fields(path, columns.fields, "", encoding, notes)
     return replace(lines, names=columns.names, unusable=columns.unusable, typed=columns.typed)
