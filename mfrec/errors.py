@@ -20,6 +20,13 @@ class InputError(ValueError):
         super().__init__(visible(str(message)))
 
 
+class LostWorker(Exception):
+    """Another worker of a distributed training died, ended or hangs; the message names it.
+
+    Commands print it as one line and exit with code 75: start all workers again.
+    """
+
+
 def first_line(error: Exception) -> str:
     """The first line of another package's error, to be quoted in one line of ours."""
     # TensorFlow begins with {{the node of the graph}} where it happened, and ends with its [Op:]

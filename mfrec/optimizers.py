@@ -112,12 +112,15 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
         variables = list(trainable_variables or self._trainable_variables)
         self.build(variables)
         tables = [self._tables[self._get_variable_index(variable)] for variable in variables]
-        pairs = zip(grads, tables, strict=True)
-        summed = [table.summed(grad) for grad, table in pairs]
+        summed = [table.summed(grad) for grad, table in zip(grads, tables, strict=True)]
         clipped = self._clip([grad for grad, _ in summed])
         for table, grad, (_, owners) in zip(tables, clipped, summed, strict=True):
             self._update(table, grad, owners)
         self.iterations.assign_add(1)
+
+    def summed(self, grads: Sequence[tf.Tensor | tf.IndexedSlices]) -> list[Any]:
+        """Return the gradients of all variables, a row's sum at one of its occurrences."""
+        return [table.summed(grad)[0] for grad, table in zip(grads, self._tables, strict=True)]
 
     def _update(
         self, table: "_Table", gradient: tf.Tensor | tf.IndexedSlices, owners: tf.Tensor | None

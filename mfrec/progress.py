@@ -20,9 +20,24 @@ _BAR_WIDTHS = range(4, 25)
 _CLEAR_LINE = "\r\x1b[K"
 
 
+_is_muted = False
+
+
 def say(text: str) -> None:
     """Print a line on standard error."""
-    _write(visible(text) + "\n")
+    if not _is_muted:
+        _write(visible(text) + "\n")
+
+
+@contextlib.contextmanager
+def mute() -> Iterator[None]:
+    """Say nothing within, as another worker of a distributed training says the same."""
+    global _is_muted
+    before, _is_muted = _is_muted, True
+    try:
+        yield
+    finally:
+        _is_muted = before
 
 
 def silence(stream: TextIO | None) -> None:
@@ -91,7 +106,7 @@ class Progress:
         """
         now = time.monotonic()
         too_soon = self._drawn is not None and now - self._drawn < _SECONDS_BETWEEN_REDRAWS
-        if too_soon or not is_terminal():
+        if too_soon or _is_muted or not is_terminal():
             return
         self._drawn = now
         # A line that wraps could not be redrawn in place.

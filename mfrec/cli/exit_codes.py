@@ -1,9 +1,10 @@
 """What a command's exit code says, and what signals do to it.
 
-0: done. 2: an `InputError`, a fault of the user's own loss or model, or a file, disk or memory that
-the work needs and cannot have. 130: stopped by Ctrl-C. 143: stopped by SIGTERM. 141: nobody reads
-the output, as behind `| head`. All but 0 and 141 print one line on standard error. Everything else
-is a fault of mfrec and ends in a traceback (code 1).
+0: done. 75: another worker of a distributed training is lost; start all again. 2: an `InputError`,
+a fault of the user's own loss or model, or a file, disk or memory that the work needs and cannot
+have. 130: stopped by Ctrl-C. 143: stopped by SIGTERM. 141: nobody reads the output, as behind `|
+head`. All but 0 and 141 print one line on standard error. Everything else is a fault of mfrec and
+ends in a traceback (code 1).
 """
 
 import errno
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from typing import NoReturn, TypeGuard
 
 from mfrec import faults
-from mfrec.errors import InputError, first_line
+from mfrec.errors import InputError, LostWorker, first_line
 from mfrec.progress import say, silence
 from mfrec.terminal import ESCAPE
 
@@ -50,6 +51,8 @@ def exit_code(program: str, work: Callable[[], None], unread: int = 141) -> int:
     except KeyboardInterrupt as stop:
         message = str(stop) or "stopped; nothing was written"
         return _report(program, message, 143 if isinstance(stop, Terminated) else 130)
+    except LostWorker as error:
+        return _report(program, error, 75)
     except Exception as error:
         if _is_of_standard_output(error):
             silence(sys.stdout)

@@ -79,11 +79,18 @@ def train(started: float) -> None:
         from mfrec.cli import reporting
         from mfrec.experiment.folds import cross_validate
         from mfrec.experiment.run import default_run_dir, run
+        from mfrec.training import distribution
 
-    train_and_evaluate = cross_validate if config.split.cross_validate else run
-    named = contextlib.nullcontext(RUN_DIR.value)
-    with named if RUN_DIR.value else reserved_folder(default_run_dir(config, source)) as run_dir:
-        results = train_and_evaluate(config, source, run_dir, started, OVERWRITE.value)
+    with contextlib.ExitStack() as around:
+        workers = around.enter_context(distribution.start(config.training.distribution))
+        run_dir = RUN_DIR.value
+        if not run_dir and workers.is_chief:
+            run_dir = around.enter_context(reserved_folder(default_run_dir(config, source)))
+        train_and_evaluate = cross_validate if config.split.cross_validate else run
+        arguments = (config, source, run_dir, started, OVERWRITE.value)
+        results = train_and_evaluate(*arguments, workers)
+    if not workers.is_chief:
+        return
     for part in results.metrics:
         print(reporting.table(results, part), end="\n\n")
     print(reporting.timing(results))

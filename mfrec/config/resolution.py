@@ -117,8 +117,8 @@ def _not_inherited(
         # another optimizer takes other arguments
         dropped.add("optimizer_args")
     if "init_from" in flags:
-        # how the earlier run began and ended is its own
-        dropped |= {"init_from", "refit"}
+        # how the earlier run began and ended is its own, and who trained it
+        dropped |= {"init_from", "refit", "distribution"}
         if "train_ratings" in flags:
             # and ready-made parts are not split again
             dropped |= set(_SPLIT_SETTINGS)

@@ -17,6 +17,7 @@ from mfrec.errors import InputError, did_you_mean
 from mfrec.ranges import Range
 
 SCHEDULES = ("constant", "exponential", "cosine")
+DISTRIBUTIONS = ("none", "multi_worker")
 TENSORBOARD_LEVELS = ("off", "basic", "full")
 RATINGS_FORMATS = ("auto", "table", "matrix", "adjacency")
 # How text files of ratings are read.
@@ -341,6 +342,13 @@ class TrainingConfig:
     )
     seed: int = _setting(
         0, "seed of split, initialization, shuffling and sampling", minimum=0, maximum=2**30
+    )
+    distribution: str = _setting(
+        "none",
+        "several processes train one model together: multi_worker, as TF_CONFIG says; each has "
+        "the rows of its own users and all items",
+        choices=DISTRIBUTIONS,
+        around_training=True,
     )
     jit_compile: bool = _setting(True, "compile the loop with XLA")
     run_eagerly: bool = _setting(False, "run every step in Python, for debugging")

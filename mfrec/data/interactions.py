@@ -1,5 +1,6 @@
 """Who rated what: parallel numpy arrays of ids, and the vocabularies of these ids."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -232,6 +233,11 @@ class Interactions:
         """The number of items in the vocabulary, with or without ratings."""
         return len(self.items)
 
+    @property
+    def whole(self) -> "Interactions":
+        """The rows of all users, where these are the share of one of several workers."""
+        return self
+
     @cached_property
     def user_counts(self) -> np.ndarray:
         """The number of rows of each user, int64 [num_users]; unknown users count nowhere."""
@@ -259,6 +265,13 @@ class Interactions:
     def weights_or_ones(self) -> np.ndarray:
         """Return how much each row counts: float32 [n]."""
         return np.ones(len(self), np.float32) if self.weights is None else self.weights
+
+    def digest(self) -> str:
+        """Return a fingerprint of the rows and the raw ids, 16 hexadecimal digits."""
+        digest = hashlib.sha256("\n".join([*self.users.raw_ids, *self.items.raw_ids]).encode())
+        for column in (self.user_ids, self.item_ids, self.ratings, self.weights):
+            digest.update(b"" if column is None else np.ascontiguousarray(column).data)
+        return digest.hexdigest()[:16]
 
     def without_repeats(self) -> "Interactions":
         """Return one row per (user, item) pair: its last rating, in the original order.

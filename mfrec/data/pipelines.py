@@ -7,7 +7,7 @@ permutation of their positions, and an element of the data set is a whole *loop*
 moves a quarter of the bytes of blocks of whole examples.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -15,10 +15,13 @@ import numpy as np
 
 from mfrec.config.settings import TrainingConfig
 from mfrec.data.interactions import Interactions
+from mfrec.data.one_process import ONE_PROCESS, OneProcess
 from mfrec.data.vocabulary import UNKNOWN
 from mfrec.quiet_tensorflow import tf
 
 EVALUATION_BLOCK = 1 << 17
+# Less than any batch with an example weighs.
+_LEAST_WEIGHT = 1e-30
 
 
 class Examples(NamedTuple):
@@ -43,6 +46,14 @@ class Examples(NamedTuple):
         return Examples(*(tf.gather(column, positions) for column in self))
 
 
+def total_weight_of(batch: Examples) -> tf.Tensor:
+    """Return Σ weight of a batch, by which sums become means, float32 []; above 0.
+
+    Only a worker whose examples of an epoch are used up sees a batch without weight.
+    """
+    return tf.maximum(tf.reduce_sum(batch.weights), _LEAST_WEIGHT)
+
+
 class Loop(NamedTuple):
     """Positions of the examples of up to S steps of B examples.
 
@@ -63,30 +74,43 @@ class EpochShape:
         num_examples: examples per epoch.
         batch_size: examples per step; the last step of an epoch may have fewer.
         steps_per_loop: steps per loop; the last loop of an epoch may have fewer.
+        steps: steps per epoch.
+        width: entries of a step's block, `batch_size` and padding: the same for all workers.
     """
 
     num_examples: int
     batch_size: int
     steps_per_loop: int
+    steps: int
+    width: int
 
     @classmethod
-    def fit(cls, num_examples: int, batch_size: int, steps_per_loop: int) -> "EpochShape":
+    def fit(
+        cls,
+        num_examples: int,
+        batch_size: int,
+        steps_per_loop: int,
+        of_workers: Sequence[int] | None = None,
+    ) -> "EpochShape":
         """Return the shape with the least padding.
+
+        Of several workers each has its share of every batch, in proportion to its examples, and
+        all take the same steps.
 
         Args:
             num_examples: examples per epoch.
-            batch_size: most examples per step.
+            batch_size: most examples per step, of all workers together.
             steps_per_loop: most steps per loop.
+            of_workers: the examples of every worker, if there are several.
         """
-        batch_size = min(batch_size, num_examples)
-        steps = -(-num_examples // batch_size)
+        counts = [num_examples] if of_workers is None else [int(count) for count in of_workers]
+        in_all = sum(counts)
+        batch_size = min(batch_size, in_all)
+        steps = -(-in_all // batch_size)
         loops = -(-steps // steps_per_loop)
-        return cls(num_examples, batch_size, -(-steps // loops))
-
-    @property
-    def steps(self) -> int:
-        """Steps per epoch."""
-        return -(-self.num_examples // self.batch_size)
+        shares = [-(-batch_size * count // in_all) for count in counts]
+        own = shares[counts.index(num_examples)]
+        return cls(num_examples, own, -(-steps // loops), steps, max(shares))
 
     @property
     def loops(self) -> int:
@@ -125,14 +149,18 @@ class ColumnsInMemory:
     Args:
         train: the training part.
         config: the settings of the loop, resolved.
+        workers: who train together; the training part is the share of this one.
     """
 
-    def __init__(self, train: Interactions, config: TrainingConfig) -> None:
+    def __init__(
+        self, train: Interactions, config: TrainingConfig, workers: OneProcess = ONE_PROCESS
+    ) -> None:
         width = config.positives_per_row or 1
         self._columns = training_examples(train, width, config.seed)
         num_rows = self._columns.user_ids.shape[0] - 1
+        of_workers = workers.concatenated(np.array([num_rows])).tolist()
         rows = max((config.batch_size or 1) // width, 1)
-        self.shape = EpochShape.fit(num_rows, rows, config.steps_per_loop)
+        self.shape = EpochShape.fit(num_rows, rows, config.steps_per_loop, of_workers)
 
     def loops(self, epochs: int, seed: int) -> tf.data.Dataset:
         """Return the loops of all epochs in a row, as positions of examples."""
@@ -144,7 +172,7 @@ class ColumnsInMemory:
 
     def empty_loop(self) -> Loop:
         """Return a loop of no steps, whose positions are those of the first example."""
-        block = (self.shape.steps_per_loop, self.shape.batch_size)
+        block = (self.shape.steps_per_loop, self.shape.width)
         return Loop(tf.zeros(block, tf.int32), tf.constant(0))
 
     def sample(self, seed: int) -> Examples:
@@ -207,6 +235,8 @@ def training_loops(shape: EpochShape, epochs: int, seed: int) -> tf.data.Dataset
         )
         padded = tf.pad(order, [[0, padding]], constant_values=shape.num_examples)
         positions = tf.reshape(padded, (loops, steps, batch))
+        wide = [[0, 0], [0, 0], [0, shape.width - batch]]
+        positions = tf.pad(positions, wide, constant_values=shape.num_examples)
         return tf.data.Dataset.from_tensor_slices(Loop(positions, tf.constant(num_steps)))
 
     return tf.data.Dataset.range(epochs).flat_map(epoch_loops).prefetch(2)

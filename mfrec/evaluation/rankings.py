@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from mfrec.data.interactions import Interactions, check_kind
+from mfrec.data.one_process import ONE_PROCESS, OneProcess
 from mfrec.data.values import as_count, as_flag
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary
 from mfrec.errors import InputError
@@ -111,6 +112,8 @@ class RankingEvaluator:
             sampled protocol of He et al. 2017, "Neural collaborative filtering"). Novelty, coverage
             and gini are left out then: lists of samples say nothing about the catalogue.
         seed: of the random baseline and of the bootstrap.
+        workers: who measure together: each ranks for its own users, and all see the rankings of
+            all.
         block_users: users per block; by default as many as fit 32 MB of scores, at most 1,024.
         jit_compile: whether XLA compiles the scoring functions.
 
@@ -129,6 +132,7 @@ class RankingEvaluator:
         candidate_items: np.ndarray | None = None,
         candidates: Interactions | None = None,
         seed: int = 0,
+        workers: OneProcess = ONE_PROCESS,
         block_users: int | None = None,
         jit_compile: bool = True,
     ) -> None:
@@ -138,6 +142,7 @@ class RankingEvaluator:
         self._train = train
         self._cutoffs = cutoffs
         self._seed = seed
+        self._workers = workers
         self._longest = min(self._cutoffs[-1], train.num_items)
         self._block_users = block_users or users_per_block(train.num_items)
         self._seen = ItemsByUser.from_parts(train, [train] if seen is None else [train, seen])
@@ -205,8 +210,9 @@ class RankingEvaluator:
             num_candidates = listed.counts[user_ids]
         ranking = self._rank(score, user_ids, positives, listed)
         equal_lists = 0.0
-        if self._negatives is None and len(user_ids) >= _FEWEST_LISTS:
-            equal_lists = self._share_of_equal_lists(score, user_ids)
+        own_users = user_ids[self._workers.owns(self._train.users)[user_ids]]
+        if self._negatives is None and len(own_users) >= _FEWEST_LISTS:
+            equal_lists = self._share_of_equal_lists(score, own_users)
 
         values = metrics.of_ranking(
             metrics.Ranking(
@@ -281,18 +287,21 @@ class RankingEvaluator:
             positives: the held-out items.
             listed: the items to mask or, with fixed negatives, the only items not to mask.
         """
-        size = min(self._block_users, len(user_ids))
-        lists = np.empty((len(user_ids), self._longest), np.int32)
-        parts = []
-        order = np.argsort(-positives.counts[user_ids], kind="stable")
-        for start in range(0, len(order), size):
+        own = np.flatnonzero(self._workers.owns(self._train.users)[user_ids])
+        size = min(self._block_users, len(own))
+        lists = np.zeros((len(user_ids), self._longest), np.int32)
+        parts = [(np.empty(0, np.int64), np.empty(0), np.empty(0))]
+        order = own[np.argsort(-positives.counts[user_ids[own]], kind="stable")]
+        for start in range(0, len(order), size or 1):
             rows = order[start : start + size]
             block = user_ids[rows]
             scores = self._masked_scores(score, np.resize(block, size), listed)
             lists[rows] = best_items(scores, self._longest)[0].numpy()[: len(rows)]
             owners, item_ids = positives.select(block)
             parts.append((rows[owners], *ranks.exact_ranks(scores, owners, item_ids)))
-        return _Ranking(lists, *map(np.concatenate, zip(*parts, strict=True)))
+        columns = map(np.concatenate, zip(*parts, strict=True))
+        # lists are 0 where another worker ranks
+        return _Ranking(self._workers.sum(lists), *map(self._workers.concatenated, columns))
 
     def _masked_scores(
         self, score: Score, user_ids: np.ndarray, listed: ItemsByUser | None

@@ -8,6 +8,7 @@ import numpy as np
 
 from mfrec import models
 from mfrec.data.interactions import Interactions
+from mfrec.data.one_process import ONE_PROCESS, OneProcess
 from mfrec.evaluation import metrics
 from mfrec.experiment.part_evaluator import PartEvaluator
 from mfrec.experiment.preparation import Setup
@@ -26,6 +27,7 @@ class Fit:
         setup: settings, loss, split, features, and what to continue from.
         folder: where the model is saved whenever it is the best so far.
         refit_epochs: the number of epochs of a refit; None if this is none.
+        workers: who train together, each the tables of its own users.
 
     Attributes:
         split: training, validation and test part.
@@ -36,20 +38,30 @@ class Fit:
             "epoch"; empty without --test_every.
     """
 
-    def __init__(self, setup: Setup, folder: RunFolder, refit_epochs: int | None = None) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        folder: RunFolder,
+        refit_epochs: int | None = None,
+        workers: OneProcess = ONE_PROCESS,
+    ) -> None:
         config, split = setup.config, setup.split
-        rows = (split.train.num_users, split.train.num_items)
-        self.model = models.build(config, setup.loss, rows, setup.features)
+        num_users = np.count_nonzero(workers.owns(split.train.users))
+        rows = (int(num_users), split.train.num_items)
+        own = config.replace({"seed": workers.seed(config.training.seed)})
+        self.model = models.build(own, setup.loss, rows, setup.features)
         self.split = split
         self._setup = setup
         self._folder = folder
         self._refit_epochs = refit_epochs
-        self._trainer = Trainer(self.model, loss=setup.loss, config=config, previous=setup.earlier)
+        self._trainer = Trainer(
+            self.model, loss=setup.loss, config=config, previous=setup.earlier, workers=workers
+        )
         self.validation = self.test = None
         if split.validation:
-            self.validation = PartEvaluator(config, setup.loss, split, "validation")
+            self.validation = PartEvaluator(config, setup.loss, split, "validation", workers)
         if split.test:
-            self.test = PartEvaluator(config, setup.loss, split, "test")
+            self.test = PartEvaluator(config, setup.loss, split, "test", workers)
         self.best_on_test: dict[str, float] = {}
         self._data_saved = False
 

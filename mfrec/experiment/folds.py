@@ -12,6 +12,7 @@ import numpy as np
 from mfrec.config.settings import Config
 from mfrec.data import splitting
 from mfrec.data.loading import Source
+from mfrec.data.one_process import ONE_PROCESS, OneProcess
 from mfrec.experiment.preparation import prepare
 from mfrec.experiment.run import run
 from mfrec.progress import say
@@ -20,7 +21,12 @@ from mfrec.runs.run_folder import RunFolder
 
 
 def cross_validate(
-    config: Config, source: Source, run_dir: str | Path, started: float, overwrite: bool = False
+    config: Config,
+    source: Source,
+    run_dir: str | Path,
+    started: float,
+    overwrite: bool = False,
+    workers: OneProcess = ONE_PROCESS,
 ) -> Results:
     """Run every fold into a folder below the run folder; arguments and errors as for `run`.
 
@@ -30,7 +36,7 @@ def cross_validate(
     num_folds = config.split.num_folds
     # before anything is written
     for fold in range(num_folds):
-        prepare(_fold_config(config, fold), source)
+        prepare(config if workers.number > 1 else _fold_config(config, fold), source, workers)
     for note in source.notes:
         say(note)
     source = dataclasses.replace(source, notes=())

@@ -8,6 +8,7 @@ import numpy as np
 from mfrec.config.parsing import parse_cutoffs
 from mfrec.config.settings import Config
 from mfrec.data.interactions import UNKNOWN
+from mfrec.data.one_process import ONE_PROCESS, OneProcess
 from mfrec.data.splits import Split
 from mfrec.evaluation.metrics import load as load_metrics
 from mfrec.evaluation.rankings import RankingEvaluator, RankingResult
@@ -47,12 +48,20 @@ class PartEvaluator:
         loss: what the models are trained on.
         split: the split; at test time the items of its validation part are masked as well.
         part: "validation" or "test".
+        workers: who measure together.
 
     Attributes:
         protocol: what the latest metrics mean, a line each for errors and rankings.
     """
 
-    def __init__(self, config: Config, loss: Loss, split: Split, part: str) -> None:
+    def __init__(
+        self,
+        config: Config,
+        loss: Loss,
+        split: Split,
+        part: str,
+        workers: OneProcess = ONE_PROCESS,
+    ) -> None:
         load_metrics(config.evaluation.metrics or "")
         self._held_out = split.validation if part == "validation" else split.test
         self._errors: RatingEvaluator | None = None
@@ -62,7 +71,7 @@ class PartEvaluator:
         self._history = split.histories.get(part)
         self.protocol = ""
         if loss.predicts_ratings:
-            self._errors = RatingEvaluator(split.train)
+            self._errors = RatingEvaluator(split.train, workers)
         cutoffs = parse_cutoffs(config.evaluation.cutoffs or "")
         if cutoffs:
             history = self._history
@@ -76,6 +85,7 @@ class PartEvaluator:
                 mask_seen=config.evaluation.mask_seen,
                 candidates=split.candidates if part == "test" else None,
                 seed=config.training.seed,
+                workers=workers,
                 jit_compile=config.training.jit_compile,
             )
 

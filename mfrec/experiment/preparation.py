@@ -2,17 +2,22 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from mfrec import losses, memory, models
 from mfrec.config.settings import Config
 from mfrec.data import splitting, suspicions
 from mfrec.data.features import Features
 from mfrec.data.interactions import require_ratings
 from mfrec.data.loading import Source
+from mfrec.data.one_process import ONE_PROCESS, OneProcess
+from mfrec.data.shares import dealt
 from mfrec.data.splits import Split
 from mfrec.experiment import measurable
 from mfrec.runs.run_folder import RunFolder
+from mfrec.runs.shared_folder import own_part
+from mfrec.training import distributable, optimizers, sizes
 from mfrec.training import objective as objectives
-from mfrec.training import optimizers, sizes
 from mfrec.training.history import PreviousTraining
 from mfrec.training.statistics import resolve
 from mfrec.training.validation import check_metrics
@@ -28,6 +33,7 @@ class Setup:
         split: training, validation and test part.
         features: of the training part's "user" and "item" rows, if they have any.
         earlier: the training to continue from; None to start anew.
+        workers: who train together; users are numbered worker by worker.
     """
 
     config: Config
@@ -35,17 +41,24 @@ class Setup:
     split: Split
     features: dict[str, Features]
     earlier: PreviousTraining | None
+    workers: OneProcess = ONE_PROCESS
 
     def with_validation_in_training(self, source: Source) -> "Setup":
         """Return the setup of a refit: trained anew on training and validation part."""
         split = self.split.recipe.with_validation_in_training().encode()
+        split = dealt(split, self.workers.number)
         return replace(
             self, split=split, features=source.encode_features(split.train), earlier=None
         )
 
 
-def prepare(config: Config, source: Source) -> Setup:
+def prepare(config: Config, source: Source, workers: OneProcess = ONE_PROCESS) -> Setup:
     """Make the loss, split the ratings, derive the settings that nobody gave.
+
+    Args:
+        config: the settings as given.
+        source: the ratings.
+        workers: who train together.
 
     Raises:
         InputError: a setting or the data cannot be used.
@@ -53,6 +66,7 @@ def prepare(config: Config, source: Source) -> Setup:
     loss = losses.configured(config.loss)
     config = models.suit(config)
     objectives.check(loss, config)
+    distributable.check(config, loss, workers)
     objectives.check_vectors(loss, config.model.model, models.get(config.model.model).has_vectors)
     if loss.predicts_ratings:
         _check_rated(source, config, loss)
@@ -67,21 +81,36 @@ def prepare(config: Config, source: Source) -> Setup:
         earlier_config, _ = folder.load_config()
         seen = folder.load_data()
         earlier = folder.load_trained(earlier_config, loss, seen["train"])
+        earlier = own_part(earlier, earlier_config, loss, workers)
         if not _same_slots(earlier_config, config):
             earlier = PreviousTraining(earlier.model)
         of_model = {"user": earlier.model.user_features, "item": earlier.model.item_features}
         known_features = {role: found for role, found in of_model.items() if found is not None}
         recipe = recipe.after(seen["train"], seen.get("validation"))
-    split = recipe.encode()
+    split = dealt(recipe.encode(), workers.number)
     config = resolve(config, loss, split.train)
     measurable.check(split, config)
     sizes.check(config, loss, split.train)
     check_metrics(loss, config)
     features = source.encode_features(split.train, known_features)
-    rows = split.train.num_users + split.train.num_items
+    loop = config.training
+    distributable.check_batch(loop.batch_size or 1, loop.positives_per_row or 1, workers)
+    rows = int(np.count_nonzero(workers.owns(split.train.users))) + split.train.num_items
     rows += sum(len(of_rows.names) for of_rows in features.values())
     memory.check_tables(config.model.embedding_dim, rows, optimizers.copies(config.optimizer))
-    return Setup(config, loss, split, features, earlier)
+    workers.check_agreement(_facts(config, split))
+    return Setup(config, loss, split, features, earlier, workers)
+
+
+def _facts(config: Config, split: Split) -> dict[str, str]:
+    """Return what has to be the same on all workers, by name."""
+    # where files lie may differ, what they hold may not
+    values = {name: value for name, value in config.flat().items() if name not in vars(config.data)}
+    facts = {f"--{name}": str(value) for name, value in values.items()}
+    for name in ("train", "validation", "test"):
+        rows = getattr(split, name)
+        facts[f"the {name} part"] = "none" if rows is None else rows.digest()
+    return facts
 
 
 def _check_rated(source: Source, config: Config, loss: losses.Loss) -> None:

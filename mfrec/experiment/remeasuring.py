@@ -196,6 +196,9 @@ def _same_split(config: Config, saved: dict[str, Interactions], folder: RunFolde
         recipe = recipe.with_validation_in_training()
     if config.training.init_from:
         recipe = recipe.after(train, saved.get("validation"))
+    if config.training.distribution != "none":
+        # users are numbered worker by worker
+        recipe = dataclasses.replace(recipe, earlier=(train.users, train.items))
     if config.data.item_features:
         recipe = dataclasses.replace(recipe, catalogue=train.items)
     split = recipe.encode()

@@ -13,12 +13,14 @@ import numpy as np
 from mfrec.config.settings import Config, ModelConfig
 from mfrec.data import splitting
 from mfrec.data.loading import Source
+from mfrec.data.one_process import ONE_PROCESS, OneProcess
 from mfrec.experiment.fit import Fit
 from mfrec.experiment.part_evaluator import Measurement
 from mfrec.experiment.preparation import Setup, prepare
+from mfrec.models.base import Model
 from mfrec.progress import say
 from mfrec.runs.results import Results, Timing
-from mfrec.runs.run_folder import RunFolder
+from mfrec.runs.shared_folder import SharedRunFolder
 from mfrec.tensorboard.summaries import Summaries
 from mfrec.training.statistics import optimizer_choice
 
@@ -32,7 +34,12 @@ def default_run_dir(config: Config, source: Source) -> Path:
 
 
 def run(
-    config: Config, source: Source, run_dir: str | Path, started: float, overwrite: bool = False
+    config: Config,
+    source: Source,
+    run_dir: str | Path | None,
+    started: float,
+    overwrite: bool = False,
+    workers: OneProcess = ONE_PROCESS,
 ) -> Results:
     """Train and evaluate once, leaving everything in the run folder.
 
@@ -42,32 +49,34 @@ def run(
         run_dir: the run folder, made once the settings and data are known to be good.
         started: time.perf_counter() when the command began.
         overwrite: whether an earlier run there is replaced.
+        workers: who train together, all of whom call this; the chief's run folder counts.
 
     Raises:
         InputError: a setting or the data cannot be used, or training diverged.
         KeyboardInterrupt: Ctrl-C or SIGTERM. The folder then holds the model as far as it was
             trained and a results.json with "stopped"; the message says so.
     """
-    setup = prepare(config, source)
+    setup = prepare(config, source, workers)
     load_seconds = time.perf_counter() - started
     chosen = _chosen(config, setup.config)
-    with RunFolder.create(run_dir, overwrite) as folder:
+    with SharedRunFolder.shared(run_dir, overwrite, workers) as folder:
         _announce(setup, chosen, source)
         folder.save_config(setup.config, {})
-        summaries = Summaries(folder.path, setup.config.training.tensorboard)
+        level = setup.config.training.tensorboard if workers.is_chief else "off"
+        summaries = Summaries(folder.path, level)
         fits: list[Fit] = []
         test, test_seconds = Measurement(), 0.0
         stop = None
         try:
             with summaries:
                 summaries.settings(setup.config, chosen)
-                fits.append(Fit(setup, folder))
+                fits.append(Fit(setup, folder, workers=workers))
                 history = fits[0].train(summaries)
 
                 if setup.config.training.refit:
                     refit, epochs = setup.with_validation_in_training(source), history.best_epoch
                     say(f"refit: {epochs} epochs on {len(refit.split.train):,} ratings")
-                    fits.append(Fit(refit, folder, refit_epochs=epochs))
+                    fits.append(Fit(refit, folder, refit_epochs=epochs, workers=workers))
                     history = fits[1].train(summaries)
 
                 last = fits[-1]
@@ -94,7 +103,7 @@ def run(
             examples_per_second=fits[-1].history.examples_per_second,
             total_seconds=time.perf_counter() - started,
         )
-        results = _results(setup, source, fits, test, timing)
+        results = _results(setup, source, fits, test, timing, workers)
         if stop is None:
             folder.save_results(results)
             return results
@@ -110,7 +119,12 @@ def run(
 
 
 def _results(
-    setup: Setup, source: Source, fits: list[Fit], test: Measurement, timing: Timing
+    setup: Setup,
+    source: Source,
+    fits: list[Fit],
+    test: Measurement,
+    timing: Timing,
+    workers: OneProcess,
 ) -> Results:
     first, last = fits[0], fits[-1]
     metrics = {"validation": first.history.best_validation, "test": test.metrics}
@@ -123,7 +137,7 @@ def _results(
         protocol=first.protocols() | last.protocols(),
         epochs=last.history.best_epoch,
         steps=last.history.steps,
-        parameters=sum(int(np.prod(v.shape)) for v in last.model.trainable_variables),
+        parameters=_num_parameters(last.model, workers),
         metrics={part: measured for part, measured in metrics.items() if measured},
         intervals={"test": test.intervals},
         baselines=test.baselines,
@@ -133,6 +147,15 @@ def _results(
         timing=timing,
         versions=versions(),
     )
+
+
+def _num_parameters(model: Model, workers: OneProcess) -> int:
+    """Return the trainable numbers of a model, those of all workers' users."""
+    own = set(map(id, model.rows_of_users()))
+    numbers = {True: 0, False: 0}
+    for variable in model.trainable_variables:
+        numbers[id(variable) in own] += int(np.prod(variable.shape))
+    return numbers[False] + int(workers.sum(np.array(numbers[True])))
 
 
 def _model_name(model: ModelConfig, loss: str) -> str:

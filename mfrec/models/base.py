@@ -143,8 +143,9 @@ class Model(KerasModel):
         if self.link is None:
             self.global_bias.assign(0.0)
             return
-        low, high = float(train.ratings.min()), float(train.ratings.max())
-        mean = np.float32(train.ratings.mean(dtype=np.float64))
+        ratings = train.whole.ratings
+        low, high = float(ratings.min()), float(ratings.max())
+        mean = np.float32(ratings.mean(dtype=np.float64))
         self.rating_range.assign([low, high])
         self.global_bias.assign(LINKS[self.link].to_score(mean, low, high))
 
@@ -253,6 +254,10 @@ class Model(KerasModel):
     def tables(self) -> list[Table]:
         """Return the tables in the order in which they were made."""
         return list(self._tables)
+
+    def rows_of_users(self) -> list[tf.Variable]:
+        """Return the variables with a row for each user, which workers divide among themselves."""
+        return [table.variable for table in self.tables() if table.rows == "users"]
 
     # what follows from it
 

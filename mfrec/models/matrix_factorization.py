@@ -14,8 +14,6 @@ A row that training has not seen has nothing of its own: it is the sum of its fe
 
 from typing import Any
 
-import numpy as np
-
 from mfrec.config.settings import ModelConfig
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions
@@ -102,12 +100,12 @@ class MatrixFactorization(InnerProduct):
     def adapt(self, train: Interactions) -> None:
         """Take μ and the range of ratings, and which rows have training examples at all."""
         super().adapt(train)
-        for table, ids in (
-            (self._user_feature_table, train.user_ids),
-            (self._item_feature_table, train.item_ids),
+        for table, counts in (
+            (self._user_feature_table, train.user_counts),
+            (self._item_feature_table, train.whole.item_counts),
         ):
             if table is not None:
-                table.adapt(np.bincount(ids, minlength=table.is_trained.shape[0]))
+                table.adapt(counts)
 
     def take_over(self, earlier: Model) -> None:
         """Give the first rows of all variables the values that they have in an earlier model."""

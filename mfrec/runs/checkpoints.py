@@ -8,13 +8,16 @@ import contextlib
 import logging
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from mfrec import digests
+from mfrec.data.one_process import ONE_PROCESS, OneProcess
 from mfrec.errors import InputError, first_line
 from mfrec.files import remove, replacing
 from mfrec.quiet_tensorflow import tf
+from mfrec.runs import shards
 
 LATEST = "checkpoint"
 # How TensorFlow's remarks about values that were not restored begin.
@@ -24,7 +27,14 @@ _PREFIX = re.compile(r"ckpt-\d+(-\d+)?")
 _PATTERN = set("*?[\\")
 
 
-def save(checkpoint: tf.train.Checkpoint, folder: Path, step: int, run: str) -> None:
+def save(
+    checkpoint: tf.train.Checkpoint,
+    folder: Path,
+    step: int,
+    run: str,
+    of_users: Sequence[Any] = (),
+    workers: OneProcess = ONE_PROCESS,
+) -> None:
     """Write a checkpoint; the earlier one goes once the new one is complete.
 
     Args:
@@ -32,6 +42,8 @@ def save(checkpoint: tf.train.Checkpoint, folder: Path, step: int, run: str) -> 
         folder: where.
         step: optimizer steps so far.
         run: the run's number.
+        of_users: the variables of which each of several workers has its own users' rows.
+        workers: who write it together.
 
     Raises:
         InputError: it cannot be written, as on a full disk.
@@ -39,8 +51,11 @@ def save(checkpoint: tf.train.Checkpoint, folder: Path, step: int, run: str) -> 
     prefix, again = f"ckpt-{step}", 1
     while (folder / f"{prefix}.index").exists():
         prefix, again = f"ckpt-{step}-{again}", again + 1
+    prefix = workers.texts(prefix)[0]
     try:
-        checkpoint.write(str(folder / prefix))
+        shards.write(checkpoint, folder / prefix, of_users, workers)
+        if not workers.is_chief:
+            return
         index = f"{prefix}.index"
         digest = digests.of_bytes(run, index, (folder / index).read_bytes())
     except (OSError, tf.errors.OpError) as error:

@@ -179,7 +179,7 @@ class RunFolder:
         Raises:
             InputError: it cannot be written, as on a full disk, or not every variable was kept.
         """
-        checkpoint = _checkpoint(model, optimizer)
+        checkpoint = checkpoint_of(model, optimizer)
         checkpoints.save(checkpoint, self.path / "checkpoints", step, self._run)
 
     def save_results(self, results: Results) -> None:
@@ -245,7 +245,7 @@ class RunFolder:
         model.prepare(train)
         with self._latest_checkpoint() as path:
             # the optimizer's state is not restored here
-            status = _checkpoint(model).read(path).expect_partial()
+            status = checkpoint_of(model).read(path).expect_partial()
             status.assert_existing_objects_matched()
             _check_variables(path, model)
         return model
@@ -459,7 +459,7 @@ def _put_back(aside: Path) -> None:
     aside.rmdir()
 
 
-def _checkpoint(
+def checkpoint_of(
     model: Model, optimizer: tf.keras.optimizers.Optimizer | None = None
 ) -> tf.train.Checkpoint:
     """Return a checkpoint of every variable of a model, and of an optimizer.

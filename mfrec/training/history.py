@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mfrec.data.one_process import ONE_PROCESS, OneProcess
 from mfrec.errors import InputError, did_you_mean
 from mfrec.evaluation.metrics import better
 from mfrec.models.base import Model
@@ -126,11 +127,15 @@ class BestWeights:
     Args:
         model: the model that is trained.
         metric: name of the validation metric that decides.
+        workers: who train together; the weights of all have to be finite.
     """
 
-    def __init__(self, model: tf.keras.Model, metric: str) -> None:
+    def __init__(
+        self, model: tf.keras.Model, metric: str, workers: OneProcess = ONE_PROCESS
+    ) -> None:
         self._model = model
         self._metric = metric
+        self._workers = workers
         self._value: float | None = None
         self._weights: list[np.ndarray] | None = None
 
@@ -156,7 +161,8 @@ class BestWeights:
                 return False
             self._value = value
         weights = self._model.get_weights()
-        if not all(np.isfinite(values).all() for values in weights):
+        broken = sum(not np.isfinite(values).all() for values in weights)
+        if self._workers.sum(np.array(broken)):
             raise NonFiniteLoss(
                 f"the weights became NaN or infinite at the end of epoch {epoch}; "
                 "lower --learning_rate or set --clip_norm"

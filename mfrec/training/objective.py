@@ -40,6 +40,7 @@ class Objective:
         known: the training pairs, if negatives among them are masked.
         tables: "user_counts" [num_users], "user_weights" [num_users] and "item_counts"
             [num_items] of the training part, float32.
+        num_users: users in all, those of other workers too.
     """
 
     model: Model | VectorScores
@@ -49,6 +50,7 @@ class Objective:
     takes_batch_items: bool
     known: PairSet | None
     tables: dict[str, tf.Tensor]
+    num_users: int
 
     @classmethod
     def of(
@@ -67,7 +69,7 @@ class Objective:
         counts = {
             "user_counts": train.user_counts,
             "user_weights": train.user_weights,
-            "item_counts": train.item_counts,
+            "item_counts": train.whole.item_counts,
         }
         sampler = known = None
         takes_batch_items = False
@@ -77,7 +79,8 @@ class Objective:
             takes_batch_items = kind.takes_batch_items
             known = KnownPairs.of(train) if sampling.reject_positives else None
         tables = {name: tf.constant(count, tf.float32) for name, count in counts.items()}
-        return cls(model, loss, sampling, sampler, takes_batch_items, known, tables)
+        num_users = max(model.num_users, train.whole.num_users)
+        return cls(model, loss, sampling, sampler, takes_batch_items, known, tables, num_users)
 
     def example_losses(self, batch: Examples, seed: tf.Tensor) -> tf.Tensor:
         """Return the loss of every example, float32 of the shape of batch.weights.
@@ -192,7 +195,7 @@ class Objective:
             "user_counts": tf.gather(self.tables["user_counts"], users),
             "user_weights": tf.gather(self.tables["user_weights"], users),
             "item_counts": tf.gather(self.tables["item_counts"], batch.item_ids),
-            "num_users": self.model.num_users,
+            "num_users": self.num_users,
             "num_items": self.model.num_items,
         }
 

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from mfrec import own_code
 from mfrec.config.optimizer_choice import AUTO
 from mfrec.config.parsing import format_arguments, parse_arguments
@@ -276,6 +278,24 @@ def take_over(
 
 def _state(optimizer: tf.keras.optimizers.Optimizer) -> list[tf.Variable]:
     return [variable for variable in optimizer.variables if variable.name != "learning_rate"]
+
+
+def state_of(
+    optimizer: tf.keras.optimizers.Optimizer, model: tf.keras.Model, tables: list[Any]
+) -> list[Any]:
+    """Return the variables of an optimizer with a row for each row of these tables of a model."""
+    wanted = set(map(id, tables))
+    # the same optimizer for tables of two rows, where all else has three, tells them apart
+    alike = [
+        tf.keras.Variable(
+            np.zeros((2 if id(each) in wanted else 3, *each.shape[1:])[: len(each.shape)])
+        )
+        for each in model.trainable_variables
+    ]
+    twin = _made_anew(optimizer)
+    twin.build(alike)
+    pairs = zip(optimizer.variables, twin.variables, strict=True)
+    return [own for own, other in pairs if tuple(other.shape[:1]) == (2,)]
 
 
 def gradients(

@@ -21,7 +21,7 @@ import numpy as np
 from mfrec.config.settings import RegularizerConfig
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions
-from mfrec.data.pipelines import Examples
+from mfrec.data.pipelines import Examples, total_weight_of
 from mfrec.losses import Loss
 from mfrec.models.base import Model
 from mfrec.models.base import rows as read_rows
@@ -50,14 +50,16 @@ class Regularizer:
         self._settings = settings
         self._loss = loss
         self._model = model
-        self._user_counts = train.user_counts
+        # of all users: those of a worker are some of them
+        self._user_counts, item_counts = train.whole.user_counts, train.whole.item_counts
+        num_users = max(model.num_users, train.whole.num_users)
         self.row_weights: dict[str, tf.Tensor] = {}
         self.feature_weights: dict[str, tf.Tensor] = {}
-        for side, counts, num_partners, features in (
-            ("user", self._user_counts, model.num_items, model.user_features),
-            ("item", train.item_counts, model.num_users, model.item_features),
+        for side, counts, in_all, num_partners, features in (
+            ("user", train.user_counts, self._user_counts, model.num_items, model.user_features),
+            ("item", item_counts, item_counts, num_users, model.item_features),
         ):
-            weights = self.frequency_weights(counts, counts, num_partners)
+            weights = self.frequency_weights(in_all, counts, num_partners)
             self.row_weights[f"{side}s"] = tf.constant(weights, tf.float32)
             if features is not None:
                 weights = self._weights_of_features(features, counts, num_partners)
@@ -77,7 +79,7 @@ class Regularizer:
         """
         if not (self._settings.regularization or self._settings.bias_regularization):
             return tf.constant(0.0)
-        weights, total_weight = batch.weights, tf.reduce_sum(batch.weights)
+        weights, total_weight = batch.weights, total_weight_of(batch)
         if len(weights.shape) > 1:
             users = (batch.user_ids, tf.reduce_sum(weights, axis=1))
             items = (tf.reshape(batch.item_ids, [-1]), tf.reshape(weights, [-1]))

@@ -210,7 +210,7 @@ def popularity(train: Interactions, *, exponent: float = 0.75) -> Sampler:
         train: the training part.
         exponent: 1 draws as often as items are rated, 0 every rated item alike.
     """
-    counts = train.item_counts
+    counts = train.whole.item_counts
     weights = np.where(counts > 0, np.maximum(counts, 1.0) ** exponent, 0.0)
     probabilities = weights / weights.sum()
     thresholds, aliases = (tf.constant(table) for table in alias_tables(probabilities))
@@ -233,7 +233,7 @@ def popularity(train: Interactions, *, exponent: float = 0.75) -> Sampler:
 @register("in_batch", takes_batch_items=True)
 def in_batch(train: Interactions) -> Sampler:
     """Take the batch's own items, [B]: popular ones as often as they are rated."""
-    counts = train.item_counts
+    counts = train.whole.item_counts
     with np.errstate(divide="ignore"):
         shares = np.log(counts / counts.sum()).astype(np.float32)
     log_probabilities = tf.constant(shares)

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ import numpy as np
 from mfrec import losses, memory, models
 from mfrec.config.settings import Config, OptimizerConfig, TrainingConfig
 from mfrec.data.interactions import Interactions, check_kind, continuing, require_ratings
-from mfrec.data.pipelines import ColumnsInMemory, Examples, TrainingData
+from mfrec.data.one_process import ONE_PROCESS, OneProcess
+from mfrec.data.pipelines import ColumnsInMemory, Examples, TrainingData, total_weight_of
 from mfrec.errors import InputError
 from mfrec.models.base import Model
 from mfrec.models.checks import check_training_part
@@ -69,18 +71,28 @@ class Trainer:
         Returns:
             Means over the batch's examples, float32 [] each.
         """
-        variables = self.model.trainable_variables
+        gradients, means, weight = self._gradients(batch)
+        gradients, means = self._workers.exchanged(gradients, means, weight, self._is_own)
+        self._apply(self._clipped(gradients))
+        return means
+
+    def _own_gradients(self, batch: Examples) -> tuple[list[Any], dict[str, tf.Tensor], tf.Tensor]:
+        """Return the objective's gradients, its terms, and Σ weight of the batch."""
         with tf.GradientTape() as tape:
             means = self.mean_losses(batch)
             objective = tf.add_n(list(means.values()))
+        variables = self.model.trainable_variables
         gradients = optimizers.gradients(tape, objective, variables, self._by_rows)
-        self.optimizer.apply(gradients, variables)
-        return means
+        return gradients, means, tf.reduce_sum(batch.weights)
+
+    def _update(self, gradients: list[Any]) -> None:
+        """Let the optimizer take a step."""
+        self.optimizer.apply(gradients, self.model.trainable_variables)
 
     def mean_losses(self, batch: Examples) -> dict[str, tf.Tensor]:
         """Return the terms of the objective, means over the batch's examples, float32 [] each."""
         example_losses = self._objective.example_losses(batch, self._seed())
-        mean_loss = tf.reduce_sum(batch.weights * example_losses) / tf.reduce_sum(batch.weights)
+        mean_loss = tf.reduce_sum(batch.weights * example_losses) / total_weight_of(batch)
         return {"loss": mean_loss, "regularization": self._regularizer.mean(batch, self._by_rows)}
 
     @property
@@ -96,6 +108,7 @@ class Trainer:
         config: "Config | TrainingConfig | None" = None,
         *,
         previous: "PreviousTraining | None" = None,
+        workers: OneProcess = ONE_PROCESS,
         **settings: Any,
     ) -> None:
         """Keep the settings; nothing is derived from data or compiled before `fit`.
@@ -111,6 +124,7 @@ class Trainer:
             config: all settings, or those of the loop alone. Every fit derives anew what is None.
             previous: a training to continue from, instead of the model's random start. μ and the
                 range of ratings are those of the new ratings all the same.
+            workers: who train the model together; each has a model of its own users.
             settings: single settings, named as the flags of train.py: learning_rate=0.01, ...
 
         Raises:
@@ -149,6 +163,7 @@ class Trainer:
         self.history = History()
         self._given_model = model
         self._previous = previous
+        self._workers = workers
         self.parts: tuple[Interactions, Interactions | None] | None = None
 
     def fit(
@@ -232,7 +247,8 @@ class Trainer:
             InputError: ratings do not fit the model's tables, XLA cannot compile the loss, or the
                 loss is not per example.
         """
-        train = self._matched(check_kind(train, "training part"))
+        train = self._workers.own_rows(check_kind(train, "training part"))
+        train = self._matched(train)
         given = None
         if validation is not None:
             given = check_kind(validation, "validation part")
@@ -241,7 +257,7 @@ class Trainer:
         self._look_at(train, given, validation)
         self.parts = (train, validation)
         config = self.config if epochs is None else self.config.replace({"epochs": epochs})
-        history = self.history = History(examples_per_epoch=len(train))
+        history = self.history = History(examples_per_epoch=len(train.whole))
         self.resolved = config = self._adapt(config, train)
         loop = config.training
         history.last_epoch = min(stop_after or loop.epochs, loop.epochs)
@@ -262,12 +278,14 @@ class Trainer:
     ) -> Epochs:
         config, history = self.resolved.training, self.history
         last_epoch = history.last_epoch
-        best = BestWeights(self.model, config.eval_metric)
+        best = BestWeights(self.model, config.eval_metric, self._workers)
         early_stopping = EarlyStopping(config.early_stopping_patience)
         loops = iter(self._data.loops(last_epoch, config.seed))
+        stopping = contextlib.ExitStack()
         try:
+            stop_if_asked = stopping.enter_context(self._workers.stopping_together())
             for epoch in range(1, last_epoch + 1):
-                means = self._train_epoch(loops, epoch, on_loop)
+                means = self._train_epoch(loops, epoch, on_loop, stop_if_asked)
                 means["learning_rate"] = float(self.optimizer.learning_rate)
                 means["examples_per_second"] = history.examples_per_second
                 if gradient_norm:
@@ -295,6 +313,7 @@ class Trainer:
                 if early_stopping.should_stop(log):
                     break
         finally:
+            stopping.close()
             best.restore()
 
     def _check_settings(self, config: Config) -> None:
@@ -330,23 +349,24 @@ class Trainer:
     def _adapt(self, config: Config, train: Interactions) -> Config:
         """Resolve the settings, and make or adapt all that depends on the training ratings."""
         asked = config.optimizer.optimizer
-        config = resolve(config, self.loss, train, self._given_model)
+        config = resolve(config, self.loss, train.whole, self._given_model)
         if config.optimizer.optimizer != asked:
-            choice = optimizer_choice(config, self.loss, train, self._given_model)
+            choice = optimizer_choice(config, self.loss, train.whole, self._given_model)
             say(f"chosen from the data: optimizer={choice.optimizer} ({choice.reason})")
         sizes.check(config, self.loss, train)
         if self._given_model is None:
             copies = optimizers.copies(config.optimizer, self._own_optimizer)
             rows = train.num_users + train.num_items
             memory.check_tables(config.model.embedding_dim, rows, copies)
-            self.model = models.build(config, self.loss, (train.num_users, train.num_items))
+            own = config.replace({"seed": self._workers.seed(config.training.seed)})
+            self.model = models.build(own, self.loss, (train.num_users, train.num_items))
         self.model.link = self.loss.link if self.loss.predicts_ratings else None
         self.model.prepare(train)
         if self._previous:
             self.model.take_over(self._previous.model)
         self._objective = Objective.of(self.model, self.loss, train, config.sampler)
         self._regularizer = Regularizer(config.regularizer, self.loss, train, self.model)
-        self._data: TrainingData = ColumnsInMemory(train, config.training)
+        self._data: TrainingData = ColumnsInMemory(train, config.training, self._workers)
         return config
 
     def _prepare(self) -> float:
@@ -361,9 +381,16 @@ class Trainer:
             first_step,
             self._own_optimizer,
         )
-        self.optimizer.build(self.model.trainable_variables)
+        variables = self.model.trainable_variables
+        self.optimizer.build(variables)
         if before:
             optimizers.take_over(self.optimizer, before)
+        own = set(map(id, self.model.rows_of_users()))
+        self._is_own = [id(variable) in own for variable in variables]
+        self._workers.share([each for each in self.model.variables if id(each) not in own])
+        compiled = partial(self._workers.part, jit_compile=config.jit_compile)
+        self._gradients, self._apply = compiled(self._own_gradients), compiled(self._update)
+        self._clipped = self._workers.clipping(self.optimizer, self._is_own)
         # an InputError raised while the loop is traced would reach nobody as such
         empty_loop = self._data.empty_loop()
         first = Examples(*(block[0] for block in self._data.blocks(empty_loop)))
@@ -375,7 +402,8 @@ class Trainer:
             self._compiled_loop = self._loop
             return time.perf_counter() - started
         self._step = graph_function(self.train_step)
-        self._compiled_loop = graph_function(self._loop, jit_compile=config.jit_compile)
+        is_compiled = config.jit_compile and self._workers.compiles_loops
+        self._compiled_loop = graph_function(self._loop, jit_compile=is_compiled)
         try:
             # a compiled while loop has to know beforehand what a step returns
             scalars = self._step.get_concrete_function(first).structured_outputs
@@ -414,6 +442,7 @@ class Trainer:
         loops: Iterator[Any],
         epoch: int,
         on_loop: Callable[[LoopLog], None] | None,
+        stop_if_asked: Callable[[], None],
     ) -> dict[str, float]:
         """Train an epoch, and return means over its examples of what `train_step` returns."""
         history, shape = self.history, self._data.shape
@@ -439,6 +468,7 @@ class Trainer:
             history.examples_per_second = (
                 epochs_done * history.examples_per_epoch / history.train_seconds
             )
+            stop_if_asked()
             if on_loop:
                 done, in_all = (epoch - 1) * shape.loops + number, history.last_epoch * shape.loops
                 speed = history.examples_per_second
@@ -458,8 +488,10 @@ class Trainer:
             sums = {name: sums.get(name, 0.0) + weight * means[name] for name in means}
             total_weight += weight
             step += 1
-        return sums, total_weight
+        return self._workers.total((sums, total_weight))
 
     def _seed(self) -> tf.Tensor:
-        """The seed of the next step's draws, int32 [2]."""
-        return tf.stack([self.resolved.training.seed, tf.cast(self.optimizer.iterations, tf.int32)])
+        """The seed of the next step's draws, another one on each worker, int32 [2]."""
+        step = tf.cast(self.optimizer.iterations, tf.int32)
+        step = step * self._workers.number + self._workers.index
+        return tf.stack([self.resolved.training.seed, step])

@@ -1,0 +1,88 @@
+"""TF_CONFIG: the workers of a training and which of them this process is.
+
+    {"cluster": {"worker": ["first.host:2222", "second.host:2222"]},
+     "task": {"type": "worker", "index": 0}}
+
+Each process has the same cluster and an index of its own. Worker 0 is the chief.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mfrec.errors import InputError
+
+VARIABLE = "TF_CONFIG"
+_EXAMPLE = (
+    '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """This process among the workers.
+
+    Attributes:
+        index: which of them it is.
+        addresses: "host:port" of every worker.
+    """
+
+    index: int
+    addresses: tuple[str, ...]
+
+    def named(self, index: int) -> str:
+        """Return a worker's number and address."""
+        return f"worker {index} ({self.addresses[index]})"
+
+
+def task(environment: Mapping[str, str] = os.environ) -> Task:
+    """Return what TF_CONFIG says.
+
+    Raises:
+        InputError: it is missing, no JSON, or names no such task.
+    """
+    text = environment.get(VARIABLE)
+    if not text:
+        raise InputError(
+            f"--distribution=multi_worker: {VARIABLE} is not set; give each worker its own, such "
+            f"as {_EXAMPLE}"
+        )
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{VARIABLE} is no JSON ({error}); such as {_EXAMPLE}") from None
+    cluster, own = _member(content, "cluster"), _member(content, "task")
+    others = sorted(set(cluster) - {"worker"})
+    addresses = cluster.get("worker")
+    if others or not addresses or not _are_addresses(addresses):
+        found = f"tasks of type {', '.join(others)}" if others else f"worker {addresses!r}"
+        raise InputError(
+            f"{VARIABLE}: the cluster has {found}; it has workers only, a list of host:port, of "
+            "which the first is the chief"
+        )
+    kind, index = own.get("type"), own.get("index")
+    is_index = isinstance(index, int) and not isinstance(index, bool)
+    if kind != "worker" or not is_index or not 0 <= index < len(addresses):
+        raise InputError(
+            f"{VARIABLE}: there is no task {kind} {index}; the cluster has worker "
+            + ("0" if len(addresses) == 1 else f"0 to {len(addresses) - 1}")
+        )
+    repeated = {address for address in addresses if addresses.count(address) > 1}
+    if repeated:
+        raise InputError(f"{VARIABLE}: two workers at {min(repeated)}; give each its own address")
+    return Task(index, tuple(addresses))
+
+
+def _member(content: Any, name: str) -> dict[str, Any]:
+    found = content.get(name) if isinstance(content, dict) else None
+    if not isinstance(found, dict):
+        raise InputError(f'{VARIABLE} has no object "{name}"; such as {_EXAMPLE}')
+    return found
+
+
+def _are_addresses(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(each, str) and each.rpartition(":")[2].isdigit() for each in value
+    )
