@@ -48,9 +48,9 @@ def read_ids(table: Table, column: int, what: str) -> tuple[np.ndarray, Vocabula
             f"{_KINDS[typed.kind]}; give integers or text"
         )
     codes, raw_ids = table.texts(column)
-    empty = np.flatnonzero(table.lengths(column) == 0)
-    if len(empty):
-        table.refuse(empty[0], f"the {what} is empty; fill it in or drop the line")
+    if "" in raw_ids:
+        row = np.argmax(codes == raw_ids.index(""))
+        table.refuse(int(row), f"the {what} is empty; fill it in or drop the line")
     missing = missing_id(raw_ids)
     if missing is not None:
         rows = np.flatnonzero(codes == missing)

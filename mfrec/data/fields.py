@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from mfrec import parallel
 from mfrec.errors import InputError
 
 # With these delimiters quotes always mean what they mean in CSV.
 _CSV_DELIMITERS = (",", ";")
 _NEWLINE, _QUOTE, _SPACE = ord("\n"), ord('"'), ord(" ")
-_CHUNK_BYTES = 1 << 20
 _ESCAPES = re.compile(rb'\\(["\\\n\r])')
 _ESCAPED = {b'"': b'""'}
 
@@ -114,11 +114,15 @@ def split_plainly(data: bytes, delimiter: str) -> Fields:
     if not data.endswith(b"\n"):
         data += b"\n"
     array = np.frombuffer(data, np.uint8)
-    ends = _find(array, mark[0])
+    ends, num_lines = _find(array, mark[0])
     starts = np.empty_like(ends)
     starts[0] = 0
     np.add(ends[:-1], 1, out=starts[1:])
 
+    width = len(ends) // num_lines
+    if width > 1 and _are_even(array, ends, num_lines):
+        numbers = np.arange(1, num_lines + 1, dtype=ends.dtype)
+        return Fields(data, starts, ends, np.broadcast_to(width, num_lines), numbers)
     last_fields = np.flatnonzero(array[ends] == _NEWLINE)
     counts = np.diff(last_fields, prepend=-1)
     is_blank = (counts == 1) & (starts[last_fields] == ends[last_fields])
@@ -127,6 +131,14 @@ def split_plainly(data: bytes, delimiter: str) -> Fields:
         kept = np.repeat(~is_blank, counts)
         starts, ends, counts = starts[kept], ends[kept], counts[~is_blank]
     return Fields(data, starts, ends, counts, numbers)
+
+
+def _are_even(array: np.ndarray, ends: np.ndarray, num_lines: int) -> bool:
+    """Whether all lines have as many fields, two or more, as they have on average."""
+    width = len(ends) // num_lines
+    return width * num_lines == len(ends) and bool(
+        (array[ends[width - 1 :: width]] == _NEWLINE).all()
+    )
 
 
 def from_texts(texts: list[bytes], counts: np.ndarray, numbers: np.ndarray) -> Fields:
@@ -149,15 +161,21 @@ def count_fields(lines: Iterable[str], delimiter: str) -> list[int]:
     return [line.count(delimiter) + 1 for line in lines]
 
 
-def _find(array: np.ndarray, mark: int) -> np.ndarray:
-    """Positions of `mark` and of line ends: int32 if large enough for the array, else int64."""
+def _find(array: np.ndarray, mark: int) -> tuple[np.ndarray, int]:
+    """Positions of `mark` and of line ends, and how many line ends there are.
+
+    Positions are int32 if that is large enough for the array, else int64.
+    """
     dtype = np.int32 if len(array) < 2**31 else np.int64
-    found = []
-    # A piece at a time stays in the processor's cache.
-    for start in range(0, len(array), _CHUNK_BYTES):
-        piece = array[start : start + _CHUNK_BYTES]
-        found.append((np.flatnonzero((piece == mark) | (piece == _NEWLINE)) + start).astype(dtype))
-    return np.concatenate(found)
+
+    def find(block: slice) -> tuple[np.ndarray, int]:
+        piece = array[block]
+        is_end = piece == _NEWLINE
+        positions = np.flatnonzero((piece == mark) | is_end) + block.start
+        return positions.astype(dtype), int(np.count_nonzero(is_end))
+
+    found = parallel.each(find, parallel.blocks(len(array)))
+    return np.concatenate([positions for positions, _ in found]), sum(ends for _, ends in found)
 
 
 def _without_padding(plain: Fields, delimiter: str) -> tuple[Fields, bool]:

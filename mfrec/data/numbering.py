@@ -16,6 +16,9 @@ _ENTRIES_EACH = 2
 _SMALLEST_TABLE = 1 << 16
 # Blocks that are hashed at once: of fewer, most ids would come again in the next.
 _BLOCKS_TO_HASH = 4
+# The smallest number that has so many digits, none of them in vain; by their number.
+_SMALLEST_OF_LENGTH = np.array([0, 0, *(10**digits for digits in range(1, 2 * WORD))])
+_SAMPLE_ROWS = 100
 
 
 def number_integers(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -107,12 +110,15 @@ def number_texts(
     Returns:
         int32 [rows], each row's code, and int64 [distinct], where each code appears first.
     """
-    keys = [words_at(data, starts, lengths)]
     longest = int(lengths.max(initial=0))
-    if longest > WORD:
-        # Rows that agree in this as well have the same length, and end together.
-        keys.append(lengths.astype(np.uint64))
-    first = _first_equal_row(keys)
+    integers = _as_integers(data, starts, lengths, longest)
+    if integers is not None:
+        codes, _ = number_integers(integers)
+        # a text is new where its code is higher than all before
+        highest = np.maximum.accumulate(codes)
+        return codes, np.append(0, np.flatnonzero(highest[1:] != highest[:-1]) + 1)
+    # Rows that agree in their length as well as in their words end together.
+    first = _first_equal_row([words_at(data, starts, lengths), lengths.astype(np.uint64)])
     rows = np.arange(len(starts))
     for offset in range(WORD, longest, WORD):
         rows = rows[lengths[rows] > offset]
@@ -123,7 +129,39 @@ def number_texts(
 
 def parse_integers(data: bytes, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray | None:
     """Return texts of 1 to 16 digits as int64 [rows]; None if one is anything else."""
-    if not len(starts) or lengths.min() < 1 or lengths.max() > 2 * WORD:
+    # a column of something else shows it at once
+    first = slice(0, _SAMPLE_ROWS)
+    if not len(starts) or _parse_block(data, starts[first], lengths[first]) is None:
+        return None
+    blocks = parallel.blocks(len(starts))
+    parts = parallel.each(lambda block: _parse_block(data, starts[block], lengths[block]), blocks)
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if len(known) == len(parts) else None
+
+
+def _as_integers(
+    data: bytes, starts: np.ndarray, lengths: np.ndarray, longest: int
+) -> np.ndarray | None:
+    """Return one integer for each different text; None if some are too long for that.
+
+    Digits are read as a number, unless there are zeros before it: 007 is not 7. Other texts of up
+    to eight bytes are the words that they are.
+    """
+    blocks = parallel.blocks(len(starts))
+    integers = parse_integers(data, starts, lengths) if longest <= 2 * WORD else None
+    if integers is not None and all(
+        parallel.each(lambda b: (integers[b] >= _SMALLEST_OF_LENGTH[lengths[b]]).all(), blocks)
+    ):
+        return integers
+    if longest > WORD or not blocks:
+        return None
+    return np.concatenate(
+        parallel.each(lambda block: words_at(data, starts[block], lengths[block]), blocks)
+    )
+
+
+def _parse_block(data: bytes, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray | None:
+    if lengths.min() < 1 or lengths.max() > 2 * WORD:
         return None
     high = np.maximum(lengths - WORD, 0)
     low = _parse_digits(words_at(data, starts + high, lengths - high), lengths - high)
