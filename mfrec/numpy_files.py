@@ -12,7 +12,7 @@ from typing import IO
 
 import numpy as np
 
-from mfrec import memory
+from mfrec import memory, parallel
 from mfrec.errors import InputError
 
 _ENDING = ".npy"
@@ -78,22 +78,27 @@ def read_npz(
 
 
 def _arrays(file: IO[bytes]) -> dict[str, np.ndarray]:
-    arrays: dict[str, np.ndarray] = {}
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         _check_count(file, len(members))
+        names: dict[str, zipfile.ZipInfo] = {}
         for member in members:
             name = member.filename.removesuffix(_ENDING)
-            if name == member.filename or name in arrays:
-                what = "a second array" if name in arrays else "no array"
+            if name == member.filename or name in names:
+                what = "a second array" if name in names else "no array"
                 raise _Damaged(f"member {member.filename!r} is {what}")
+            names[name] = member
+
+        def read_member(name: str) -> np.ndarray:
             # this also refuses a member that has another name in the list of members
-            with archive.open(member) as stream:
+            with archive.open(names[name]) as stream:
                 try:
-                    arrays[name] = _array(stream, member.file_size)
+                    return _array(stream, names[name].file_size)
                 except (InputError, _Damaged) as error:
                     raise type(error)(f"array {name!r} {error}") from None
-    return arrays
+
+        size = sum(member.file_size for member in members)
+        return dict(zip(names, parallel.each(read_member, names, size), strict=True))
 
 
 def _check_count(file: IO[bytes], found: int) -> None:
@@ -125,4 +130,7 @@ def _array(stream: IO[bytes], size: int) -> np.ndarray:
             f"says {dtype} {shape}, more than the free memory; free some, or give a smaller file"
         )
     stream.seek(0)
-    return np.lib.format.read_array(stream, allow_pickle=False)
+    array = np.lib.format.read_array(stream, allow_pickle=False)
+    # nobody else has it: whoever takes it may keep it without a copy
+    array.flags.writeable = False
+    return array

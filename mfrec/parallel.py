@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")

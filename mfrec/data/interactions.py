@@ -280,9 +280,7 @@ class Interactions:
         last position. Weights are summed. All unknown users count as one user, and so do
         unknown items, so call this before `encode`.
         """
-        repeated = pairs.repeated_rows(
-            self.user_ids, self.item_ids, self.num_items, self.user_counts
-        )
+        repeated = pairs.repeated_rows(self.user_ids, self.item_ids, self.num_users, self.num_items)
         if not repeated:
             return self
         is_kept = np.ones(len(self), bool)

@@ -15,7 +15,7 @@ _MOST_BITS = 24
 _ENTRIES_EACH = 2
 _SMALLEST_TABLE = 1 << 16
 # Blocks that are hashed at once: of fewer, most ids would come again in the next.
-_BLOCKS_TO_HASH = 4
+_BLOCKS_TO_HASH = 16
 # The smallest number that has so many digits, none of them in vain; by their number.
 _SMALLEST_OF_LENGTH = np.array([0, 0, *(10**digits for digits in range(1, 2 * WORD))])
 _SAMPLE_ROWS = 100

@@ -2,6 +2,7 @@
 
 import contextlib
 import numbers
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,9 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
             raise InputError(f"{what}s must be numbers: these are {array.dtype}")
         # what float32 holds exactly needs no float64 beside it
         is_held = np.can_cast(array.dtype, np.float32)
-        exact = array.astype(np.float32 if is_held else np.float64)
+        # nobody can change an array that owns its numbers and is locked
+        is_ours = array.base is None and not array.flags.writeable
+        exact = array.astype(np.float32 if is_held else np.float64, copy=not is_ours)
         with np.errstate(over="ignore"):
             found = exact.astype(np.float32, copy=False)
     except InputError:
@@ -54,21 +57,30 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
         raise InputError(f"{what}s must be numbers: {reason}") from None
     if found.ndim != 1:
         raise InputError(f"{what}s of shape {found.shape}; give one dimension")
-    bad = np.flatnonzero(~np.isfinite(found))
-    if len(bad):
+    bad = _first(lambda block: ~np.isfinite(found[block]), len(found))
+    if bad is not None:
         raise InputError(
-            f"{what} at position {bad[0]} is {exact[bad[0]]:g}, no finite number that float32 "
-            f"holds; {DROP}"
+            f"{what} at position {bad} is {exact[bad]:g}, no finite number that float32 holds; "
+            f"{DROP}"
         )
-    for block in parallel.blocks(len(exact)):
-        part = exact[block]
-        small = block.start + np.flatnonzero((np.abs(part) < SMALLEST) & (part != 0))
-        if len(small):
-            raise InputError(f"{what} at position {small[0]} is {exact[small[0]]:g}: {TOO_SMALL}")
+    small = _first(
+        lambda block: (np.abs(exact[block]) < SMALLEST) & (exact[block] != 0), len(found)
+    )
+    if small is not None:
+        raise InputError(f"{what} at position {small} is {exact[small]:g}: {TOO_SMALL}")
     if not is_held:
         for note in note_on_rounding(exact):
             say(f"{what}s: {note}")
     return found
+
+
+def _first(which: Callable[[slice], np.ndarray], length: int) -> int | None:
+    """Return the first position that a function of a block finds; None if there is none."""
+    for block in parallel.blocks(length):
+        found = np.flatnonzero(which(block))
+        if len(found):
+            return block.start + int(found[0])
+    return None
 
 
 def _first_no_number(values: Any, what: str) -> str:

@@ -119,10 +119,9 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
     sizes = _sizes(train)
     if not loss.predicts_ratings:
         return Statistics(*sizes, gradient=1.0, spread=1.0, noise=1.0, traits=loss.traits)
-    gradients, curvatures = _derivatives(train, loss)
+    gradients, curvature = _derivatives(train, loss)
     low, high = float(train.ratings.min()), float(train.ratings.max())
     gradient = float(tf.math.reduce_std(gradients))
-    curvature = float(tf.reduce_mean(curvatures)) if curvatures is not None else 0.0
     spread = gradient / curvature if curvature > 0 else float(train.ratings.std())
     if not np.any(gradients) and low < high:
         raise InputError(
@@ -144,11 +143,11 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
     )
 
 
-def _derivatives(train: Interactions, loss: losses.Loss) -> tuple[np.ndarray, np.ndarray | None]:
-    """The gradient and curvature of each example's loss at the score of the mean rating.
+def _derivatives(train: Interactions, loss: losses.Loss) -> tuple[np.ndarray, float]:
+    """The gradient of each example's loss at the score of the mean rating, and the mean curvature.
 
     Returns:
-        float32 [n] each; no curvatures if the gradients do not depend on the score.
+        float32 [n]; the mean, 0 if the gradients do not depend on the score.
 
     Raises:
         InputError: the loss has no gradient, or is not per example.
@@ -156,11 +155,10 @@ def _derivatives(train: Interactions, loss: losses.Loss) -> tuple[np.ndarray, np
     link = losses.LINKS[loss.link]
     low, high = float(train.ratings.min()), float(train.ratings.max())
     mean = tf.reduce_mean(tf.constant(train.ratings))
-    gradients: list[np.ndarray] = []
-    curvatures: list[np.ndarray] = []
+    gradients = np.empty(len(train), np.float32)
+    curvature = 0.0
     # of two ratings first: a loss of [n, n] would not fit into memory
-    blocks = [slice(0, 2), *parallel.blocks(len(train))]
-    for block in blocks:
+    for block in (slice(0, 2), *parallel.blocks(len(train))):
         ratings = tf.constant(train.ratings[block])
         ones = tf.ones_like(ratings)
         batch = {
@@ -178,18 +176,17 @@ def _derivatives(train: Interactions, loss: losses.Loss) -> tuple[np.ndarray, np
             with tf.GradientTape() as inner:
                 inner.watch(score)
                 values = checked_losses(loss(targets, score, batch=batch), ones, loss.name)
-            gradient = inner.gradient(values, score)
-        if gradient is None:
+            of_block = inner.gradient(values, score)
+        if of_block is None:
             raise InputError(
                 f"loss '{loss.name}' has no gradient: what it returns does not depend on the "
                 "predictions, or not in TensorFlow alone"
             )
-        gradients.append(gradient.numpy())
-        curvature = outer.gradient(gradient, score)
-        if curvature is not None:
-            curvatures.append(curvature.numpy())
-    of_all = np.concatenate(gradients[1:])
-    return of_all, np.concatenate(curvatures[1:]) if curvatures else None
+        gradients[block] = of_block
+        curvatures = outer.gradient(of_block, score)
+        if curvatures is not None and block != slice(0, 2):
+            curvature += float(tf.reduce_mean(curvatures)) * len(ratings) / len(train)
+    return gradients, curvature
 
 
 def _sizes(train: Interactions) -> tuple[int, int, int]:

@@ -81,16 +81,20 @@ def test_of_repeated_pairs_the_last_is_kept_and_weights_are_summed(has_times, bl
 
 
 def test_pairs_repeat_whether_or_not_positions_have_room_beside_them():
-    for largest in (6, 2**62):
-        assert pairs._repeated(np.array([largest, 0, 1, largest])).tolist() == [0, 3]
-        assert pairs._repeated(np.array([largest, 0, 1])).tolist() == []
+    for user, size in ((4, 7), (2**30, 2**31 - 1)):
+        # of the large size, the numbers of the first two pairs differ in their highest bits alone
+        users, items = np.array([[0, user, 2, 0], [1, 1, 1, 1]], np.int32)
+        (rows,) = pairs.repeated_rows(users, items, size, size)
+        assert rows.tolist() == [0, 3]
+        assert pairs.repeated_rows(users[1:], items[1:], size, size) == []
 
 
-def test_pairs_of_two_parts_are_counted():
-    known, some = np.array([5, 3, 5, 9]), np.array([3, 5, 5, 4, 10])
+def test_pairs_of_two_parts_are_counted(block):
+    known, some = np.array([5, 3, 5, 9] * 9), np.array([3, 5, 5, 4, 10])
     assert pairs.count_shared(some, known) == 3
     assert pairs.distinct(known).tolist() == [3, 5, 9]
     assert pairs.count_shared(some, known[:0]) == 0
+    assert known[:4].tolist() == [5, 3, 5, 9]
 
 
 def test_the_digest_is_of_the_raw_ids_as_lines_and_of_the_ratings(block):
