@@ -15,6 +15,7 @@ and is the segment in which they are added up.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from mfrec.gathering import gather
 from mfrec.quiet_tensorflow import tf
 
 Slots = dict[str, tf.Tensor]
@@ -385,7 +386,7 @@ class SparseSGD(RowOptimizer):
 
 def _read(variable: tf.keras.Variable, ids: tf.Tensor | None) -> tf.Tensor:
     """Return these rows of a variable, or all."""
-    return tf.convert_to_tensor(variable) if ids is None else tf.gather(variable.value, ids)
+    return tf.convert_to_tensor(variable) if ids is None else gather(variable.value, ids)
 
 
 def _write(variable: tf.keras.Variable, ids: tf.Tensor | None, values: tf.Tensor) -> None:

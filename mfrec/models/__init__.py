@@ -20,12 +20,13 @@ them and what follows. `@models.register("name")` gives a class a name for --mod
 """
 
 from mfrec.models.bag import Bag
-from mfrec.models.base import Model, Table, rows
+from mfrec.models.base import Model, Table
 from mfrec.models.inner_product import InnerProduct
 
 # isort: split
 # registers the built-in ones, in the order in which --help lists them
 from mfrec.models.matrix_factorization import MatrixFactorization
+from mfrec.models.reads import rows
 from mfrec.models.registry import REGISTRY, build, get, own_arguments, register, settings_of, suit
 from mfrec.models.svdpp import SVDpp
 from mfrec.ranges import Range

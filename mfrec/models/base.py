@@ -383,11 +383,6 @@ class Model(KerasModel):
             variable.assign(with_first_rows(variable, before))
 
 
-def rows(table: tf.Tensor | tf.Variable, ids: tf.Tensor | None) -> tf.Tensor:
-    """Return these rows of a table, [..., width] of int32 [...], or all of them."""
-    return tf.convert_to_tensor(table) if ids is None else tf.gather(table, ids)
-
-
 def with_first_rows(variable: tf.Variable, earlier: tf.Variable) -> np.ndarray:
     """Return the values of a variable, with those of an earlier one in its first rows."""
     values, before = variable.numpy(), earlier.numpy()

@@ -6,7 +6,8 @@ import numpy as np
 
 from mfrec.data.features import Features
 from mfrec.errors import InputError
-from mfrec.models.base import Model, rows
+from mfrec.models.base import Model
+from mfrec.models.reads import rows
 from mfrec.quiet_tensorflow import tf
 
 

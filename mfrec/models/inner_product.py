@@ -8,6 +8,7 @@ from mfrec.errors import InputError
 from mfrec.faults import described
 from mfrec.models import checks
 from mfrec.models.base import Model
+from mfrec.models.reads import known
 from mfrec.quiet_tensorflow import tf
 
 
@@ -137,7 +138,7 @@ class InnerProduct(VectorScores, Model):
                 leaves μ + b_i for an unknown user, μ + b_u for an unknown item, and μ for both.
         """
         user_known, item_known = (tf.cast(ids >= 0, tf.float32) for ids in inputs)
-        user_ids, item_ids = (tf.maximum(ids, 0) for ids in inputs)
+        user_ids, item_ids = map(known, inputs)
         p_u, b_u = self.user_rows(user_ids)
         q_i, b_i = self.item_rows(item_ids)
         interaction = user_known * item_known * tf.reduce_sum(p_u * q_i, axis=-1)

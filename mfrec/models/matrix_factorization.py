@@ -19,9 +19,10 @@ from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions
 from mfrec.data.values import as_flag
 from mfrec.errors import InputError
-from mfrec.models.base import Model, rows
+from mfrec.models.base import Model
 from mfrec.models.feature_table import FeatureTable
 from mfrec.models.inner_product import InnerProduct
+from mfrec.models.reads import rows
 from mfrec.models.registry import register
 from mfrec.quiet_tensorflow import tf
 

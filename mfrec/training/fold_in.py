@@ -28,9 +28,9 @@ from mfrec.data.interactions import UNKNOWN, Interactions, check_kind, require_r
 from mfrec.data.pipelines import Examples
 from mfrec.errors import InputError
 from mfrec.losses import Loss
-from mfrec.models.base import rows
 from mfrec.models.inner_product import InnerProduct, VectorScores
 from mfrec.models.matrix_factorization import MatrixFactorization
+from mfrec.models.reads import rows
 from mfrec.quiet_tensorflow import graph_function, tf
 from mfrec.training import samplers
 from mfrec.training.objective import Objective

@@ -24,7 +24,7 @@ from mfrec.data.interactions import Interactions
 from mfrec.data.pipelines import Examples, total_weight_of
 from mfrec.losses import Loss
 from mfrec.models.base import Model
-from mfrec.models.base import rows as read_rows
+from mfrec.models.reads import rows as read_rows
 from mfrec.quiet_tensorflow import tf
 
 

@@ -23,6 +23,7 @@ from mfrec.data.interactions import Interactions, check_kind, continuing, requir
 from mfrec.data.one_process import ONE_PROCESS, OneProcess
 from mfrec.data.pipelines import ColumnsInMemory, Examples, TrainingData, total_weight_of
 from mfrec.errors import InputError
+from mfrec.models import reads
 from mfrec.models.base import Model
 from mfrec.models.checks import check_training_part
 from mfrec.optimizers import RowOptimizer
@@ -91,9 +92,11 @@ class Trainer:
 
     def mean_losses(self, batch: Examples) -> dict[str, tf.Tensor]:
         """Return the terms of the objective, means over the batch's examples, float32 [] each."""
-        example_losses = self._objective.example_losses(batch, self._seed())
+        with reads.shared() if self._by_rows else contextlib.nullcontext():
+            example_losses = self._objective.example_losses(batch, self._seed())
+            regularization = self._regularizer.mean(batch, self._by_rows)
         mean_loss = tf.reduce_sum(batch.weights * example_losses) / total_weight_of(batch)
-        return {"loss": mean_loss, "regularization": self._regularizer.mean(batch, self._by_rows)}
+        return {"loss": mean_loss, "regularization": regularization}
 
     @property
     def _by_rows(self) -> bool:

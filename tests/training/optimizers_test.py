@@ -8,6 +8,7 @@ import pytest
 
 from helpers import interactions
 from mfrec.config.settings import OptimizerConfig
+from mfrec.data.pipelines import training_examples
 from mfrec.errors import InputError
 from mfrec.models.matrix_factorization import MatrixFactorization
 from mfrec.quiet_tensorflow import tf
@@ -388,3 +389,22 @@ def test_auto_picks_by_the_tables_and_says_why(capfd):
     trainer.fit(train)
     assert trainer.resolved.optimizer.optimizer == "adam"
     assert "optimizer=adam (model 'svdpp' may read whole tables)" in capfd.readouterr().err
+
+
+def test_loss_and_regularizer_read_a_row_once():
+    """The gradient of a table has a row for each example, not one for each term as well."""
+    train = interactions(np.arange(40), np.arange(40) % 30, np.arange(40) % 5)
+    trainer = Trainer(None, "sparse_adam", "mse", batch_size=4, embedding_dim=2, jit_compile=False)
+    trainer.fit(train, epochs=1)
+
+    @tf.function
+    def rows_of_gradients(positions):
+        with tf.GradientTape() as tape:
+            losses = trainer.mean_losses(training_examples(train).take(positions))
+            objective = tf.add_n(list(losses.values()))
+        variables = trainer.model.trainable_variables
+        found = optimizers.gradients(tape, objective, variables, by_rows=True)
+        return [gradient.indices for gradient in found]
+
+    for rows in rows_of_gradients(tf.constant([7, 8, 8, 9])):
+        assert rows.numpy().tolist() == [7, 8, 8, 9]
