@@ -180,6 +180,10 @@ def _from_step(
         def __call__(self, step: tf.Tensor) -> tf.Tensor:
             return schedule(step - first_step)
 
+        def get_config(self) -> dict[str, Any]:
+            # Keras asks for it where an optimizer is made anew, which takes the schedule itself
+            return {}
+
     return Later()
 
 
