@@ -164,6 +164,11 @@ def examples():
     return [example for example in found if example.files]
 
 
+def in_processes(example):
+    """Whether the example changes mfrec itself, so that its commands run in processes."""
+    return any("/" in place for place, _ in example.files)
+
+
 EXAMPLES = examples()
 IDS = [example.title.replace(" ", "_") for example in EXAMPLES]
 
@@ -216,13 +221,19 @@ def run_in_a_copy(folder, files, script, given):
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=IDS)
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(example, id=name, marks=[pytest.mark.slow] if in_processes(example) else [])
+        for example, name in zip(EXAMPLES, IDS, strict=True)
+    ],
+)
 def test_an_example_of_the_page_runs(example, tmp_path):
     """Its files are written, its commands run, and what they name stands in config.json."""
     write_ratings(tmp_path / "ratings.csv")
     write_ratings(tmp_path / "books" / "ratings.csv")
     assert example.commands, "no command shows what it is for"
-    changes_mfrec = any("/" in place for place, _ in example.files)
+    changes_mfrec = in_processes(example)
     for place, code in example.files if not changes_mfrec else ():
         (tmp_path / place).write_text(code, encoding="utf-8")
     for number, command in enumerate(example.commands):

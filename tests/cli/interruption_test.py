@@ -245,6 +245,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_on_a_terminal(place):
     command = [sys.executable, ROOT / "train.py", *FLAGS, "--epochs=2000", "--run_dir=terminal"]
     environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}

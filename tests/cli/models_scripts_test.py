@@ -15,7 +15,10 @@ ADDRESSES = {
     "dense_inside": f"{ROOT}/tests/models/variants.py:DenseInside",
 }
 VECTORS = [name for name in ADDRESSES if name != "neumf"]
-QUICK = ("--ratings=ratings.csv", "--embedding_dim=4", "--epochs=3", "--batch_size=64")
+QUICK = (
+    *("--ratings=ratings.csv", "--embedding_dim=4", "--epochs=3", "--batch_size=64"),
+    "--nojit_compile",
+)
 
 
 @pytest.fixture(scope="module", params=ADDRESSES)
@@ -24,8 +27,8 @@ def trained(request, tmp_path_factory):
     place = Place(tmp_path_factory.mktemp(request.param))
     write_two_tastes(place)
     results = {}
-    for loss in ("mse", "bpr"):
-        flags = (*QUICK, f"--model={ADDRESSES[request.param]}", f"--loss={loss}")
+    for loss, compiled in (("mse", "--jit_compile"), ("bpr", "--nojit_compile")):
+        flags = (*QUICK, f"--model={ADDRESSES[request.param]}", f"--loss={loss}", compiled)
         results[loss] = place.train(loss, *flags, "--tensorboard=full").results
     return place, request.param, results
 
@@ -89,7 +92,7 @@ def test_another_training_goes_on_from_it(trained):
     place, name, _ = trained
     ratings = (place / "ratings.csv").read_text()
     (place / "more.csv").write_text(ratings + "newcomer,item1,5\nnewcomer,new item,4\n")
-    flags = ("--ratings=more.csv", "--init_from=mse", "--epochs=1", "--overwrite")
+    flags = ("--ratings=more.csv", "--init_from=mse", "--epochs=1", "--nojit_compile")
     run = place.train("grown", *flags)
     assert "continuing from" in run.err and run.results["epochs"] == 1
     shutil.rmtree(run.path)

@@ -260,6 +260,7 @@ def test_a_reduced_loss_is_refused_without_traceback(place):
 # ---------------------------------------------------------------------------- real processes
 
 
+@pytest.mark.slow
 def test_a_quiet_process_from_training_to_evaluation(tmp_path):
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("TF_", "PYTEST"))}
 

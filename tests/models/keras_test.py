@@ -122,6 +122,7 @@ def test_histories_travel_in_files(tmp_path):
     np.testing.assert_allclose(found, by_hand, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_files_load_in_a_process_that_imported_the_classes(tmp_path):
     expected = {}
     for name in MAKERS:

@@ -274,7 +274,7 @@ def draws(number_of_examples):
     return decorate
 
 
-@draws(200)
+@draws(100)
 def test_damage(trained, number):
     check(trained, number)
 

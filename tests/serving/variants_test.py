@@ -116,7 +116,15 @@ def test_explanations_add_up_over_all_coordinates(name, monkeypatch):
     }
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("svdpp", marks=pytest.mark.slow),
+        "two_towers",
+        pytest.param("dense_inside", marks=pytest.mark.slow),
+        "neumf",
+    ],
+)
 def test_the_saved_model_answers_as_the_recommender(name, tmp_path, capsys):
     r = recommender(name)
     export.saved_model(r, tmp_path / "model")

@@ -12,6 +12,8 @@ from mfrec.evaluation.rankings import RankingEvaluator
 from mfrec.evaluation.ratings import RatingEvaluator
 
 NAMES = [n for n, loss in losses.REGISTRY.items() if loss.function.__module__.startswith("mfrec.")]
+# one of every kind: ratings, with a link, of negatives, of shared ones, of the catalogue, quadratic
+QUICK = ("mse", "logistic", "bpr", "sampled_softmax", "softmax", "implicit_squared")
 SETTINGS = {"embedding_dim": 4, "epochs": 2, "jit_compile": False, "seed": 7}
 
 
@@ -53,7 +55,9 @@ def by_script(place):
     return train
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in NAMES]
+)
 def test_both_doors_give_the_same_metrics(name, place, by_script):
     split = split_of(place)
     trainer = mfrec.train(split.train, split.validation, loss=name, **SETTINGS)
