@@ -209,11 +209,11 @@ def _noise_ratio(ids: np.ndarray, counts: np.ndarray, values: np.ndarray) -> flo
     has_any = counts > 0
     sums = sum_rows(ids, lambda block: values[block].astype(np.float64), len(counts))
     means = sums / np.maximum(counts, 1)
-    squares = (
+    squares = sum(
         np.square(values[block].astype(np.float64) - means[ids[block]]).sum()
         for block in parallel.blocks(len(values))
     )
     means, counts = means[has_any], counts[has_any]
-    within = sum(squares) / max(len(values) - len(counts), 1)
+    within = squares / max(len(values) - len(counts), 1)
     between = means.var() - within * np.mean(1 / counts)
     return float(within / max(between, within / 10)) if within > 0 else 1.0
