@@ -1,10 +1,10 @@
 """Who rated what: parallel numpy arrays of ids, and the vocabularies of these ids."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -58,6 +58,8 @@ class Interactions:
     expected_ratings: np.ndarray | None = None
     weights: np.ndarray | None = None
     has_ratings: bool = True
+    # the columns are in memory, unlike those of `ShardedRatings`
+    is_streamed: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for name, dtype in _DTYPES.items():
@@ -255,6 +257,34 @@ class Interactions:
             return self.user_counts.astype(np.float64)
         return np.bincount(self.user_ids, self.weights, minlength=self.num_users)
 
+    @property
+    def item_sums(self) -> np.ndarray:
+        """The sum of each item's ratings, float64 [num_items]."""
+        return np.bincount(self.item_ids, self.ratings, minlength=self.num_items)
+
+    @property
+    def rating_range(self) -> tuple[float, float]:
+        """The lowest and the highest rating."""
+        return float(self.ratings.min()), float(self.ratings.max())
+
+    @property
+    def rating_mean(self) -> float:
+        """The mean of the ratings."""
+        return float(self.ratings.mean(dtype=np.float64))
+
+    @property
+    def rating_stddev(self) -> float:
+        """The standard deviation of the ratings."""
+        return float(self.ratings.std(dtype=np.float64))
+
+    def shards(self) -> Iterator["Interactions"]:
+        """Yield the rows some at a time: here all at once, elsewhere shard by shard."""
+        yield self
+
+    def items_of(self, user: int) -> np.ndarray:
+        """Return the distinct items of a user's rows, rising."""
+        return np.unique(self.item_ids[self.user_ids == user])
+
     def take(self, index: Any) -> "Interactions":
         """Return the rows that numpy indexing by `index` picks; the vocabularies stay."""
         columns = {name: getattr(self, name) for name in _DTYPES}
@@ -330,7 +360,7 @@ def check_kind(value: Any, what: str) -> Interactions:
     Raises:
         InputError: says how to make them.
     """
-    if isinstance(value, Interactions):
+    if isinstance(value, Interactions) or getattr(value, "is_streamed", False):
         return value
     how = "from_arrays(user_ids, item_ids, ratings)"
     if hasattr(value, "columns") or isinstance(value, Mapping):

@@ -14,6 +14,9 @@ from mfrec.data.features import FeatureFile, Features, read_features
 from mfrec.data.held_out import warn_of_strangers
 from mfrec.data.interactions import Interactions
 from mfrec.data.readers import note_on
+from mfrec.data.shards import split as sharded
+from mfrec.data.shards.manifest import is_converted
+from mfrec.data.shards.parts import Converted
 from mfrec.data.splits import count_of
 from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError, short
@@ -34,6 +37,7 @@ class Source:
         notes: what was assumed in reading the files, one line each, for people.
         warnings: what is suspicious about the ratings, one line each.
         num_missing: the number of rows left out for --missing_ratings.
+        converted: the folder of shards that the ratings are, instead of parts.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Source:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     num_missing: int = 0
+    converted: Converted | None = None
 
     def encode_features(
         self, train: Interactions, earlier: Mapping[str, Features] = {}
@@ -94,6 +99,8 @@ def complete(config: Config) -> Config:
         raise InputError("ready-made parts need --train_ratings")
     data_dir = data.data_dir or str(datasets.default_data_dir())
     config = config.replace({"data_dir": os.path.abspath(data_dir)})
+    if is_converted(data.ratings):
+        sharded.check(config)
     _check_options(config.data)
     positives.check(config.positives, config.data)
     for role in ("user", "item"):
@@ -117,6 +124,9 @@ def load(data: DataConfig) -> Source:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     num_missing = 0
+    if data.ratings and is_converted(data.ratings):
+        converted = Converted.open(data.ratings)
+        return Source(converted.manifest.source, {}, converted=converted)
     if data.dataset:
         parts = {"all": datasets.load(data.dataset, _data_dir(data))}
     else:

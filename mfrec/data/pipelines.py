@@ -106,10 +106,9 @@ class EpochShape:
         counts = [num_examples] if of_workers is None else [int(count) for count in of_workers]
         in_all = sum(counts)
         batch_size = min(batch_size, in_all)
-        shares = [-(-batch_size * count // in_all) for count in counts]
-        # shares are rounded up: all may be through before in_all / batch_size steps
-        steps = max(-(-count // share) for count, share in zip(counts, shares, strict=True))
+        steps = -(-in_all // batch_size)
         loops = -(-steps // steps_per_loop)
+        shares = [-(-batch_size * count // in_all) for count in counts]
         own = shares[counts.index(num_examples)]
         return cls(num_examples, own, -(-steps // loops), steps, max(shares))
 
@@ -196,12 +195,12 @@ def training_examples(train: Interactions, positives_per_row: int = 1, seed: int
     """
     columns = [train.user_ids, train.item_ids, train.ratings, train.weights_or_ones()]
     if positives_per_row > 1:
-        columns = _rows_of_examples(columns, positives_per_row, seed)
+        columns = rows_of_examples(columns, positives_per_row, seed)
     padding = [column[:1] for column in columns[:3]] + [np.zeros_like(columns[3][:1])]
     return Examples(*map(tf.constant, map(np.concatenate, zip(columns, padding, strict=True))))
 
 
-def _rows_of_examples(columns: list[np.ndarray], width: int, seed: int) -> list[np.ndarray]:
+def rows_of_examples(columns: list[np.ndarray], width: int, seed: int) -> list[np.ndarray]:
     """Users [rows] and the other columns [rows, width], padded with weight 0."""
     users = columns[0]
     order = np.lexsort((np.random.default_rng([seed, 2]).random(len(users)), users))
@@ -247,7 +246,8 @@ def evaluation_blocks(
     interactions: Interactions, size: int = EVALUATION_BLOCK
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (user_ids, item_ids) in blocks of one length, int32; UNKNOWN pads the last one."""
-    size = min(size, len(interactions))
+    # of few sizes: each is traced anew
+    size = min(size, 1 << max(len(interactions) - 1, 0).bit_length())
 
     def padded(block: np.ndarray) -> np.ndarray:
         return np.pad(block, (0, size - len(block)), constant_values=UNKNOWN)

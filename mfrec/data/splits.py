@@ -6,7 +6,7 @@ as UNKNOWN. Notes say what was dropped or held back, and why.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -80,6 +80,10 @@ class Split:
         users = [rows.users.raw_ids[user] for user in rows.user_ids.tolist()]
         items = [rows.items.raw_ids[item] for item in rows.item_ids.tolist()]
         return users, items
+
+    def raw_rows(self, part: str) -> Iterator[tuple[list[str], list[str], np.ndarray]]:
+        """Yield the raw users, raw items and ratings of a part's rows, here all at once."""
+        yield (*self.raw_pairs(part), self.raw[part].ratings)
 
     def digest(self, part: str) -> str:
         """Return a fingerprint of a part's raw pairs and ratings, 16 hexadecimal digits.

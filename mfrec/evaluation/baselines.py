@@ -11,6 +11,8 @@ baseline is as good as or better than with Koren's 25 and 10, and so harder to b
 Of rankings: random scores, and popularity, the number of training users who have an item.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from mfrec import parallel
@@ -34,21 +36,24 @@ class DampedBiases:
     """
 
     def __init__(self, train: Interactions) -> None:
-        ratings, item_ids, user_ids = train.ratings, train.item_ids, train.user_ids
-        blocks = parallel.blocks(len(train))
-        self.mean = sum(ratings[block].astype(np.float64).sum() for block in blocks) / len(train)
+        total, items, users = 0.0, np.zeros(train.num_items), np.zeros(train.num_users)
+        for rows in train.shards():
+            for block in parallel.blocks(len(rows)):
+                total += rows.ratings[block].astype(np.float64).sum()
+        self.mean = total / len(train)
+        for rows in train.shards():
+            items += sum_rows(rows.item_ids, self._above_mean(rows), train.num_items)
+        self._item_bias = _damped_means(items, train.item_counts, ITEM_DAMPING)
+        for rows in train.shards():
+            users += sum_rows(rows.user_ids, self._residuals(rows), train.num_users)
+        self._user_bias = _damped_means(users, train.user_counts, USER_DAMPING)
 
-        def above_mean(block: slice) -> np.ndarray:
-            return ratings[block].astype(np.float64) - self.mean
+    def _above_mean(self, rows: Interactions) -> Callable[[slice], np.ndarray]:
+        return lambda block: rows.ratings[block].astype(np.float64) - self.mean
 
-        sums = sum_rows(item_ids, above_mean, train.num_items)
-        self._item_bias = _damped_means(sums, train.item_counts, ITEM_DAMPING)
-
-        def residuals(block: slice) -> np.ndarray:
-            return above_mean(block) - self._item_bias[item_ids[block]]
-
-        sums = sum_rows(user_ids, residuals, train.num_users)
-        self._user_bias = _damped_means(sums, train.user_counts, USER_DAMPING)
+    def _residuals(self, rows: Interactions) -> Callable[[slice], np.ndarray]:
+        above_mean = self._above_mean(rows)
+        return lambda block: above_mean(block) - self._item_bias[rows.item_ids[block]]
 
     def predict(self, user_ids: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
         """Return the predictions of pairs, float64 [n]; an UNKNOWN id has a bias of 0."""

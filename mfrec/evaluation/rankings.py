@@ -16,7 +16,7 @@ Users are ordered by their number of held-out items, so that a block has little 
 """
 
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -145,7 +145,7 @@ class RankingEvaluator:
         self._workers = workers
         self._longest = min(self._cutoffs[-1], train.num_items)
         self._block_users = block_users or users_per_block(train.num_items)
-        self._seen = ItemsByUser.from_parts(train, [train] if seen is None else [train, seen])
+        self._others_seen = seen
         self._masks = "training and validation" if seen is not None else "training"
         if popularity is not None:
             self._masks = "folded-in"
@@ -161,9 +161,13 @@ class RankingEvaluator:
             raise InputError("no item may be recommended; name at least one candidate")
         popularity = train if popularity is None else popularity
         popularity = popularity.encode(popularity.users, train.items)
-        had = ItemsByUser.from_parts(popularity, [popularity])
-        self._users_per_item = had.users_per_item
-        self._num_training_users = np.count_nonzero(had.counts)
+        if popularity.is_streamed:
+            # distinct pairs
+            self._users_per_item = popularity.item_counts
+        else:
+            had = ItemsByUser.from_parts(popularity, [popularity])
+            self._users_per_item = had.users_per_item
+        self._num_training_users = np.count_nonzero(popularity.user_counts)
         self._jit_compile = jit_compile
         self._baselines: dict[str, Score] = {
             "random": partial(baselines.random_scores, num_items=train.num_items, seed=seed),
@@ -188,40 +192,18 @@ class RankingEvaluator:
         score = getattr(score, "score_catalogue", score)
         held_out = check_kind(held_out, "held-out rows")
         held_out = held_out.encode(self._train.users, self._train.items)
-        positives = ItemsByUser.from_parts(self._train, [held_out])
-        unknown = held_out.user_ids[held_out.item_ids == UNKNOWN]
-        unknown = np.bincount(unknown[unknown != UNKNOWN], minlength=self._train.num_users)
-        num_positives = positives.counts + unknown
-        user_ids = np.flatnonzero(num_positives).astype(np.int32)
-        if not len(user_ids):
+        windows = [self._window(score, *items) for items in self._items_by_window(held_out)]
+        found = _Window.joined(windows)
+        if not len(found.user_ids):
             raise InputError("no held-out row has a user that training knows; nothing to rank")
-        num_positives, unknown = num_positives[user_ids], unknown[user_ids]
-
-        if self._negatives is None:
-            listed = self._seen if self._masks else None
-            num_candidates = self._num_candidates(user_ids)
-        else:
-            self._check_negatives(self._negatives, user_ids)
-            listed = ItemsByUser.from_pairs(
-                np.concatenate([self._negatives.pairs, positives.pairs]),
-                self._train.num_users,
-                self._train.num_items,
-            )
-            num_candidates = listed.counts[user_ids]
-        ranking = self._rank(score, user_ids, positives, listed)
-        equal_lists = 0.0
-        own_users = user_ids[self._workers.owns(self._train.users)[user_ids]]
-        if self._negatives is None and len(own_users) >= _FEWEST_LISTS:
-            equal_lists = self._share_of_equal_lists(score, own_users)
-
         values = metrics.of_ranking(
             metrics.Ranking(
-                ranking.ranks,
-                ranking.owners,
-                num_positives,
-                better=ranking.better,
-                num_candidates=num_candidates,
-                lists=ranking.lists,
+                found.ranks,
+                found.owners,
+                found.num_positives,
+                better=found.better,
+                num_candidates=found.num_candidates,
+                lists=found.lists,
                 popularity=np.maximum(self._users_per_item, 1) / max(self._num_training_users, 1),
                 is_candidate=self._is_candidate,
             ),
@@ -232,33 +214,103 @@ class RankingEvaluator:
         means = {name: float(value.mean()) for name, value in per_user.items()}
         all_lists = {name: float(value) for name, value in values.items() if not np.ndim(value)}
         counts = {
-            "users": len(user_ids),
-            "held_out": int(num_positives.sum()),
-            "unknown_items": int(unknown.sum()),
-            "outside_candidates": int((~self._is_candidate[positives.item_ids]).sum()),
-            "overlap": int(np.isin(positives.pairs, self._seen.pairs, assume_unique=True).sum()),
-            "cold_rows": int((held_out.user_ids == UNKNOWN).sum()),
-            "exhausted_users": int((num_candidates < self._cutoffs[-1]).sum()),
+            "users": len(found.user_ids),
+            "held_out": int(found.num_positives.sum()),
+            **found.counts,
+            "exhausted_users": int((found.num_candidates < self._cutoffs[-1]).sum()),
         }
         return RankingResult(
             means | all_lists,
             per_user,
-            user_ids,
+            found.user_ids,
             counts,
-            self._warnings(counts, equal_lists),
-            self._protocol(user_ids),
+            self._warnings(counts, found.equal_lists),
+            self._protocol(found.user_ids),
             self._seed,
+        )
+
+    def _items_by_window(
+        self, held_out: Interactions
+    ) -> Iterator[tuple[ItemsByUser, ItemsByUser, Interactions]]:
+        """Yield seen items, held-out items and held-out rows of some users: all, or a shard's."""
+        train: Any = self._train
+        others: Any = self._others_seen
+        rows: Any = held_out
+        if not train.is_streamed:
+            seen = self._seen_in_memory
+            yield seen, ItemsByUser.from_parts(train, [held_out]), held_out
+            return
+        for number in train.data.numbers:
+            own, users = rows.shard(number), train.data.users_of(number)
+            parts = [part.shard(number) for part in (train, others) if part is not None]
+            seen = ItemsByUser.from_parts(train, parts, users)
+            yield seen, ItemsByUser.from_parts(train, [own], users), own
+
+    @cached_property
+    def _seen_in_memory(self) -> ItemsByUser:
+        others = [] if self._others_seen is None else [self._others_seen]
+        return ItemsByUser.from_parts(self._train, [self._train, *others])
+
+    def _window(
+        self, score: Score, seen: ItemsByUser, positives: ItemsByUser, held_out: Interactions
+    ) -> "_Window":
+        """Rank the held-out items of some users.
+
+        Args:
+            score: the scoring function.
+            seen: the items that these users had.
+            positives: their held-out items.
+            held_out: the rows of these, unknown items included.
+        """
+        first, num_users = positives.first_user, len(positives.counts)
+        unknown = held_out.user_ids[held_out.item_ids == UNKNOWN]
+        unknown = np.bincount(unknown[unknown != UNKNOWN] - first, minlength=num_users)
+        num_positives = positives.counts + unknown
+        rows = np.flatnonzero(num_positives)
+        user_ids = (rows + first).astype(np.int32)
+        num_positives, unknown = num_positives[rows], unknown[rows]
+        if self._negatives is None:
+            listed = seen if self._masks else None
+            num_candidates = self._num_candidates(user_ids, seen)
+        else:
+            self._check_negatives(self._negatives, user_ids)
+            listed = ItemsByUser.from_pairs(
+                np.concatenate([self._negatives.pairs, positives.pairs]),
+                self._train.num_users,
+                self._train.num_items,
+            )
+            num_candidates = listed.counts[user_ids]
+        equal_lists = 0.0
+        own_users = user_ids[self._workers.owns(self._train.users)[user_ids]]
+        if self._negatives is None and len(own_users) >= _FEWEST_LISTS:
+            equal_lists = self._share_of_equal_lists(score, own_users)
+        lists, owners, found_ranks, better = self._rank(score, user_ids, positives, listed)
+        return _Window(
+            lists,
+            owners,
+            found_ranks,
+            better,
+            user_ids,
+            num_positives,
+            num_candidates,
+            {
+                "unknown_items": int(unknown.sum()),
+                "outside_candidates": int((~self._is_candidate[positives.item_ids]).sum()),
+                "overlap": int(np.isin(positives.pairs, seen.pairs, assume_unique=True).sum()),
+                "cold_rows": int((held_out.user_ids == UNKNOWN).sum()),
+            },
+            equal_lists,
         )
 
     def baselines(self, held_out: Interactions) -> dict[str, RankingResult]:
         """Return the results of "random" scores and of "popularity", see `baselines`."""
         return {name: self.evaluate(score, held_out) for name, score in self._baselines.items()}
 
-    def _num_candidates(self, user_ids: np.ndarray) -> np.ndarray:
+    def _num_candidates(self, user_ids: np.ndarray, seen: ItemsByUser) -> np.ndarray:
         """Return the number of items that may be recommended to each user, int [num_users]."""
         num_candidates = np.full(len(user_ids), np.count_nonzero(self._is_candidate))
         if self._masks:
-            owners, item_ids = self._seen.select(user_ids)
+            owners, item_ids = seen.select(user_ids)
             num_candidates -= np.bincount(
                 owners[self._is_candidate[item_ids]], minlength=len(user_ids)
             )
@@ -278,8 +330,11 @@ class RankingEvaluator:
         user_ids: np.ndarray,
         positives: ItemsByUser,
         listed: ItemsByUser | None,
-    ) -> "_Ranking":
+    ) -> tuple[np.ndarray, ...]:
         """Rank the held-out items and list the best items of every user.
+
+        Returns:
+            lists, owners, ranks and better, as `_Window` holds them.
 
         Args:
             score: the scoring function.
@@ -288,11 +343,12 @@ class RankingEvaluator:
             listed: the items to mask or, with fixed negatives, the only items not to mask.
         """
         own = np.flatnonzero(self._workers.owns(self._train.users)[user_ids])
-        size = min(self._block_users, len(own))
+        size = self._block_size(own)
         lists = np.zeros((len(user_ids), self._longest), np.int32)
         parts = [(np.empty(0, np.int64), np.empty(0), np.empty(0))]
-        order = own[np.argsort(-positives.counts[user_ids[own]], kind="stable")]
-        for start in range(0, len(order), size or 1):
+        counts = positives.counts[user_ids[own] - positives.first_user]
+        order = own[np.argsort(-counts, kind="stable")]
+        for start in range(0, len(order), size):
             rows = order[start : start + size]
             block = user_ids[rows]
             scores = self._masked_scores(score, np.resize(block, size), listed)
@@ -301,7 +357,13 @@ class RankingEvaluator:
             parts.append((rows[owners], *ranks.exact_ranks(scores, owners, item_ids)))
         columns = map(np.concatenate, zip(*parts, strict=True))
         # lists are 0 where another worker ranks
-        return _Ranking(self._workers.sum(lists), *map(self._workers.concatenated, columns))
+        return self._workers.sum(lists), *map(self._workers.concatenated, columns)
+
+    def _block_size(self, user_ids: np.ndarray) -> int:
+        """The users of a block; the same for all shards, as each size is compiled anew."""
+        if self._train.is_streamed:
+            return self._block_users
+        return max(min(self._block_users, len(user_ids)), 1)
 
     def _masked_scores(
         self, score: Score, user_ids: np.ndarray, listed: ItemsByUser | None
@@ -402,7 +464,7 @@ class RankingEvaluator:
 
     def _share_of_equal_lists(self, score: Score, user_ids: np.ndarray) -> float:
         """Return the share of users, of a sample, that has the commonest list before masking."""
-        size = min(self._block_users, len(user_ids))
+        size = self._block_size(user_ids)
         some = user_ids[:: -(-len(user_ids) // min(_LISTS_COMPARED, size))]
         scores = self._masked_scores(score, np.resize(some, size), None)
         lists = best_items(scores, self._longest)[0].numpy()[: len(some)]
@@ -480,17 +542,44 @@ def _strange(role: str, raw_id: str) -> InputError:
 
 
 @dataclass(frozen=True, eq=False)
-class _Ranking:
-    """The ranks of the held-out items, and the lists.
+class _Window:
+    """The ranks of the held-out items, and the lists, of some users.
 
     Attributes:
         lists: each user's best items, int32 [num_users, k]; UNKNOWN where candidates end.
         owners: position of each held-out item's user, int [n].
         ranks: float64 [n], see `ranks.exact_ranks`.
         better: float64 [n], see `ranks.exact_ranks`.
+        user_ids: the users, int32 [num_users].
+        num_positives: the held-out items of each, int [num_users].
+        num_candidates: the items that may be recommended to each, int [num_users].
+        counts: numbers that add up over windows.
+        equal_lists: see `_share_of_equal_lists`.
     """
 
     lists: np.ndarray
     owners: np.ndarray
     ranks: np.ndarray
     better: np.ndarray
+    user_ids: np.ndarray
+    num_positives: np.ndarray
+    num_candidates: np.ndarray
+    counts: dict[str, int]
+    equal_lists: float
+
+    @classmethod
+    def joined(cls, windows: "Sequence[_Window]") -> "_Window":
+        """Return the windows as one."""
+        if len(windows) == 1:
+            return windows[0]
+        firsts = np.cumsum([0, *(len(window.user_ids) for window in windows)])
+        names = ("ranks", "better", "user_ids", "num_positives", "num_candidates", "lists")
+        columns = {n: np.concatenate([getattr(window, n) for window in windows]) for n in names}
+        owners = [w.owners + first for w, first in zip(windows, firsts, strict=False)]
+        counts = {n: sum(window.counts[n] for window in windows) for n in windows[0].counts}
+        return cls(
+            **columns,
+            owners=np.concatenate(owners),
+            counts=counts,
+            equal_lists=max(window.equal_lists for window in windows),
+        )

@@ -3,6 +3,10 @@
 All predictions are clipped to the training ratings' range, the model's by the model itself.
 """
 
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any
+
 import numpy as np
 
 from mfrec.data.interactions import Interactions, check_kind, require_ratings
@@ -11,6 +15,8 @@ from mfrec.errors import InputError
 from mfrec.evaluation.baselines import DampedBiases
 from mfrec.evaluation.metrics import rating_errors
 from mfrec.models import Model
+
+Predict = Callable[[Interactions], Any]
 
 
 class RatingEvaluator:
@@ -27,9 +33,12 @@ class RatingEvaluator:
         if not len(check_kind(train, "training part")):
             raise InputError("the training part holds no rows; bring some ratings")
         self._users, self._items = train.users, train.items
-        self._range = train.ratings.min(), train.ratings.max()
-        self._biases = DampedBiases(train)
+        self._train = train
         self._workers = workers
+
+    @cached_property
+    def _biases(self) -> DampedBiases:
+        return DampedBiases(self._train)
 
     def evaluate(self, model: Model, held_out: Interactions) -> dict[str, float]:
         """Return the model's "rmse" and "mae" over all held-out rows, unknown ids by the fallback.
@@ -43,10 +52,14 @@ class RatingEvaluator:
         require_ratings(held_out, "the held-out part", "errors are measured by; bring some")
         if model.vocabularies is None:
             held_out = held_out.encode(self._users, self._items)
-        is_own = self._workers.owns_rows(held_out)
-        predictions = np.zeros(len(held_out), np.float32)
-        predictions[is_own] = model.predict_interactions(held_out.take(is_own))
-        return rating_errors(held_out.ratings, self._workers.sum(predictions))
+        return _errors(held_out, partial(self._predict, model))
+
+    def _predict(self, model: Model, rows: Interactions) -> np.ndarray:
+        """The predictions of all workers, each for its own users."""
+        is_own = self._workers.owns_rows(rows)
+        predictions = np.zeros(len(rows), np.float32)
+        predictions[is_own] = model.predict_interactions(rows.take(is_own))
+        return self._workers.sum(predictions)
 
     def baselines(self, held_out: Interactions) -> dict[str, dict[str, float]]:
         """Return the errors of "global_mean", "biases" and, for generated ratings, "oracle".
@@ -54,13 +67,27 @@ class RatingEvaluator:
         The oracle predicts the expected ratings, which only a generated data set knows.
         """
         held_out = held_out.encode(self._users, self._items)
-        predictions = {
-            "global_mean": np.full(len(held_out), self._biases.mean),
-            "biases": self._biases.predict(held_out.user_ids, held_out.item_ids),
+        mean, biases = self._biases.mean, self._biases
+        baselines: dict[str, Predict] = {
+            "global_mean": lambda rows: np.full(len(rows), mean),
+            "biases": lambda rows: biases.predict(rows.user_ids, rows.item_ids),
         }
         if held_out.expected_ratings is not None:
-            predictions["oracle"] = held_out.expected_ratings
+            baselines["oracle"] = lambda rows: rows.expected_ratings
+        low, high = self._train.rating_range
         return {
-            name: rating_errors(held_out.ratings, np.clip(values, *self._range))
-            for name, values in predictions.items()
+            name: _errors(held_out, partial(_clipped, predict, low, high))
+            for name, predict in baselines.items()
         }
+
+
+def _clipped(predict: Predict, low: float, high: float, rows: Interactions) -> np.ndarray:
+    return np.clip(predict(rows), low, high)
+
+
+def _errors(held_out: Interactions, predict: Predict) -> dict[str, float]:
+    """The errors over all rows; of rows that are streamed, ratings and predictions alone stay."""
+    parts = [(rows.ratings, predict(rows)) for rows in held_out.shards() if len(rows)]
+    if len(parts) == 1:
+        return rating_errors(*parts[0])
+    return rating_errors(*map(np.concatenate, zip(*parts, strict=True)))

@@ -6,8 +6,9 @@ next to nothing for many.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -64,27 +65,72 @@ class ItemsByUser:
         item_ids: int64 [n], user by user, each in rising order.
         counts: items of each user, int64 [num_users].
         num_items: of the catalogue.
+        first_user: the users are those of these rows on: all, or those of a shard.
     """
 
     item_ids: np.ndarray
     counts: np.ndarray
     num_items: int
+    first_user: int = 0
 
     @classmethod
-    def from_parts(cls, train: Interactions, parts: Sequence[Interactions]) -> "ItemsByUser":
-        """Return the items of the parts' rows in the training vocabularies, without unknown ids."""
+    def from_parts(
+        cls, train: Interactions, parts: Sequence[Interactions], users: range | None = None
+    ) -> "ItemsByUser":
+        """Return the items of the parts' rows in the training vocabularies, without unknown ids.
+
+        Args:
+            train: the training part.
+            parts: rows in any vocabularies.
+            users: the rows of the users who have any of the items; by default all.
+        """
+        users = range(train.num_users) if users is None else users
         pairs = []
         for part in parts:
             part = check_kind(part, "rows").encode(train.users, train.items)
             known = (part.user_ids != UNKNOWN) & (part.item_ids != UNKNOWN)
-            pairs.append(part.user_ids[known] * np.int64(train.num_items) + part.item_ids[known])
-        return cls.from_pairs(np.concatenate(pairs), train.num_users, train.num_items)
+            user_ids = part.user_ids[known].astype(np.int64) - users.start
+            pairs.append(user_ids * train.num_items + part.item_ids[known])
+        found = cls.from_pairs(np.concatenate(pairs), len(users), train.num_items)
+        return replace(found, first_user=users.start)
 
     @classmethod
     def from_pairs(cls, pairs: np.ndarray, num_users: int, num_items: int) -> "ItemsByUser":
         """Return the items of pairs user · num_items + item, int64 [n], in any order, repeated."""
         users, item_ids = np.divmod(distinct(pairs), num_items)
         return cls(item_ids, np.bincount(users, minlength=num_users), num_items)
+
+    @classmethod
+    def of_shards(cls, parts: Sequence[Any]) -> "ItemsByUser":
+        """Return the items of all users in streamed parts, `ShardedRatings` of one folder."""
+        train, data = parts[0], parts[0].data
+        found = [
+            cls.from_parts(train, [part.shard(number) for part in parts], data.users_of(number))
+            for number in data.numbers
+        ]
+        item_ids, counts = (
+            np.concatenate([getattr(of, n) for of in found]) for n in ("item_ids", "counts")
+        )
+        return cls(item_ids, counts, train.num_items)
+
+    @classmethod
+    def of_users(cls, parts: Sequence[Any], user_ids: np.ndarray) -> "ItemsByUser":
+        """Return the items of some users in streamed parts, from the shards that hold them.
+
+        Args:
+            parts: `ShardedRatings` of one folder.
+            user_ids: rows of users, near each other; UNKNOWN allowed.
+        """
+        train = parts[0]
+        known = user_ids[user_ids != UNKNOWN]
+        users = range(int(known.min()), int(known.max()) + 1) if len(known) else range(0)
+        pairs = [np.empty(0, np.int64)]
+        for part in parts:
+            for user in np.unique(known).tolist():
+                items = part.items_of(user)
+                pairs.append((user - users.start) * np.int64(train.num_items) + items)
+        found = cls.from_pairs(np.concatenate(pairs), max(len(users), 1), train.num_items)
+        return replace(found, first_user=users.start)
 
     @cached_property
     def pairs(self) -> np.ndarray:
@@ -106,7 +152,9 @@ class ItemsByUser:
 
         An UNKNOWN user has no items.
         """
-        counts = np.where(user_ids == UNKNOWN, 0, self.counts[user_ids])
+        is_unknown = user_ids == UNKNOWN
+        user_ids = np.where(is_unknown, 0, user_ids - self.first_user)
+        counts = np.where(is_unknown, 0, self.counts[user_ids])
         owners = np.repeat(np.arange(len(user_ids)), counts)
         # a user's last item is at the end of that user's part
         behind = np.cumsum(counts)[owners] - np.arange(len(owners))

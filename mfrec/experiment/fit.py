@@ -144,8 +144,8 @@ def derived_constants(train: Interactions) -> dict[str, Any]:
         "num_users": train.num_users,
         "num_items": train.num_items,
         "num_ratings": len(train),
-        "global_mean": float(train.ratings.mean(dtype=np.float64)),
-        "rating_min": float(train.ratings.min()),
-        "rating_max": float(train.ratings.max()),
-        "rating_stddev": float(train.ratings.std(dtype=np.float64)),
+        "global_mean": train.rating_mean,
+        "rating_min": train.rating_range[0],
+        "rating_max": train.rating_range[1],
+        "rating_stddev": train.rating_stddev,
     }

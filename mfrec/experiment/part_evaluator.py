@@ -75,11 +75,14 @@ class PartEvaluator:
         cutoffs = parse_cutoffs(config.evaluation.cutoffs or "")
         if cutoffs:
             history = self._history
-            held_out_items = np.unique(self._held_out.item_ids[self._held_out.item_ids != UNKNOWN])
+            held_out_items = None
+            if split.ranks_held_out_items:
+                known = self._held_out.item_ids != UNKNOWN
+                held_out_items = np.unique(self._held_out.item_ids[known])
             self._rankings = RankingEvaluator(
                 split.train if history is None else history,
                 popularity=None if history is None else split.train,
-                candidate_items=held_out_items if split.ranks_held_out_items else None,
+                candidate_items=held_out_items,
                 seen=split.validation if part == "test" and history is None else None,
                 cutoffs=cutoffs,
                 mask_seen=config.evaluation.mask_seen,

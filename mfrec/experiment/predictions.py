@@ -18,10 +18,7 @@ _COLUMNS = ("user", "item", "rating", "prediction", "error")
 
 def write(
     path: str | Path,
-    users: Iterable[str],
-    items: Iterable[str],
-    ratings: np.ndarray,
-    predictions: np.ndarray,
+    blocks: Iterable[tuple[Iterable[str], Iterable[str], np.ndarray, np.ndarray]],
 ) -> None:
     """Write a file, in the format that its ending names; it appears when it is complete.
 
@@ -30,15 +27,16 @@ def write(
 
     Args:
         path: the file.
-        users: raw ids [n].
-        items: raw ids [n].
-        ratings: float32 [n].
-        predictions: float [n].
+        blocks: of rows: raw users [n], raw items [n], ratings, float32 [n], predictions, float [n].
 
     Raises:
         InputError: it cannot be written.
     """
-    rows = zip(users, items, ratings.tolist(), predictions.tolist(), strict=True)
+    rows = (
+        row
+        for users, items, ratings, predictions in blocks
+        for row in zip(users, items, ratings.tolist(), predictions.tolist(), strict=True)
+    )
     write_row_to = {".csv": _csv, ".jsonl": _jsonl}.get(Path(path).suffix.lower(), _tabs)
     with replacing(path) as target, target.open("w", encoding="utf-8", newline="") as file:
         write_row = write_row_to(file)

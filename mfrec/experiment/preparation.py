@@ -1,6 +1,7 @@
 """What a training needs, and all that can be wrong with it before anything is written."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from mfrec.data.features import Features
 from mfrec.data.interactions import require_ratings
 from mfrec.data.loading import Source
 from mfrec.data.one_process import ONE_PROCESS, OneProcess
+from mfrec.data.shards.parts import Converted
+from mfrec.data.shards.split import StreamedSplit
 from mfrec.data.shares import dealt
 from mfrec.data.splits import Split
 from mfrec.experiment import measurable
@@ -70,6 +73,8 @@ def prepare(config: Config, source: Source, workers: OneProcess = ONE_PROCESS) -
     objectives.check_vectors(loss, config.model.model, models.get(config.model.model).has_vectors)
     if loss.predicts_ratings:
         _check_rated(source, config, loss)
+    if source.converted is not None:
+        return _of_shards(config, source.converted, loss)
     recipe = splitting.check_parts(splitting.recipe(source, config), config)
     if loss.predicts_ratings:
         parts = {"validation": recipe.validation, "test": recipe.test}
@@ -100,6 +105,20 @@ def prepare(config: Config, source: Source, workers: OneProcess = ONE_PROCESS) -
     memory.check_tables(config.model.embedding_dim, rows, optimizers.copies(config.optimizer))
     workers.check_agreement(_facts(config, split))
     return Setup(config, loss, split, features, earlier, workers)
+
+
+def _of_shards(config: Config, converted: Converted, loss: losses.Loss) -> Setup:
+    """The setup of a training on a converted folder, nothing of which is read whole."""
+    split: Any = StreamedSplit.of(converted)
+    if loss.predicts_ratings:
+        use = f"loss '{loss.name}' learns; take a loss of rankings, such as --loss=bpr"
+        require_ratings(split.train, str(converted.path), use)
+    config = resolve(config, loss, split.train)
+    sizes.check(config, loss, split.train)
+    check_metrics(loss, config)
+    rows = split.train.num_users + split.train.num_items
+    memory.check_tables(config.model.embedding_dim, rows, optimizers.copies(config.optimizer))
+    return Setup(config, loss, split, {}, None)
 
 
 def _facts(config: Config, split: Split) -> dict[str, str]:

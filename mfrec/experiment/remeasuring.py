@@ -4,6 +4,7 @@ import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from mfrec import losses
 from mfrec.config.settings import Config
 from mfrec.data import loading, splitting, suspicions
 from mfrec.data.interactions import Interactions, Vocabulary, require_ratings
+from mfrec.data.shards.split import StreamedSplit
 from mfrec.data.splits import Split, SplitRecipe
 from mfrec.errors import InputError
 from mfrec.evaluation import significance
@@ -156,10 +158,13 @@ def _remeasure(
 
     if config.evaluation.cutoffs is None:
         raise InputError(f"{folder.path / 'config.json'}: no cutoffs; restore the file")
-    measurable.check(split, config)
+    if not held_out.is_streamed:
+        measurable.check(split, config)
     evaluator = PartEvaluator(config, loss, split, part)
     measured = evaluator.measure(model)
-    scales = suspicions.of_scales(train, {part: held_out}) if loss.predicts_ratings else []
+    scales = []
+    if loss.predicts_ratings and not held_out.is_streamed:
+        scales = suspicions.of_scales(train, {part: held_out})
     for note in notes if is_said else ():
         say(note)
     results = dataclasses.replace(
@@ -173,8 +178,11 @@ def _remeasure(
         counts=split.counts | {"ranked": measured.counts},
     )
     if predictions:
-        predicted = evaluator.model_for_part(model).predict_interactions(held_out)
-        write_predictions(predictions, *split.raw_pairs(part), split.raw[part].ratings, predicted)
+        of_part = evaluator.model_for_part(model)
+        blocks = zip(split.raw_rows(part), held_out.shards(), strict=True)
+        write_predictions(
+            predictions, ((*raw, of_part.predict_interactions(rows)) for raw, rows in blocks)
+        )
     return _Remeasured(results, measured.ranking, split.histories.get(part, train).users)
 
 
@@ -184,7 +192,10 @@ def _same_split(config: Config, saved: dict[str, Interactions], folder: RunFolde
     Raises:
         InputError: the source no longer yields the training part that the run saved.
     """
-    train = saved["train"]
+    train: Any = saved["train"]
+    if train.is_streamed:
+        split: Any = StreamedSplit.of(train.data)
+        return split
     if not (config.data.dataset or config.data.ratings or config.data.train_ratings):
         # saved by a Trainer in a notebook: the parts are all that there is
         parts = (train, saved.get("validation"))

@@ -132,7 +132,7 @@ def _results(
         metrics["test_best_epoch"] = last.best_on_test
     return Results(
         dataset=source.name,
-        split=splitting.describe(setup.config),
+        split=_split_in_words(setup.config, source),
         model=_model_name(setup.config.model, setup.loss.name),
         protocol=first.protocols() | last.protocols(),
         epochs=last.history.best_epoch,
@@ -156,6 +156,12 @@ def _num_parameters(model: Model, workers: OneProcess) -> int:
     for variable in model.trainable_variables:
         numbers[id(variable) in own] += int(np.prod(variable.shape))
     return numbers[False] + int(workers.sum(np.array(numbers[True])))
+
+
+def _split_in_words(config: Config, source: Source) -> str:
+    if source.converted is not None:
+        return source.converted.manifest.split
+    return splitting.describe(config)
 
 
 def _model_name(model: ModelConfig, loss: str) -> str:
@@ -186,7 +192,7 @@ def _announce(setup: Setup, chosen: dict[str, Any], source: Source) -> None:
     for note in source.notes:
         say(note)
     say(
-        f"{source.name} · {splitting.describe(config)} · "
+        f"{source.name} · {_split_in_words(config, source)} · "
         f"{counts['users']:,} users, {counts['items']:,} items in training"
     )
     say(
@@ -195,11 +201,10 @@ def _announce(setup: Setup, chosen: dict[str, Any], source: Source) -> None:
     )
     if earlier:
         train, model = split.train, earlier.model
-        known = int(setup.workers.sum(np.array(model.num_users)))
         without = "" if earlier.optimizer else ", without its optimizer state"
         say(
             f"continuing from {config.training.init_from}{without}: "
-            f"{train.num_users - known:,} new users, "
+            f"{train.num_users - model.num_users:,} new users, "
             f"{train.num_items - model.num_items:,} new items"
         )
     for note in (*split.notes, *source.notes_on_features(split.train)):

@@ -143,9 +143,8 @@ class Model(KerasModel):
         if self.link is None:
             self.global_bias.assign(0.0)
             return
-        ratings = train.whole.ratings
-        low, high = float(ratings.min()), float(ratings.max())
-        mean = np.float32(ratings.mean(dtype=np.float64))
+        low, high = train.whole.rating_range
+        mean = np.float32(train.whole.rating_mean)
         self.rating_range.assign([low, high])
         self.global_bias.assign(LINKS[self.link].to_score(mean, low, high))
 

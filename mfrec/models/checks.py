@@ -66,16 +66,19 @@ def check_interactions(
         InputError: they name more users or items than the model has, or an id is outside the
             tables or no integer.
     """
-    for role, ids, named, rows in (
-        ("user", interactions.user_ids, interactions.num_users, num_users),
-        ("item", interactions.item_ids, interactions.num_items, num_items),
+    for role, named, rows in (
+        ("user", interactions.num_users, num_users),
+        ("item", interactions.num_items, num_items),
     ):
         if named > rows:
             raise InputError(
                 f"the ratings name {named} {role}s, the model has {rows}: "
                 f"make it with num_{role}s={named}"
             )
-        _checked_array(ids, rows, role, lowest)
+    # rows that are streamed are checked by their digests
+    if not interactions.is_streamed:
+        _checked_array(interactions.user_ids, num_users, "user", lowest)
+        _checked_array(interactions.item_ids, num_items, "item", lowest)
 
 
 def check_training_part(train: Interactions, num_users: int, num_items: int) -> None:

@@ -31,6 +31,8 @@ from mfrec.config.resolution import settings_in
 from mfrec.config.settings import Config
 from mfrec.data.features import Features
 from mfrec.data.interactions import Interactions
+from mfrec.data.shards.manifest import is_converted
+from mfrec.data.shards.parts import Converted
 from mfrec.data.splits import Split
 from mfrec.data.values import as_flag
 from mfrec.data.vocabulary import UNKNOWN, Vocabulary
@@ -150,6 +152,12 @@ class RunFolder:
         # users who are held out have no row in the vocabulary
         parts = {part: getattr(split, part) for part in _PARTS if part not in split.histories}
         arrays: dict[str, Any] = {}
+        train: Any = split.train
+        if train.is_streamed:
+            # the folder of shards stays where it is
+            data, parts = train.data, {}
+            arrays["converted_path"] = np.array(str(data.path.absolute()))
+            arrays["conversion"] = np.array(data.manifest.conversion)
         for name, vocabulary in vocabularies.items():
             with replacing(self.path / name) as path:
                 vocabulary.save(path)
@@ -212,6 +220,8 @@ class RunFolder:
         arrays = self._arrays("interactions.npz")
         for name, vocabulary in {"users": users, "items": items}.items():
             self._check_vocabulary(f"{name}.tsv", vocabulary, arrays)
+        if "conversion" in arrays:
+            return self._streamed_parts(arrays, users, items)
         parts = {
             part: self._part(arrays, part, users, items)
             for part in _PARTS
@@ -222,6 +232,29 @@ class RunFolder:
                 f"{self.path / 'interactions.npz'}: holds no training part; {_RESTORE}"
             )
         return parts
+
+    def _streamed_parts(
+        self, arrays: Mapping[str, np.ndarray], users: Vocabulary, items: Vocabulary
+    ) -> dict[str, Any]:
+        """The parts of the converted folder that the run was trained on.
+
+        Raises:
+            InputError: the folder is gone, or holds another conversion.
+        """
+        path, conversion = str(arrays.get("converted_path", "")), str(arrays["conversion"])
+        if not is_converted(path):
+            raise InputError(
+                f"{self.path}: was trained on the converted folder {path}, which is gone; restore "
+                "it in its place"
+            )
+        data = Converted.open(path)
+        if data.manifest.conversion != conversion:
+            raise InputError(
+                f"{self.path}: was trained on another conversion than {path} holds now; restore it"
+            )
+        data.take_vocabularies(users, items)
+        parts = {part: data.part(part) for part in _PARTS}
+        return {name: part for name, part in parts.items() if part is not None}
 
     def load_model(self, config: Config, loss: Loss, train: Interactions) -> Model:
         """Return the trained model.

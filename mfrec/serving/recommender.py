@@ -104,7 +104,15 @@ class Recommender:
     @cached_property
     def seen(self) -> ItemsByUser:
         """The distinct items that every user has in training and validation."""
+        if self.train.is_streamed:
+            return ItemsByUser.of_shards(self._parts)
         return ItemsByUser.from_parts(self.train, self._parts)
+
+    def seen_by(self, user_ids: np.ndarray) -> ItemsByUser:
+        """The distinct items that some users have in training and validation."""
+        if self.train.is_streamed:
+            return ItemsByUser.of_users(self._parts, user_ids)
+        return self.seen
 
     def recommend(
         self,
@@ -273,7 +281,7 @@ class Recommender:
         self._check_vectors("no explanations")
         k = _checked(k)
         user_id, item_id = self.user_ids([user])[0], self.item_ids([item])[0]
-        history = np.unique(self.train.item_ids[self.train.user_ids == user_id])
+        history = self.train.items_of(user_id)
         p_u = self._user_embeddings([user_id])[0]
         q_i, q_h = (tf.gather(self._item_embeddings, rows) for rows in (item_id, history))
         contributions = explanations.contributions(p_u.numpy(), q_i.numpy(), q_h.numpy())
@@ -304,6 +312,9 @@ class Recommender:
     @cached_property
     def popularity(self) -> tf.Tensor:
         """The number of users who have each item, float32 [num_items]."""
+        if self.train.is_streamed:
+            # distinct pairs, each in one part
+            return tf.constant(sum(part.item_counts for part in self._parts), tf.float32)
         return tf.constant(self.seen.users_per_item, tf.float32)
 
     @cached_property
@@ -354,7 +365,7 @@ class Recommender:
             block = ids[start : start + size]
             left_out = None
             if exclude_seen:
-                left_out = np.stack(self.seen.select(block), axis=1).astype(np.int32)
+                left_out = np.stack(self.seen_by(block).select(block), axis=1).astype(np.int32)
             found = self._ranked_items(lists.best(self._scores(block), k, allowed, left_out))
             yield from map(UserList, names[start : start + size], block.tolist(), found)
 

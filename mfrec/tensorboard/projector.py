@@ -41,8 +41,7 @@ def write(folder: str | Path, item_embedding: np.ndarray, train: Interactions) -
     Raises:
         InputError: a file cannot be written.
     """
-    counts = np.bincount(train.item_ids, minlength=train.num_items)
-    sums = np.bincount(train.item_ids, train.ratings, minlength=train.num_items)
+    counts, sums = train.item_counts, train.item_sums
     order = np.argsort(-counts, kind="stable")[:MAX_ITEMS]
     rows = order[counts[order] > 0]
     line = "\t".join(["%.6g"] * item_embedding.shape[1])

@@ -151,7 +151,8 @@ class Summaries:
         if self._level == "full" and is_due:
             train += [_histogram(name, values) for name, values in variables.items()]
             if log.validation and validation is not None:
-                errors = model.predict_interactions(validation) - validation.ratings
+                some = _some(validation)
+                errors = model.predict_interactions(some) - some.ratings
                 measured.append(_histogram("prediction_error", errors))
         self._write("refit" if refit else "train", log.step, train)
         self._write("validation", log.step, measured)
@@ -184,6 +185,7 @@ class Summaries:
             held_out = getattr(split, part)
             if held_out is None or not predicts_ratings:
                 continue
+            held_out = _some(held_out)
             predictions = model.predict_interactions(held_out)
             picture = Calibration.of(predictions, held_out.ratings).png(
                 f"calibration · {part}: {len(held_out):,} ratings"
@@ -212,6 +214,11 @@ class Summaries:
         with self._writers[part].as_default(step=step):
             tf.summary.experimental.write_raw_pb(packed)
         self._writers[part].flush()
+
+
+def _some(held_out: Interactions) -> Interactions:
+    """All rows, or those of a shard: users are dealt to shards by chance."""
+    return next(rows for rows in held_out.shards() if len(rows))
 
 
 def _hparams(config: Config) -> dict[str, Any]:

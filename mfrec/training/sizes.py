@@ -27,7 +27,7 @@ def check(config: Config, loss: Loss, train: Interactions) -> None:
     width = config.training.positives_per_row or 1
     num_rows = len(train)
     if width > 1:
-        num_rows = int(np.ceil(np.bincount(train.user_ids) / width).sum())
+        num_rows = int(np.ceil(train.user_counts / width).sum())
         memory.check(
             f"positives_per_row={width}",
             f"{num_rows:,} rows of {width:,} positives",

@@ -80,11 +80,13 @@ def _adapted(
 def _check_ratings(loss: losses.Loss, train: Interactions) -> None:
     """Refuse a training part with a rating outside the loss's domain; name it."""
     domain = loss.domain.get("ratings", Range())
-    for row in (int(train.ratings.argmin()), int(train.ratings.argmax())):
-        rating = float(train.ratings[row])
+    for rating in train.rating_range:
         if domain.broken_bound(rating):
-            user = train.users.raw_ids[train.user_ids[row]]
-            item = train.items.raw_ids[train.item_ids[row]]
+            found = (rows for rows in train.shards() if (rows.ratings == rating).any())
+            first = next(found)
+            row = int(np.argmax(first.ratings == rating))
+            user = train.users.raw_ids[first.user_ids[row]]
+            item = train.items.raw_ids[first.item_ids[row]]
             raise InputError(
                 f"loss '{loss.name}' is made for ratings that are {domain}; user '{user}' rates "
                 f"item '{item}' {rating:g}: take another loss"
@@ -119,11 +121,11 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
     sizes = _sizes(train)
     if not loss.predicts_ratings:
         return Statistics(*sizes, gradient=1.0, spread=1.0, noise=1.0, traits=loss.traits)
-    gradients, curvature = _derivatives(train, loss)
-    low, high = float(train.ratings.min()), float(train.ratings.max())
-    gradient = float(tf.math.reduce_std(gradients))
-    spread = gradient / curvature if curvature > 0 else float(train.ratings.std())
-    if not np.any(gradients) and low < high:
+    measure = _of_shards if train.is_streamed else _of_columns
+    gradient, curvature, noise, squares = measure(train, loss)
+    low, high = train.rating_range
+    spread = gradient / curvature if curvature > 0 else train.rating_stddev
+    if squares == 0 and low < high:
         raise InputError(
             f"loss '{loss.name}' has a gradient of 0 where every prediction is the mean rating: it "
             "would learn nothing; take another loss or other --loss_args"
@@ -134,17 +136,73 @@ def statistics(train: Interactions, loss: losses.Loss) -> Statistics:
             f"for ratings from {low:g} to {high:g}; give ratings on a smaller scale, or take "
             "another loss"
         )
-    noise = [
-        _noise_ratio(train.user_ids, train.user_counts, gradients),
-        _noise_ratio(train.item_ids, train.item_counts, gradients),
-    ]
     return Statistics(
         *sizes, gradient or 1.0, spread or 1.0, math.sqrt(math.prod(noise)), loss.traits
     )
 
 
-def _derivatives(train: Interactions, loss: losses.Loss) -> tuple[np.ndarray, float]:
+# Standard deviation of the gradient, mean curvature, noise of users and of items, and the sum of
+# the squared gradients.
+_Measured = tuple[float, float, tuple[float, float], float]
+
+
+def _of_columns(train: Interactions, loss: losses.Loss) -> _Measured:
+    """Measure ratings in memory."""
+    mean = float(tf.reduce_mean(tf.constant(train.ratings)))
+    gradients, curvature = _derivatives(train, loss, (*train.rating_range, mean))
+    noise = (
+        _noise_ratio(train.user_ids, train.user_counts, gradients),
+        _noise_ratio(train.item_ids, train.item_counts, gradients),
+    )
+    deviation = float(tf.math.reduce_std(gradients))
+    return deviation, curvature, noise, float(np.any(gradients))
+
+
+def _of_shards(train: Interactions, loss: losses.Loss) -> _Measured:
+    """Measure ratings shard by shard, by sums."""
+    scale = (*train.rating_range, train.rating_mean)
+    total = squares = curvature = 0.0
+    of_users, of_items = np.zeros(train.num_users), np.zeros(train.num_items)
+    for rows in train.shards():
+        if not len(rows):
+            continue
+        gradients, of_shard = _derivatives(rows, loss, scale)
+        values = gradients.astype(np.float64)
+        total, squares = total + values.sum(), squares + np.square(values).sum()
+        curvature += of_shard * len(rows)
+        of_users += np.bincount(rows.user_ids, values, minlength=len(of_users))
+        of_items += np.bincount(rows.item_ids, values, minlength=len(of_items))
+    variance = max(squares / len(train) - (total / len(train)) ** 2, 0.0)
+    noise = (
+        _noise_of_sums(of_users, train.user_counts, squares),
+        _noise_of_sums(of_items, train.item_counts, squares),
+    )
+    return math.sqrt(variance), curvature / len(train), noise, squares
+
+
+def _noise_of_sums(sums: np.ndarray, counts: np.ndarray, squares: float) -> float:
+    """As `_noise_ratio`, of sums by row and of the sum of all squares."""
+    has_any = counts > 0
+    means, counts = sums[has_any] / counts[has_any], counts[has_any]
+    num_values = counts.sum()
+    within = (squares - (np.square(means) * counts).sum()) / max(num_values - len(counts), 1)
+    return _ratio(within, means, counts)
+
+
+def _ratio(within: float, means: np.ndarray, counts: np.ndarray) -> float:
+    between = means.var() - within * np.mean(1 / counts)
+    return float(within / max(between, within / 10)) if within > 0 else 1.0
+
+
+def _derivatives(
+    train: Interactions, loss: losses.Loss, scale: tuple[float, float, float]
+) -> tuple[np.ndarray, float]:
     """The gradient of each example's loss at the score of the mean rating, and the mean curvature.
+
+    Args:
+        train: the ratings, or some of them.
+        loss: is minimised.
+        scale: the lowest, the highest and the mean of all ratings.
 
     Returns:
         float32 [n]; the mean, 0 if the gradients do not depend on the score.
@@ -153,12 +211,11 @@ def _derivatives(train: Interactions, loss: losses.Loss) -> tuple[np.ndarray, fl
         InputError: the loss has no gradient, or is not per example.
     """
     link = losses.LINKS[loss.link]
-    low, high = float(train.ratings.min()), float(train.ratings.max())
-    mean = tf.reduce_mean(tf.constant(train.ratings))
+    low, high, mean = *scale[:2], tf.constant(scale[2], tf.float32)
     gradients = np.empty(len(train), np.float32)
     curvature = 0.0
     # of two ratings first: a loss of [n, n] would not fit into memory
-    for block in (slice(0, 2), *parallel.blocks(len(train))):
+    for number, block in enumerate((slice(0, 2), *parallel.blocks(len(train)))):
         ratings = tf.constant(train.ratings[block])
         ones = tf.ones_like(ratings)
         batch = {
@@ -184,7 +241,7 @@ def _derivatives(train: Interactions, loss: losses.Loss) -> tuple[np.ndarray, fl
             )
         gradients[block] = of_block
         curvatures = outer.gradient(of_block, score)
-        if curvatures is not None and block != slice(0, 2):
+        if curvatures is not None and number > 0:
             curvature += float(tf.reduce_mean(curvatures)) * len(ratings) / len(train)
     return gradients, curvature
 
@@ -215,5 +272,4 @@ def _noise_ratio(ids: np.ndarray, counts: np.ndarray, values: np.ndarray) -> flo
     )
     means, counts = means[has_any], counts[has_any]
     within = squares / max(len(values) - len(counts), 1)
-    between = means.var() - within * np.mean(1 / counts)
-    return float(within / max(between, within / 10)) if within > 0 else 1.0
+    return _ratio(within, means, counts)

@@ -22,6 +22,7 @@ from mfrec.config.settings import Config, OptimizerConfig, TrainingConfig
 from mfrec.data.interactions import Interactions, check_kind, continuing, require_ratings
 from mfrec.data.one_process import ONE_PROCESS, OneProcess
 from mfrec.data.pipelines import ColumnsInMemory, Examples, TrainingData, total_weight_of
+from mfrec.data.shards.streaming import ShardStream
 from mfrec.errors import InputError
 from mfrec.models import reads
 from mfrec.models.base import Model
@@ -369,7 +370,8 @@ class Trainer:
             self.model.take_over(self._previous.model)
         self._objective = Objective.of(self.model, self.loss, train, config.sampler)
         self._regularizer = Regularizer(config.regularizer, self.loss, train, self.model)
-        self._data: TrainingData = ColumnsInMemory(train, config.training, self._workers)
+        make: Any = ShardStream if train.is_streamed else ColumnsInMemory
+        self._data: TrainingData = make(train, config.training, self._workers)
         return config
 
     def _prepare(self) -> float:

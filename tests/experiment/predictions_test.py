@@ -16,7 +16,7 @@ TEXTS = ["4", "3.7", "1234567", "16777216", "0.5", "-1e-07"]
 
 
 def written(folder, name):
-    predictions.write(folder / name, USERS, ITEMS, RATINGS, PREDICTED)
+    predictions.write(folder / name, [(USERS, ITEMS, RATINGS, PREDICTED)])
     return (folder / name).read_bytes().decode()
 
 

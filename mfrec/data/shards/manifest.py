@@ -164,9 +164,7 @@ class Folder:
         if digest == expected:
             return
         if conversion != self.conversion:
-            raise InputError(
-                f"{path}: is of another conversion than the folder's {NAME}; {_REMEDY}"
-            )
+            raise InputError(f"{path}: of another conversion than {NAME} beside it; {_REMEDY}")
         raise InputError(f"{path}: not as it was converted (another digest); {_REMEDY}")
 
 
