@@ -10,8 +10,10 @@ Markdown table for every figure. What is to be compared is measured in turns, an
 counts. All figures take about 25 minutes on two cores, 12 GB of memory and 8 GB of disk.
 """
 
+import functools
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -69,18 +71,33 @@ class Run:
         return self.results["counts"]["train"] / self.results["timing"]["examples_per_second"]
 
 
-def run(*command: str) -> Run:
+def run(*command: str, gigabytes: int | None = None) -> Run:
     """Run a script of mfrec or of this folder; its command and peak go to standard error.
+
+    Args:
+        command: the script and its flags.
+        gigabytes: of data that it may hold, as by `ulimit -d`; no limit by default.
 
     Raises:
         RuntimeError: it failed; the message is its last line.
     """
-    say("$ python " + " ".join(command))
+    limit = gigabytes and gigabytes * 10**9
+    say("$ " + (f"ulimit -d {limit // 1024}; " if limit else "") + "python " + " ".join(command))
+
+    def prepare() -> None:
+        if limit:
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     started = time.perf_counter()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         process = subprocess.Popen(
-            [sys.executable, *command], cwd=ROOT, env=environment, stdout=out, stderr=err
+            [sys.executable, *command],
+            cwd=ROOT,
+            env=environment,
+            stdout=out,
+            stderr=err,
+            preexec_fn=prepare,
         )
         # not wait(): this has the memory of just this child
         _, status, usage = os.wait4(process.pid, 0)
@@ -97,11 +114,11 @@ def run(*command: str) -> Run:
     return Run(seconds, peak_gb, {}, output)
 
 
-def train(*given: str) -> Run:
-    """Run train.py into a folder that is removed again, and read what it measured."""
+def train(*given: str, gigabytes: int | None = None) -> Run:
+    """Run train.py into a folder that is removed again, and read what it measured; see `run`."""
     with tempfile.TemporaryDirectory() as folder:
         run_dir = Path(folder) / "run"
-        done = run("train.py", *given, f"--run_dir={run_dir}")
+        done = run("train.py", *given, f"--run_dir={run_dir}", gigabytes=gigabytes)
         results = json.loads((run_dir / "results.json").read_text(encoding="utf-8"))
     parts = (f"{name} {seconds:.2f}" for name, seconds in results["timing"].items())
     say("  " + " · ".join(parts))
@@ -192,15 +209,51 @@ def ten_million() -> Iterator[str]:
     )
 
 
+@functools.cache
+def trained_in_memory() -> Run:
+    """One epoch on the shape of the Netflix prize, for two figures."""
+    return train(f"--ratings={data('netflix')}", "--embedding_dim=32", "--epochs=1")
+
+
 def netflix() -> Iterator[str]:
     """The shape of the Netflix prize."""
-    done = train(f"--ratings={data('netflix')}", "--embedding_dim=32", "--epochs=1")
+    done = trained_in_memory()
     yield row(
         f"{SHAPES['netflix']}, d = 32, from `.npz`: load / epoch / whole command of one epoch / "
         "peak",
         f"{done.load:.0f} s / {done.epoch:.0f} s / {done.seconds:.0f} s / {done.peak_gb:.1f} GB",
         "≤ 30 s / ≤ 40 s / ≤ 120 s / ≤ 8 GB",
     )
+
+
+def convert() -> Iterator[str]:
+    """The same as text, converted to shards."""
+    shape, source, folder = SHAPES["netflix"], data("netflix", "csv"), converted()
+    done = run("convert.py", f"--ratings={source}", f"--output_dir={folder}", "--overwrite")
+    yield row(
+        f"converting {shape.num_ratings:,} lines of CSV",
+        f"{shape.num_ratings / done.seconds / 1e6:.2f} M lines/s, {done.peak_gb:.1f} GB",
+        "lines/s, bounded memory",
+    )
+
+
+def stream() -> Iterator[str]:
+    """The same streamed from the shards."""
+    folder = converted()
+    if not folder.exists():
+        run("convert.py", f"--ratings={data('netflix')}", f"--output_dir={folder}")
+    done = train(f"--ratings={folder}", "--embedding_dim=32", "--epochs=1", gigabytes=2)
+    ratio = done.epoch / trained_in_memory().epoch
+    yield row(
+        "the same ratings streamed from shards with 2 GB of memory (`ulimit -d`): epoch",
+        f"{done.epoch:.0f} s, {ratio:.1f} × from memory; peak {done.peak_gb:.1f} GB",
+        "≤ 2 × from memory",
+    )
+
+
+def converted() -> Path:
+    """Where the shards of the large set lie, or will lie."""
+    return Path(DATA_DIR.value) / "netflix-converted"
 
 
 def huge() -> Iterator[str]:
@@ -219,7 +272,8 @@ def huge() -> Iterator[str]:
 
 
 FIGURES: dict[str, Callable[[], Iterator[str]]] = {
-    figure.__name__: figure for figure in (step, bpr, ciao, ten_million, netflix, huge)
+    figure.__name__: figure
+    for figure in (step, bpr, ciao, ten_million, netflix, convert, stream, huge)
 }
 
 FIGURE = flags.DEFINE_enum("figure", None, list(FIGURES), "measure only this one")
