@@ -15,6 +15,7 @@ import json
 import os
 import resource
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import synthetic
 from absl import app, flags
 from synthetic import Shape
@@ -88,13 +90,12 @@ def run(*command: str, gigabytes: int | None = None) -> Run:
         if limit:
             resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     started = time.perf_counter()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         process = subprocess.Popen(
             [sys.executable, *command],
             cwd=ROOT,
-            env=environment,
+            env=environment(),
             stdout=out,
             stderr=err,
             preexec_fn=prepare,
@@ -112,6 +113,11 @@ def run(*command: str, gigabytes: int | None = None) -> Run:
     processors = usage.ru_utime + usage.ru_stime
     say(f"  {seconds:.1f} s on the clock, {processors:.1f} s of processors, peak {peak_gb:.2f} GB")
     return Run(seconds, peak_gb, {}, output)
+
+
+def environment() -> dict[str, str]:
+    """Return what a child process finds in its environment."""
+    return os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def train(*given: str, gigabytes: int | None = None) -> Run:
@@ -271,9 +277,62 @@ def huge() -> Iterator[str]:
     )
 
 
+def workers() -> Iterator[str]:
+    """Two workers on this machine, and one process on the same batches."""
+    script = "tests/training/same_batches.py"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tables.npz"
+        run(script, str(path))
+        ports = [_free_port() for _ in range(2)]
+        say(f"$ TF_CONFIG=… python {script} {path}, two at once")
+        processes = [
+            subprocess.Popen(
+                [sys.executable, script, str(path)],
+                cwd=ROOT,
+                env=environment() | {"TF_CONFIG": _task(ports, index)},
+                stderr=subprocess.DEVNULL,
+            )
+            for index in range(2)
+        ]
+        if any([process.wait() for process in processes]):
+            raise RuntimeError("a worker failed")
+        one, first, second = (
+            dict(np.load(path.with_stem(f"{path.stem}{end}"))) for end in ("", "-0", "-1")
+        )
+    shared = [name for name in one if "user" not in name]
+    differences = [
+        (np.abs(worker[name] - one[name]) / np.maximum(np.abs(one[name]), 1)).max()
+        for worker in (first, second)
+        for name in shared
+    ]
+    yield row(
+        "two local workers against one process with the same global batches, five losses and "
+        "optimizers: item tables and loss curve",
+        f"equal to {max(differences):.0e}",
+        "1e-5",
+    )
+    held = [len(w["rows/user_embedding"]) for w in (first, second)]
+    yield row(
+        "two local workers, rows of user tables",
+        f"{held[0]} and {held[1]} of {len(one['rows/user_embedding'])}",
+        "half each",
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("localhost", 0))
+        return found.getsockname()[1]
+
+
+def _task(ports: list[int], index: int) -> str:
+    cluster = {"worker": [f"localhost:{port}" for port in ports]}
+    return json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+
+
 FIGURES: dict[str, Callable[[], Iterator[str]]] = {
     figure.__name__: figure
-    for figure in (step, bpr, ciao, ten_million, netflix, convert, stream, huge)
+    for figure in (step, bpr, ciao, ten_million, netflix, convert, stream, huge, workers)
 }
 
 FIGURE = flags.DEFINE_enum("figure", None, list(FIGURES), "measure only this one")
