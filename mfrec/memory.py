@@ -3,6 +3,7 @@
 import math
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from mfrec.errors import InputError
 
@@ -41,22 +42,35 @@ def check(setting: str, what: str, needed: float) -> None:
         )
 
 
-def check_tables(embedding_dim: int, rows: int, copies: int) -> None:
+class Held(NamedTuple):
+    """What training holds of a table at once.
+
+    Attributes:
+        copies: arrays of its size.
+        of_rows: arrays of one number a row.
+    """
+
+    copies: int
+    of_rows: int = 0
+
+
+def check_tables(embedding_dim: int, rows: int, held: Held) -> None:
     """Refuse tables that do not fit.
 
     Args:
-        embedding_dim: numbers a row; its bias is one more.
+        embedding_dim: numbers a row; its bias is one more, of a table by itself.
         rows: users and items together.
-        copies: float32 arrays of the tables' size that are held at once.
+        held: of each table.
 
     Raises:
-        InputError: rows · (embedding_dim + 1) · 4 bytes · copies are more than is free.
+        InputError: 4 bytes for each number are more than is free.
     """
+    numbers_a_row = (embedding_dim + 1) * held.copies + 2 * held.of_rows
     check(
         f"embedding_dim={embedding_dim}",
-        f"{copies} copies of the tables of {rows:,} users and items (weights, gradients, optimizer "
-        "state, best weights)",
-        rows * (embedding_dim + 1) * 4 * copies,
+        f"{held.copies} copies of the tables of {rows:,} users and items (weights, gradients, "
+        "optimizer state, best weights)",
+        4 * rows * numbers_a_row,
     )
 
 

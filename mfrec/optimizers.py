@@ -12,6 +12,7 @@ each occurrence of the row in the batch; whichever is written last is read back 
 and is the segment in which they are added up.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -170,16 +171,28 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
             return [tf.clip_by_value(gradient, -limit, limit) for gradient in gradients]
         return gradients
 
+    def catch_up(self) -> None:
+        """Bring the slots of rows that were not seen to where those of a dense optimizer are."""
+        step = tf.cast(self.iterations, tf.int32)
+        for table in self._tables:
+            if table.last_seen is None:
+                continue
+            elapsed = table.elapsed(step)
+            slots = {name: table.read(slot, None) for name, slot in table.slots.items()}
+            no_gradients = tf.zeros_like(table.variable)
+            for name, value in self.next_slots(no_gradients, slots, elapsed).items():
+                _write(table.slots[name], None, value)
+            if table.average is not None:
+                table.average.assign(table.latest_average(step, self.ema_momentum))
+            table.last_seen.assign(tf.fill(table.last_seen.shape, step))
+
     def finalize_variable_values(self, var_list: Sequence[tf.keras.Variable]) -> None:
         """Give the variables their moving averages, if these are kept."""
         if not self.use_ema:
             return
         for variable in var_list:
             table = self._tables[self._get_variable_index(variable)]
-            elapsed = tf.cast(tf.cast(self.iterations, tf.int32) - table.last_seen, tf.float32)
-            elapsed = table.beside_rows(elapsed)
-            values = tf.convert_to_tensor(variable)
-            variable.assign(_held(table.average, values, self.ema_momentum, elapsed))
+            variable.assign(table.latest_average(self.iterations, self.ema_momentum))
 
 
 class _Table(NamedTuple):
@@ -222,6 +235,15 @@ class _Table(NamedTuple):
         values = _read(slot, ids)
         return values if len(slot.shape) > 1 else self.beside_rows(values)
 
+    def elapsed(self, step: tf.Tensor) -> tf.Tensor:
+        """Return the steps since each row was seen, float32 [rows, ...]."""
+        return self.beside_rows(tf.cast(tf.cast(step, tf.int32) - self.last_seen, tf.float32))
+
+    def latest_average(self, step: tf.Tensor, momentum: float) -> tf.Tensor:
+        """Return the moving average as of this step, of all rows."""
+        values = tf.convert_to_tensor(self.variable)
+        return _held(self.average, values, momentum, self.elapsed(step))
+
     def beside_rows(self, numbers: tf.Tensor) -> tf.Tensor:
         """Return one number a row, [n], in a shape that goes with rows of the variable."""
         return tf.reshape(numbers, [-1] + [1] * (len(self.variable.shape) - 1))
@@ -263,8 +285,8 @@ class SparseAdam(RowOptimizer):
 
     def next_slots(self, gradients: tf.Tensor, slots: Slots, elapsed: tf.Tensor) -> Slots:
         """Return m and v; see the class's formula."""
-        momentum = self.beta_1**elapsed * slots["momentum"] + (1 - self.beta_1) * gradients
-        velocity = self.beta_2**elapsed * slots["velocity"]
+        momentum = _power(self.beta_1, elapsed) * slots["momentum"] + (1 - self.beta_1) * gradients
+        velocity = _power(self.beta_2, elapsed) * slots["velocity"]
         return {
             "momentum": momentum,
             "velocity": velocity + (1 - self.beta_2) * tf.square(gradients),
@@ -373,7 +395,7 @@ class SparseSGD(RowOptimizer):
 
     def next_slots(self, gradients: tf.Tensor, slots: Slots, elapsed: tf.Tensor) -> Slots:
         """Return the mean of gradients that momentum keeps; see the class's formula."""
-        return {name: self.momentum**elapsed * m + gradients for name, m in slots.items()}
+        return {n: _power(self.momentum, elapsed) * m + gradients for n, m in slots.items()}
 
     def change(self, gradients: tf.Tensor, slots: Slots, learning_rate: tf.Tensor) -> tf.Tensor:
         """Return what is subtracted from w; see the class's formula."""
@@ -396,6 +418,11 @@ def _write(variable: tf.keras.Variable, ids: tf.Tensor | None, values: tf.Tensor
         variable.assign(values)
     else:
         variable.value.scatter_update(tf.IndexedSlices(values, ids))
+
+
+def _power(base: float, exponent: tf.Tensor) -> tf.Tensor:
+    """Return base^exponent of exponents above 0, vectorised unlike `tf.pow`."""
+    return tf.exp(exponent * math.log(base)) if base else tf.zeros_like(exponent)
 
 
 def _held(average: tf.Tensor, values: tf.Tensor, momentum: float, steps: tf.Tensor) -> tf.Tensor:

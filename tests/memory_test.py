@@ -43,11 +43,20 @@ def test_without_meminfo_the_system_is_asked(machine, monkeypatch, tmp_path):
 def test_tables_larger_than_memory_are_refused_with_their_size(machine):
     # 1,000 rows of 127 numbers and a bias, five times: 2,560,000 bytes
     machine(limit="2560000", taken="0")
-    memory.check_tables(127, 1_000, copies=5)
+    memory.check_tables(127, 1_000, memory.Held(5))
     machine(limit="2559999")
     with pytest.raises(InputError) as error:
-        memory.check_tables(127, 1_000, copies=5)
+        memory.check_tables(127, 1_000, memory.Held(5))
     assert str(error.value) == (
         "--embedding_dim=127: 5 copies of the tables of 1,000 users and items (weights, gradients, "
         "optimizer state, best weights) need 3 MB, 3 MB are free; lower it"
     )
+
+
+def test_one_number_a_row_is_counted_for_embeddings_and_biases(machine):
+    # 1,000 rows: 2 tables of 3 numbers and a bias, and 3 numbers for each of both: 56,000 bytes
+    machine(limit="56000", taken="0")
+    memory.check_tables(3, 1_000, memory.Held(2, of_rows=3))
+    machine(limit="55999")
+    with pytest.raises(InputError, match="2 copies of the tables"):
+        memory.check_tables(3, 1_000, memory.Held(2, of_rows=3))

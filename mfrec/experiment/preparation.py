@@ -21,6 +21,7 @@ from mfrec.runs.run_folder import RunFolder
 from mfrec.runs.shared_folder import own_part
 from mfrec.training import distributable, optimizers, sizes
 from mfrec.training import objective as objectives
+from mfrec.training.earlier_slots import same_slots
 from mfrec.training.history import PreviousTraining
 from mfrec.training.statistics import resolve
 from mfrec.training.validation import check_metrics
@@ -87,13 +88,13 @@ def prepare(config: Config, source: Source, workers: OneProcess = ONE_PROCESS) -
         seen = folder.load_data()
         earlier = folder.load_trained(earlier_config, loss, seen["train"])
         earlier = own_part(earlier, earlier_config, loss, workers)
-        if not _same_slots(earlier_config, config):
-            earlier = PreviousTraining(earlier.model)
         of_model = {"user": earlier.model.user_features, "item": earlier.model.item_features}
         known_features = {role: found for role, found in of_model.items() if found is not None}
         recipe = recipe.after(seen["train"], seen.get("validation"))
     split = dealt(recipe.encode(), workers.number)
     config = resolve(config, loss, split.train)
+    if earlier is not None and not same_slots(earlier_config.optimizer, config.optimizer):
+        earlier = PreviousTraining(earlier.model)
     measurable.check(split, config)
     sizes.check(config, loss, split.train)
     check_metrics(loss, config)
@@ -102,7 +103,7 @@ def prepare(config: Config, source: Source, workers: OneProcess = ONE_PROCESS) -
     distributable.check_batch(loop.batch_size or 1, loop.positives_per_row or 1, workers)
     rows = int(np.count_nonzero(workers.owns(split.train.users))) + split.train.num_items
     rows += sum(len(of_rows.names) for of_rows in features.values())
-    memory.check_tables(config.model.embedding_dim, rows, optimizers.copies(config.optimizer))
+    memory.check_tables(config.model.embedding_dim, rows, optimizers.held(config.optimizer))
     workers.check_agreement(_facts(config, split))
     return Setup(config, loss, split, features, earlier, workers)
 
@@ -117,7 +118,7 @@ def _of_shards(config: Config, converted: Converted, loss: losses.Loss) -> Setup
     sizes.check(config, loss, split.train)
     check_metrics(loss, config)
     rows = split.train.num_users + split.train.num_items
-    memory.check_tables(config.model.embedding_dim, rows, optimizers.copies(config.optimizer))
+    memory.check_tables(config.model.embedding_dim, rows, optimizers.held(config.optimizer))
     return Setup(config, loss, split, {}, None)
 
 
@@ -141,10 +142,3 @@ def _check_rated(source: Source, config: Config, loss: losses.Loss) -> None:
         if part not in ("all", "train"):
             use = f"a model of loss '{loss.name}' is measured by; give a {part} part with ratings"
         require_ratings(rows, what, use)
-
-
-def _same_slots(earlier: Config, config: Config) -> bool:
-    """Return whether both optimizers keep the same slot variables."""
-    return earlier.optimizer.optimizer == config.optimizer.optimizer and bool(
-        earlier.optimizer.average_weights
-    ) == bool(config.optimizer.average_weights)

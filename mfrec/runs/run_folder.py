@@ -271,7 +271,7 @@ class RunFolder:
         if config.model.init_stddev is None:
             raise InputError(f"{self.path / 'config.json'}: no init_stddev; restore the file")
         rows = (train.num_users, train.num_items)
-        memory.check_tables(config.model.embedding_dim, sum(rows), copies=1)
+        memory.check_tables(config.model.embedding_dim, sum(rows), memory.Held(1))
         # arguments that the model does not take
         models.suit(config)
         model = models.build(config, loss, rows, self._load_features(config, rows))

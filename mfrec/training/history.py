@@ -160,20 +160,30 @@ class BestWeights:
             if self._value is not None and not better(self._metric, value, self._value):
                 return False
             self._value = value
-        weights = self._model.get_weights()
-        broken = sum(not np.isfinite(values).all() for values in weights)
+        # arrays that share memory with the variables; get_weights() would copy them all
+        weights = [np.asarray(tf.convert_to_tensor(each)) for each in self._model.weights]
+        broken = sum(not _is_finite(values) for values in weights)
         if self._workers.sum(np.array(broken)):
             raise NonFiniteLoss(
                 f"the weights became NaN or infinite at the end of epoch {epoch}; "
                 "lower --learning_rate or set --clip_norm"
             )
-        self._weights = weights
+        if self._weights is None:
+            self._weights = list(map(np.copy, weights))
+        else:
+            for kept, values in zip(self._weights, weights, strict=True):
+                np.copyto(kept, values)
         return True
 
     def restore(self) -> None:
         """Give the model its best weights back, if any were offered."""
         if self._weights is not None:
             self._model.set_weights(self._weights)
+
+
+def _is_finite(values: np.ndarray) -> bool:
+    """Whether all are, without an array of what each of them is."""
+    return not values.size or bool(np.isfinite(values.min()) and np.isfinite(values.max()))
 
 
 class EarlyStopping:

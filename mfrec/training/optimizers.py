@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mfrec import own_code
+from mfrec import memory, own_code
 from mfrec.config.optimizer_choice import AUTO
 from mfrec.config.parsing import format_arguments, parse_arguments
 from mfrec.config.settings import Config, OptimizerConfig
@@ -250,38 +250,26 @@ def settings_of(optimizer: tf.keras.optimizers.Optimizer | type) -> OptimizerCon
     )
 
 
-def copies(config: OptimizerConfig, own: tf.keras.optimizers.Optimizer | type | None = None) -> int:
-    """Return how many arrays of a table's size training holds.
+def held(
+    config: OptimizerConfig, own: tf.keras.optimizers.Optimizer | type | None = None
+) -> memory.Held:
+    """Return what training holds of a table.
 
-    The table itself, its gradient, its best values so far, and the optimizer's slots.
+    The table itself, its best values so far, the optimizer's slots, and its gradient unless the
+    optimizer goes by rows.
 
     Raises:
         InputError: as for `build`.
     """
     optimizer = build(config, steps_per_epoch=1, epochs=1, own=own)
-    # of a table, as some slots have one number a row
     optimizer.build([tf.keras.Variable([[0.0, 0.0]])])
-    return 3 + sum(tuple(variable.shape) == (1, 2) for variable in optimizer.variables)
-
-
-def take_over(
-    optimizer: tf.keras.optimizers.Optimizer, earlier: tf.keras.optimizers.Optimizer
-) -> None:
-    """Give an optimizer the number of steps of an earlier one, and its slots of rows.
-
-    Args:
-        optimizer: built for tables whose first rows are those of the earlier one.
-        earlier: of the same kind; learning rates are not taken.
-    """
+    shapes = [tuple(variable.shape) for variable in optimizer.variables]
+    slots, of_rows = shapes.count((1, 2)), shapes.count((1,))
     # here, so that the names above are known without TensorFlow
-    from mfrec.models.base import with_first_rows
+    from mfrec.optimizers import RowOptimizer
 
-    for variable, before in zip(_state(optimizer), _state(earlier), strict=True):
-        variable.assign(with_first_rows(variable, before))
-
-
-def _state(optimizer: tf.keras.optimizers.Optimizer) -> list[tf.Variable]:
-    return [variable for variable in optimizer.variables if variable.name != "learning_rate"]
+    by_rows = isinstance(optimizer, RowOptimizer)
+    return memory.Held(slots + (2 if by_rows else 3), of_rows + by_rows)
 
 
 def state_of(

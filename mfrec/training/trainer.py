@@ -33,6 +33,7 @@ from mfrec.quiet_tensorflow import graph_function, tf
 from mfrec.training import objective as objectives
 from mfrec.training import optimizers, sizes
 from mfrec.training.compiling import checked_scalars, not_compiled
+from mfrec.training.earlier_slots import take_over
 from mfrec.training.history import (
     BestWeights,
     EarlyStopping,
@@ -359,9 +360,9 @@ class Trainer:
             say(f"chosen from the data: optimizer={choice.optimizer} ({choice.reason})")
         sizes.check(config, self.loss, train)
         if self._given_model is None:
-            copies = optimizers.copies(config.optimizer, self._own_optimizer)
+            held = optimizers.held(config.optimizer, self._own_optimizer)
             rows = train.num_users + train.num_items
-            memory.check_tables(config.model.embedding_dim, rows, copies)
+            memory.check_tables(config.model.embedding_dim, rows, held)
             own = config.replace({"seed": self._workers.seed(config.training.seed)})
             self.model = models.build(own, self.loss, (train.num_users, train.num_items))
         self.model.link = self.loss.link if self.loss.predicts_ratings else None
@@ -389,7 +390,7 @@ class Trainer:
         variables = self.model.trainable_variables
         self.optimizer.build(variables)
         if before:
-            optimizers.take_over(self.optimizer, before)
+            take_over(self.optimizer, before)
         own = set(map(id, self.model.rows_of_users()))
         self._is_own = [id(variable) in own for variable in variables]
         self._workers.share([each for each in self.model.variables if id(each) not in own])

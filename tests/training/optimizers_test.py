@@ -230,13 +230,28 @@ def test_arguments_of_the_optimizer_are_numbers():
         ({"optimizer": "sgd"}, 0),
         ({"optimizer": "sgd", "optimizer_args": "momentum=0.9"}, 1),
         ({"optimizer": "sgd", "average_weights": 0.9}, 1),
-        ({"optimizer": "sparse_adam"}, 2),
-        ({"optimizer": "sparse_adagrad"}, 1),
-        ({"optimizer": "rowwise_adagrad"}, 0),
     ],
 )
-def test_copies_are_table_gradient_best_values_and_what_is_remembered(settings, remembered):
-    assert optimizers.copies(OptimizerConfig(learning_rate=0.1, **settings)) == 3 + remembered
+def test_held_are_table_gradient_best_values_and_what_is_remembered(settings, remembered):
+    held = optimizers.held(OptimizerConfig(learning_rate=0.1, **settings))
+    assert held == (3 + remembered, 0)
+
+
+@pytest.mark.parametrize(
+    "settings, remembered, of_rows",
+    [
+        # when a row was seen, and where in the batch it is
+        ({"optimizer": "sparse_adam"}, 2, 2),
+        ({"optimizer": "sparse_adam", "average_weights": 0.9}, 3, 2),
+        ({"optimizer": "sparse_adagrad"}, 1, 1),
+        # an accumulator a row
+        ({"optimizer": "rowwise_adagrad"}, 0, 2),
+        ({"optimizer": "sparse_sgd"}, 0, 1),
+    ],
+)
+def test_optimizers_by_rows_hold_no_gradient(settings, remembered, of_rows):
+    held = optimizers.held(OptimizerConfig(learning_rate=0.1, **settings))
+    assert held == (2 + remembered, of_rows)
 
 
 def test_averaged_weights_are_there_within_and_gone_after():
