@@ -18,7 +18,7 @@ from helpers import ROOT
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 EXTENDING = ROOT / "docs" / "extending.md"
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
-SCRIPTS = ("train.py", "eval.py", "recommend.py", "export.py")
+SCRIPTS = ("train.py", "eval.py", "recommend.py", "export.py", "convert.py")
 # flags of pip, TensorBoard and docker, and those that only a benchmark has
 OTHER_FLAGS = {"logdir", "rounds", "embedding_dims", "run_dirs", "help", "figure", "device", "size"}
 # as quick as training can be; what a command of the page says itself counts

@@ -5,7 +5,7 @@
     python convert.py --ratings=ratings.parquet --split=temporal --output_dir=converted
     python train.py --ratings=converted
 
-The file is read once, in bounded memory: a chunk of it, a shard, and about 200 bytes for each user
+The file is read once, in bounded memory: a chunk of it, a shard, and about 150 bytes for each user
 and item. Users are dealt to shards by a hash of their id, ratings to training, validation and test
 part by --split. docs/data-formats.md describes the folder.
 """

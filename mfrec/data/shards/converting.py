@@ -2,7 +2,7 @@
 
 One pass over the file numbers ids and deals rows by their user to parts on disk. Then part by
 part, which hold all rows of their users: repeated pairs are dropped, rows are split, and a shard is
-written. In memory is a chunk of the file, a shard, and the vocabularies: about 200 bytes an id.
+written. In memory is a chunk of the file, a shard, and the vocabularies: about 150 bytes an id.
 """
 
 from collections.abc import Iterator, Sequence

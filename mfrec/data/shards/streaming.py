@@ -9,6 +9,7 @@ not depend on the size of the data.
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -72,7 +73,11 @@ class ShardStream:
             InputError: a shard is missing, damaged or of another conversion.
         """
         self._error = None
-        dataset = tf.data.Dataset.range(epochs).flat_map(lambda epoch: self._epoch(epoch, seed))
+        # read while nothing is traced
+        first = self._first
+        dataset = tf.data.Dataset.range(epochs).flat_map(
+            lambda epoch: self._epoch(epoch, seed, first)
+        )
         try:
             yield from dataset.prefetch(2)
         except tf.errors.OpError:
@@ -86,9 +91,8 @@ class ShardStream:
 
     def empty_loop(self) -> StreamedLoop:
         """Return a loop of no steps that holds the first example."""
-        first = self._columns([self._numbers[0]], 0)
         block = (self.shape.steps_per_loop, self.shape.width)
-        repeated = (tf.constant(np.broadcast_to(c[0], block + c.shape[1:])) for c in first)
+        repeated = (tf.constant(np.broadcast_to(c[0], block + c.shape[1:])) for c in self._first)
         return StreamedLoop(Examples(*repeated), tf.constant(0))
 
     def sample(self, seed: int) -> Examples:
@@ -103,8 +107,13 @@ class ShardStream:
                 break
         return Examples(*(tf.constant(c[: self.shape.batch_size]) for c in columns))
 
-    def _epoch(self, epoch: tf.Tensor, seed: int) -> tf.data.Dataset:
-        """The loops of an epoch."""
+    @cached_property
+    def _first(self) -> list[np.ndarray]:
+        """The columns of one example, [1, …]."""
+        return [column[:1] for column in self._columns(self._numbers[:1], 0)]
+
+    def _epoch(self, epoch: tf.Tensor, seed: int, first: list[np.ndarray]) -> tf.data.Dataset:
+        """The loops of an epoch; a first example fills up the last of them."""
         size = self._shards_at_once
         order = tf.random.experimental.stateless_shuffle(
             tf.constant(self._numbers, tf.int32), seed=tf.stack([seed, tf.cast(epoch, tf.int32)])
@@ -115,7 +124,11 @@ class ShardStream:
         )
         shape = self.shape
         rows = shape.steps_per_loop * shape.batch_size
-        columns = columns.concatenate(self._padding(shape.loops * rows - shape.num_examples))
+        padding = [
+            tf.repeat(column, shape.loops * rows - shape.num_examples, axis=0) for column in first
+        ]
+        padding[-1] = tf.zeros_like(padding[-1])
+        columns = columns.concatenate(tf.data.Dataset.from_tensors(tuple(padding)))
         steps = [
             min(shape.steps_per_loop, shape.steps - at)
             for at in range(0, shape.steps, shape.steps_per_loop)
@@ -124,13 +137,6 @@ class ShardStream:
         return tf.data.Dataset.zip(
             (columns.rebatch(rows, drop_remainder=True).map(self._blocks), num_steps)
         ).map(StreamedLoop)
-
-    def _padding(self, count: int) -> tf.data.Dataset:
-        """Rows that fill up the last loop: an example again and again, with weight 0."""
-        first = self._columns([self._numbers[0]], 0)
-        columns = [tf.repeat(column[:1], count, axis=0) for column in first]
-        columns[-1] = tf.zeros_like(columns[-1])
-        return tf.data.Dataset.from_tensors(tuple(columns))
 
     def _read(self, numbers: tf.Tensor, epoch: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """The shuffled columns of a window, as tensors of a graph."""
@@ -158,14 +164,13 @@ class ShardStream:
             for name in ("user_ids", "item_ids", "ratings", "weights")
             if name in found[0]
         ]
-        if not self._train.has_weights:
-            columns.append(np.ones(len(columns[0]), np.float32))
+        ones = [] if self._train.has_weights else [np.ones(len(columns[0]), np.float32)]
         if self._width > 1:
-            columns = rows_of_examples(columns, self._width, self._seed)
+            columns, ones = rows_of_examples([*columns, *ones], self._width, self._seed), []
         # 64 bits of a position would be read for nothing
         order = np.arange(len(columns[0]), dtype=np.int32)
         np.random.default_rng([self._seed, epoch, *numbers]).shuffle(order)
-        return [column[order] for column in columns]
+        return [column[order] for column in columns] + ones
 
     def _blocks(self, *columns: tf.Tensor) -> Examples:
         """The examples of a loop, [S, B]; with several workers B is the largest batch of any."""
