@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from types import TracebackType
@@ -16,6 +17,8 @@ from mfrec.terminal import visible
 
 _SECONDS_BETWEEN_REDRAWS = 0.1
 _SECONDS_BEFORE_AN_ESTIMATE = 1
+# Where no bar is shown, a line tells what has taken so long.
+_SECONDS_OF_SILENCE = 15.0
 _BAR_WIDTHS = range(4, 25)
 _CLEAR_LINE = "\r\x1b[K"
 
@@ -132,10 +135,20 @@ class Progress:
 
 @contextlib.contextmanager
 def waiting(label: str) -> Iterator[None]:
-    """Show on a terminal what is being waited for, such as "reading ratings.csv"."""
-    with Progress(f"{label} …") as line:
-        line.update(0)
-        yield
+    """Show what is being waited for, such as "reading ratings.csv".
+
+    On a terminal that is a line as long as it takes; elsewhere a line stays, if it takes long.
+    """
+    timer = threading.Timer(_SECONDS_OF_SILENCE, say, [f"{label} …"])
+    timer.daemon = True
+    if not is_terminal():
+        timer.start()
+    try:
+        with Progress(f"{label} …") as line:
+            line.update(0)
+            yield
+    finally:
+        timer.cancel()
 
 
 def speed(examples_per_second: float) -> str:

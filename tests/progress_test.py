@@ -2,6 +2,7 @@
 
 import io
 import sys
+import time
 
 import pytest
 
@@ -124,3 +125,15 @@ def test_long_work_shows_hours(monkeypatch, clock):
 def test_say_goes_to_standard_error(capsys):
     say("hello")
     assert capsys.readouterr() == ("", "hello\n")
+
+
+def test_what_takes_long_is_said_once_where_no_line_is_shown(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_SECONDS_OF_SILENCE", 0.01)
+    with waiting("reading a.csv"):
+        time.sleep(0.1)
+    assert capsys.readouterr().err == "reading a.csv …\n"
+    monkeypatch.setattr(progress, "_SECONDS_OF_SILENCE", 0.05)
+    with waiting("reading a.csv"):
+        pass
+    time.sleep(0.1)
+    assert capsys.readouterr().err == ""

@@ -238,7 +238,10 @@ def timing(results: Results) -> str:
     seconds = results.timing
     return (
         f"{results.epochs:g} epochs, {results.parameters:,.0f} parameters · start and load "
-        f"{seconds.load_seconds:.1f} s, compile {seconds.compile_seconds:.1f} s, train "
+        f"{seconds.load_seconds:.1f} s, prepare {seconds.prepare_seconds:.1f} s, compile "
+        f"{seconds.compile_seconds:.1f} s, train "
         f"{seconds.train_seconds:.1f} s ({speed(seconds.examples_per_second)} examples/s), "
-        f"evaluate {seconds.evaluation_seconds:.1f} s, in all {seconds.total_seconds:.1f} s"
+        f"evaluate {seconds.evaluation_seconds:.1f} s, write "
+        f"{seconds.summary_seconds + seconds.save_seconds:.1f} s, in all "
+        f"{seconds.total_seconds:.1f} s"
     )

@@ -9,7 +9,6 @@ to standard error; everything is kept in the run folder.
 """
 
 import contextlib
-import time
 from collections.abc import Sequence
 
 from mfrec import losses
@@ -19,6 +18,7 @@ from mfrec.config.resolution import resolve
 from mfrec.data import datasets, loading, splitters, splitting
 from mfrec.files import reserved_folder
 from mfrec.progress import waiting
+from mfrec.stopwatch import Stopwatch
 from mfrec.terminal import visible
 from mfrec.training import optimizers, samplers
 
@@ -55,16 +55,16 @@ def main(argv: Sequence[str]) -> int:
     Args:
         argv: the program's name and its flags.
     """
-    started = time.perf_counter()
+    clock = Stopwatch()
     # the run folder is complete before the first table is printed, whether anybody reads it or not
-    return COMMAND.run(argv, lambda: train(started), unread=0)
+    return COMMAND.run(argv, lambda: train(clock), unread=0)
 
 
-def train(started: float) -> None:
+def train(clock: Stopwatch) -> None:
     """Train, measure and print the tables.
 
     Args:
-        started: time.perf_counter() when the command began.
+        clock: started when the command began.
     """
     given = COMMAND.given_settings()
     config = resolve(given, PRESET.value, CONFIG.value, splitters.REGISTRY, ALLOW_CODE.value)
@@ -72,10 +72,11 @@ def train(started: float) -> None:
     samplers.check_name(config.sampler.negative_sampler)
     optimizers.check_name(config.optimizer.optimizer)
     config = splitting.complete(loading.complete(config))
-    source = loading.load(config.data)
+    with clock.part("read"):
+        source = loading.load(config.data)
 
     # TensorFlow takes seconds to import: wrong flags and files are answered before
-    with waiting("starting TensorFlow"):
+    with clock.part("import"), waiting("starting TensorFlow"):
         from mfrec.cli import reporting
         from mfrec.experiment.folds import cross_validate
         from mfrec.experiment.run import default_run_dir, run
@@ -87,7 +88,7 @@ def train(started: float) -> None:
         if not run_dir and workers.is_chief:
             run_dir = around.enter_context(reserved_folder(default_run_dir(config, source)))
         train_and_evaluate = cross_validate if config.split.cross_validate else run
-        arguments = (config, source, run_dir, started, OVERWRITE.value)
+        arguments = (config, source, run_dir, clock, OVERWRITE.value)
         results = train_and_evaluate(*arguments, workers)
     if not workers.is_chief:
         return

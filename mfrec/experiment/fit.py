@@ -13,7 +13,9 @@ from mfrec.evaluation import metrics
 from mfrec.experiment.part_evaluator import PartEvaluator
 from mfrec.experiment.preparation import Setup
 from mfrec.experiment.training_report import TrainingReport
+from mfrec.progress import waiting
 from mfrec.runs.run_folder import RunFolder
+from mfrec.stopwatch import Stopwatch
 from mfrec.tensorboard.summaries import Summaries
 from mfrec.terminal import number
 from mfrec.training.history import EpochLog, History
@@ -26,6 +28,7 @@ class Fit:
     Args:
         setup: settings, loss, split, features, and what to continue from.
         folder: where the model is saved whenever it is the best so far.
+        clock: adds up the seconds of saving.
         refit_epochs: the number of epochs of a refit; None if this is none.
         workers: who train together, each the tables of its own users.
 
@@ -42,6 +45,7 @@ class Fit:
         self,
         setup: Setup,
         folder: RunFolder,
+        clock: Stopwatch,
         refit_epochs: int | None = None,
         workers: OneProcess = ONE_PROCESS,
     ) -> None:
@@ -53,6 +57,7 @@ class Fit:
         self.split = split
         self._setup = setup
         self._folder = folder
+        self._clock = clock
         self._refit_epochs = refit_epochs
         self._trainer = Trainer(
             self.model, loss=setup.loss, config=config, previous=setup.earlier, workers=workers
@@ -113,12 +118,13 @@ class Fit:
 
     def save(self) -> None:
         """Write the model; the first time also the data that it belongs to."""
-        # not earlier: the model before a refit is kept until the refit has one
-        if not self._data_saved:
-            self._folder.save_config(self._setup.config, derived_constants(self.split.train))
-            self._folder.save_data(self.split, self._setup.features)
-            self._data_saved = True
-        self._folder.save_model(self.model, self.history.steps, self._trainer.optimizer)
+        with self._clock.part("save"), waiting("saving the run"):
+            # not earlier: the model before a refit is kept until the refit has one
+            if not self._data_saved:
+                self._folder.save_config(self._setup.config, derived_constants(self.split.train))
+                self._folder.save_data(self.split, self._setup.features)
+                self._data_saved = True
+            self._folder.save_model(self.model, self.history.steps, self._trainer.optimizer)
 
     def stopped(self) -> str:
         """Return when training was stopped, in words."""

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,14 @@ from mfrec.experiment.run import run
 from mfrec.progress import say
 from mfrec.runs.results import Results, Timing
 from mfrec.runs.run_folder import RunFolder
+from mfrec.stopwatch import Stopwatch
 
 
 def cross_validate(
     config: Config,
     source: Source,
     run_dir: str | Path,
-    started: float,
+    clock: Stopwatch,
     overwrite: bool = False,
     workers: OneProcess = ONE_PROCESS,
 ) -> Results:
@@ -48,11 +48,11 @@ def cross_validate(
             fold_dir = folder.path / f"fold-{fold}"
             try:
                 fold_config = _fold_config(config, fold)
-                results.append(run(fold_config, source, fold_dir, time.perf_counter()))
+                results.append(run(fold_config, source, fold_dir, Stopwatch()))
             except KeyboardInterrupt as stop:
                 raise type(stop)(f"{_folds_done(fold_dir, fold, num_folds)}; {stop}") from None
         means = mean_results(results, splitting.describe(config))
-        timing = dataclasses.replace(means.timing, total_seconds=time.perf_counter() - started)
+        timing = dataclasses.replace(means.timing, total_seconds=clock.elapsed)
         means = dataclasses.replace(means, timing=timing)
         folder.save_results(means)
     return means

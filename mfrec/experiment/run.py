@@ -18,9 +18,10 @@ from mfrec.experiment.fit import Fit
 from mfrec.experiment.part_evaluator import Measurement
 from mfrec.experiment.preparation import Setup, prepare
 from mfrec.models.base import Model
-from mfrec.progress import say
+from mfrec.progress import say, waiting
 from mfrec.runs.results import Results, Timing
 from mfrec.runs.shared_folder import SharedRunFolder
+from mfrec.stopwatch import Stopwatch
 from mfrec.tensorboard.summaries import Summaries
 from mfrec.training.statistics import optimizer_choice
 
@@ -37,7 +38,7 @@ def run(
     config: Config,
     source: Source,
     run_dir: str | Path | None,
-    started: float,
+    clock: Stopwatch,
     overwrite: bool = False,
     workers: OneProcess = ONE_PROCESS,
 ) -> Results:
@@ -47,7 +48,7 @@ def run(
         config: the settings; those that are None are derived from the training data.
         source: the ratings.
         run_dir: the run folder, made once the settings and data are known to be good.
-        started: time.perf_counter() when the command began.
+        clock: started when the command began.
         overwrite: whether an earlier run there is replaced.
         workers: who train together, all of whom call this; the chief's run folder counts.
 
@@ -56,34 +57,37 @@ def run(
         KeyboardInterrupt: Ctrl-C or SIGTERM. The folder then holds the model as far as it was
             trained and a results.json with "stopped"; the message says so.
     """
-    setup = prepare(config, source, workers)
-    load_seconds = time.perf_counter() - started
+    with clock.part("split"), waiting("splitting the ratings"):
+        setup = prepare(config, source, workers)
+    load_seconds = clock.elapsed
     chosen = _chosen(config, setup.config)
     with SharedRunFolder.shared(run_dir, overwrite, workers) as folder:
         _announce(setup, chosen, source)
-        folder.save_config(setup.config, {})
+        with clock.part("save"):
+            folder.save_config(setup.config, {})
         level = setup.config.training.tensorboard if workers.is_chief else "off"
         summaries = Summaries(folder.path, level)
         fits: list[Fit] = []
-        test, test_seconds = Measurement(), 0.0
+        test = Measurement()
         stop = None
         try:
             with summaries:
                 summaries.settings(setup.config, chosen)
-                fits.append(Fit(setup, folder, workers=workers))
+                with clock.part("prepare"):
+                    fits.append(Fit(setup, folder, clock, workers=workers))
                 history = fits[0].train(summaries)
 
                 if setup.config.training.refit:
                     refit, epochs = setup.with_validation_in_training(source), history.best_epoch
                     say(f"refit: {epochs} epochs on {len(refit.split.train):,} ratings")
-                    fits.append(Fit(refit, folder, refit_epochs=epochs, workers=workers))
+                    with clock.part("prepare"):
+                        fits.append(Fit(refit, folder, clock, epochs, workers))
                     history = fits[1].train(summaries)
 
                 last = fits[-1]
-                evaluation_started = time.perf_counter()
-                if last.test:
-                    test = last.test.measure(last.model)
-                test_seconds = time.perf_counter() - evaluation_started
+                with clock.part("test"), waiting("evaluating on the test part"):
+                    if last.test:
+                        test = last.test.measure(last.model)
                 summaries.end(
                     last.model, last.split, test.metrics, history.steps, last.draws_ratings
                 )
@@ -93,17 +97,9 @@ def run(
             if not fits:
                 raise type(stop)("stopped before training began; nothing was written") from None
 
-        timing = Timing(
-            load_seconds=load_seconds,
-            compile_seconds=sum(fit.history.compile_seconds for fit in fits),
-            train_seconds=sum(fit.history.train_seconds for fit in fits),
-            evaluation_seconds=test_seconds + sum(fit.history.evaluation_seconds for fit in fits),
-            summary_seconds=summaries.seconds + sum(fit.history.gradient_seconds for fit in fits),
-            seconds_to_best=fits[0].history.seconds_to_best,
-            examples_per_second=fits[-1].history.examples_per_second,
-            total_seconds=time.perf_counter() - started,
-        )
-        results = _results(setup, source, fits, test, timing, workers)
+        results = _results(setup, source, fits, test, clock, workers)
+        timing = _timing(clock, load_seconds, fits, summaries)
+        results = replace(results, timing=timing)
         if stop is None:
             folder.save_results(results)
             return results
@@ -123,13 +119,17 @@ def _results(
     source: Source,
     fits: list[Fit],
     test: Measurement,
-    timing: Timing,
+    clock: Stopwatch,
     workers: OneProcess,
 ) -> Results:
+    """What was measured, without the timing."""
     first, last = fits[0], fits[-1]
     metrics = {"validation": first.history.best_validation, "test": test.metrics}
     if last.best_on_test:
         metrics["test_best_epoch"] = last.best_on_test
+    with clock.part("save"):
+        split = first.split
+        held_out = {part: split.digest(part) for part in metrics if part in split.raw}
     return Results(
         dataset=source.name,
         split=_split_in_words(setup.config, source),
@@ -142,10 +142,32 @@ def _results(
         intervals={"test": test.intervals},
         baselines=test.baselines,
         warnings=[*setup.split.warnings, *test.warnings],
-        held_out={part: first.split.digest(part) for part in metrics if part in first.split.raw},
+        held_out=held_out,
         counts=last.split.counts | {"ranked": test.counts},
-        timing=timing,
+        timing=Timing(),
         versions=versions(),
+    )
+
+
+def _timing(clock: Stopwatch, load_seconds: float, fits: list[Fit], summaries: Summaries) -> Timing:
+    def of_all(name: str) -> float:
+        return sum(getattr(fit.history, f"{name}_seconds") for fit in fits)
+
+    parts = clock.seconds
+    return Timing(
+        load_seconds=load_seconds,
+        read_seconds=parts["read"],
+        import_seconds=parts["import"],
+        split_seconds=parts["split"],
+        prepare_seconds=parts["prepare"] + of_all("prepare"),
+        compile_seconds=of_all("compile"),
+        train_seconds=of_all("train"),
+        evaluation_seconds=parts["test"] + of_all("evaluation"),
+        summary_seconds=summaries.seconds + of_all("gradient"),
+        save_seconds=parts["save"],
+        seconds_to_best=fits[0].history.seconds_to_best,
+        examples_per_second=fits[-1].history.examples_per_second,
+        total_seconds=clock.elapsed,
     )
 
 

@@ -1,19 +1,26 @@
 """What a person sees of a training while it runs."""
 
+import time
 from typing import Any
 
 from mfrec.progress import Progress, is_terminal, say, speed
 from mfrec.terminal import number
 from mfrec.training.history import EpochLog, LoopLog
 
+# Where no bar is shown, an epoch is not silent for longer.
+_SECONDS_OF_SILENCE = 60.0
+
 
 class TrainingReport:
-    """A progress bar on a terminal, one plain line per epoch elsewhere; a context manager."""
+    """A progress bar on a terminal, elsewhere a line per epoch and, within long ones, per minute;
+    a context manager.
+    """
 
     def __init__(self) -> None:
         self._progress = Progress("compiling the training loop …")
         self._is_training = False
         self._measured = ""
+        self._last_line = time.monotonic()
 
     def __enter__(self) -> "TrainingReport":
         self._progress.update(0)
@@ -29,7 +36,15 @@ class TrainingReport:
             self._is_training = True
         parts = [f"epoch {log.epoch}", f"loss {number(log.loss)}", self._measured]
         parts.append(f"{speed(log.examples_per_second)}/s")
-        self._progress.update(log.loops_done, "  ".join(filter(None, parts)))
+        shown = "  ".join(filter(None, parts))
+        self._progress.update(log.loops_done, shown)
+        silence = time.monotonic() - self._last_line
+        if silence > _SECONDS_OF_SILENCE and not is_terminal():
+            self._say(f"training {log.loops_done / log.loops_in_all:4.0%}  {shown}")
+
+    def _say(self, line: str) -> None:
+        say(line)
+        self._last_line = time.monotonic()
 
     def epoch(self, log: EpochLog) -> None:
         """Print the epoch's line if standard error is no terminal."""
@@ -39,7 +54,7 @@ class TrainingReport:
             return
         measured = f"  validation {self._measured}" if log.validation else ""
         best = " *" if log.validation and log.is_best else ""
-        say(
+        self._say(
             f"epoch {log.epoch:>{len(str(log.epochs))}}/{log.epochs}"
             f"  loss {number(log.train['loss'])}{measured}"
             f"  {speed(log.train['examples_per_second'])} examples/s"

@@ -13,21 +13,32 @@ class Timing:
     """Where the time of a run went.
 
     Attributes:
-        load_seconds: reading and splitting the data, imports included.
+        load_seconds: whatever comes before training: reading and splitting the data, deriving
+            settings, importing TensorFlow.
+        read_seconds: reading files, of load_seconds.
+        import_seconds: importing TensorFlow, of load_seconds.
+        split_seconds: splitting the data and deriving settings, of load_seconds.
+        prepare_seconds: making the model's tables, the evaluators, and the training examples.
         compile_seconds: tracing and compiling the training loop.
         train_seconds: the training loops alone, of every epoch, a refit included.
         evaluation_seconds: all evaluations.
         summary_seconds: writing for TensorBoard.
+        save_seconds: writing the run folder, digests included.
         seconds_to_best: train_seconds up to the best epoch.
         examples_per_second: speed of the training loops.
         total_seconds: from the beginning of the command.
     """
 
     load_seconds: float = 0.0
+    read_seconds: float = 0.0
+    import_seconds: float = 0.0
+    split_seconds: float = 0.0
+    prepare_seconds: float = 0.0
     compile_seconds: float = 0.0
     train_seconds: float = 0.0
     evaluation_seconds: float = 0.0
     summary_seconds: float = 0.0
+    save_seconds: float = 0.0
     seconds_to_best: float = 0.0
     examples_per_second: float = 0.0
     total_seconds: float = 0.0

@@ -69,6 +69,7 @@ class History:
         best_epoch: the epoch whose weights the model holds at the end, counted from 1; 0 before
             the first.
         steps: optimizer steps in all.
+        prepare_seconds: making tables, examples and the optimizer.
         compile_seconds: tracing and compiling the loop, before the first step; and tracing the
             gradient norm, if asked for.
         train_seconds: the loops alone, every epoch, without compiling and evaluating.
@@ -83,6 +84,7 @@ class History:
     last_epoch: int = 0
     best_epoch: int = 0
     steps: int = 0
+    prepare_seconds: float = 0.0
     compile_seconds: float = 0.0
     train_seconds: float = 0.0
     evaluation_seconds: float = 0.0

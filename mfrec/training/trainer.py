@@ -252,6 +252,7 @@ class Trainer:
             InputError: ratings do not fit the model's tables, XLA cannot compile the loss, or the
                 loss is not per example.
         """
+        started = time.perf_counter()
         train = self._workers.own_rows(check_kind(train, "training part"))
         train = self._matched(train)
         given = None
@@ -271,6 +272,7 @@ class Trainer:
         if validation is not None and evaluate is None:
             evaluate = validator(self.model, self.loss, config, train, validation)
         history.compile_seconds = self._prepare()
+        history.prepare_seconds = time.perf_counter() - started - history.compile_seconds
         if gradient_norm:
             history.compile_seconds += self._prepare_gradient_norm()
         return self._epochs(evaluate, on_loop, gradient_norm)
@@ -285,7 +287,9 @@ class Trainer:
         last_epoch = history.last_epoch
         best = BestWeights(self.model, config.eval_metric, self._workers)
         early_stopping = EarlyStopping(config.early_stopping_patience)
+        started = time.perf_counter()
         loops = iter(self._data.loops(last_epoch, config.seed))
+        history.prepare_seconds += time.perf_counter() - started
         stopping = contextlib.ExitStack()
         try:
             stop_if_asked = stopping.enter_context(self._workers.stopping_together())

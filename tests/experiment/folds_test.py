@@ -2,7 +2,6 @@
 
 import dataclasses
 import statistics
-import time
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from mfrec.experiment.folds import cross_validate, mean_results
 from mfrec.experiment.remeasuring import evaluate_run
 from mfrec.runs.results import Results, Timing
 from mfrec.runs.run_folder import RunFolder
+from mfrec.stopwatch import Stopwatch
 
 # so many that fold-10 stands before fold-2 in the order of names
 NUM_FOLDS = 11
@@ -39,7 +39,7 @@ def validated(config, source, tmp_path_factory):
     """The results of a cross-validation, and its folder."""
     run_dir = tmp_path_factory.mktemp("folds") / "run"
     settings = {"cross_validate": True, "num_folds": NUM_FOLDS, "epochs": 1}
-    return cross_validate(config.replace(settings), source, run_dir, time.perf_counter()), run_dir
+    return cross_validate(config.replace(settings), source, run_dir, Stopwatch()), run_dir
 
 
 def test_results_are_means_and_deviations_of_the_folds_in_their_order(validated):

@@ -1,7 +1,5 @@
 """Finished runs measured again: on their own parts, on other ratings, beside another run."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -11,13 +9,14 @@ from mfrec.errors import InputError
 from mfrec.experiment.remeasuring import Remeasuring, compare_runs, evaluate_run
 from mfrec.experiment.run import run
 from mfrec.runs.run_folder import RunFolder
+from mfrec.stopwatch import Stopwatch
 
 
 @pytest.fixture(scope="module")
 def trained(config, source, tmp_path_factory):
     """The results of one run, and its folder."""
     run_dir = tmp_path_factory.mktemp("run") / "run"
-    return run(config, source, run_dir, time.perf_counter()), run_dir
+    return run(config, source, run_dir, Stopwatch()), run_dir
 
 
 def test_the_parts_of_the_run_give_the_same_numbers_again(trained):
@@ -50,7 +49,7 @@ def test_changed_ratings_and_missing_parts_are_refused(config, tmp_path, rows):
     path = tmp_path / "ratings.csv"
     helpers.write_rows(path, rows)
     config = config.replace({"ratings": str(path), "validation_fraction": 0.0, "epochs": 1})
-    run(config, loading.load(config.data), tmp_path / "run", time.perf_counter())
+    run(config, loading.load(config.data), tmp_path / "run", Stopwatch())
     with pytest.raises(InputError, match="the run has no validation part; give --ratings=FILE"):
         evaluate_run(tmp_path / "run", Remeasuring("validation"))
     helpers.write_rows(path, [(u, i, r + 1) for u, i, r in rows])
@@ -67,7 +66,7 @@ def test_two_runs_user_by_user(config, source, tmp_path):
     settings = {"cutoffs": "5", "split": "per_user"}
     for name, changes in (("first", {}), ("second", {"epochs": 1, "learning_rate": 0.001})):
         changed = config.replace(settings | changes)
-        run(changed, source, tmp_path / name, time.perf_counter())
+        run(changed, source, tmp_path / name, Stopwatch())
     means = [
         RunFolder(tmp_path / name).load_results().metrics["test"] for name in ("first", "second")
     ]

@@ -1,7 +1,5 @@
 """One experiment: what it measures, what it writes, and what it refuses before it writes."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -11,13 +9,14 @@ from mfrec.data.loading import Source
 from mfrec.errors import InputError
 from mfrec.experiment.run import default_run_dir, run
 from mfrec.runs.run_folder import RunFolder
+from mfrec.stopwatch import Stopwatch
 
 
 @pytest.fixture(scope="module")
 def trained(config, source, tmp_path_factory):
     """The results of one run, and its folder."""
     run_dir = tmp_path_factory.mktemp("run") / "run"
-    return run(config, source, run_dir, time.perf_counter()), RunFolder(run_dir)
+    return run(config, source, run_dir, Stopwatch()), RunFolder(run_dir)
 
 
 def rmse(predictions, ratings):
@@ -72,7 +71,7 @@ def load_model(folder):
 
 
 def test_a_refit_learns_from_the_validation_part_too(trained, config, source, tmp_path):
-    refit = run(config.replace({"refit": True}), source, tmp_path / "run", time.perf_counter())
+    refit = run(config.replace({"refit": True}), source, tmp_path / "run", Stopwatch())
     once, folder = trained
     assert refit.metrics["validation"] == once.metrics["validation"]
     assert refit.epochs == once.epochs and refit.held_out == once.held_out
@@ -85,7 +84,7 @@ def test_a_refit_learns_from_the_validation_part_too(trained, config, source, tm
 def test_config_json_alone_repeats_the_run(trained, source, tmp_path):
     results, folder = trained
     config, _ = folder.load_config()
-    again = run(config, source, tmp_path / "run", time.perf_counter())
+    again = run(config, source, tmp_path / "run", Stopwatch())
     for name in ("metrics", "baselines", "counts", "held_out", "epochs", "steps"):
         assert getattr(again, name) == getattr(results, name)
 
@@ -100,7 +99,7 @@ def test_config_json_alone_repeats_the_run(trained, source, tmp_path):
 )
 def test_what_is_refused_leaves_no_folder(config, source, tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
-        run(config.replace(changes), source, tmp_path / "run", time.perf_counter())
+        run(config.replace(changes), source, tmp_path / "run", Stopwatch())
     assert not (tmp_path / "run").exists()
 
 

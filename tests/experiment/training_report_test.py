@@ -25,6 +25,13 @@ def test_one_plain_line_an_epoch_where_nobody_watches(capsys):
     ]
 
 
+def test_a_long_epoch_is_not_silent(monkeypatch, capsys):
+    monkeypatch.setattr("mfrec.experiment.training_report._SECONDS_OF_SILENCE", -1.0)
+    with TrainingReport() as report:
+        report.loop(LoopLog(1, 5, 20, 1.5, 1e6))
+    assert capsys.readouterr().err == "training  25%  epoch 1  loss 1.5000  1.00 M/s\n"
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True

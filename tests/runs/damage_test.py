@@ -3,7 +3,6 @@
 import functools
 import json
 import shutil
-import time
 import zipfile
 
 import hypothesis
@@ -19,6 +18,7 @@ from mfrec.experiment.remeasuring import Remeasuring, evaluate_run
 from mfrec.experiment.run import run
 from mfrec.serving import export
 from mfrec.serving.recommender import Recommender
+from mfrec.stopwatch import Stopwatch
 
 SETTINGS = {
     **{"embedding_dim": 2, "batch_size": 100, "learning_rate": 0.05, "epochs": 1},
@@ -50,7 +50,7 @@ def trained(tmp_path_factory):
     }
     for name, seed in (("run", 1), ("twin", 2)):
         config = Config().replace(settings | {"seed": seed})
-        run(config, loading.load(config.data), home / name, time.perf_counter())
+        run(config, loading.load(config.data), home / name, Stopwatch())
     return home
 
 
