@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from helpers import ROOT
+from mfrec import optimizers
 from mfrec.data.readers import read
+from mfrec.quiet_tensorflow import tf
+from mfrec.training.optimizers import ROW_CLASSES
 
 FOLDER = ROOT / "benchmarks"
 
@@ -22,15 +25,20 @@ def synthetic(monkeypatch):
     return module
 
 
-def test_a_synthetic_set_has_every_id_and_few_that_are_popular(synthetic):
+def test_few_items_of_a_synthetic_set_are_popular(synthetic):
     users, items, ratings = synthetic.arrays(synthetic.Shape(5_000, 500, 60))
     assert (users.dtype, items.dtype, ratings.dtype) == (np.int32, np.int32, np.float32)
-    assert np.unique(users).tolist() == list(range(1, 501))
     counts = np.sort(np.bincount(items)[1:])
     assert counts[0] > 0 and len(counts) == 60
     # a fifth of all items drawn by x^(1/1.6) has 0.2^0.625 = 37 % of the ratings
     assert 0.33 < counts[-12:].sum() / 5_000 < 0.42
     assert set(ratings.tolist()) == {1, 2, 3, 4, 5}
+
+
+def test_every_user_of_a_synthetic_set_occurs(synthetic):
+    users, items, _ = synthetic.arrays(synthetic.Shape(600, 500, 600))
+    assert np.unique(users).tolist() == list(range(1, 501))
+    assert np.unique(items).tolist() == list(range(1, 601))
 
 
 def test_ratings_of_a_synthetic_set_are_planted(synthetic):
@@ -55,6 +63,22 @@ def test_the_files_of_a_synthetic_set_hold_the_same(synthetic, tmp_path):
         ):
             assert [names.raw_ids[row] for row in ids] == list(map(str, values.tolist()))
         assert found.ratings.tolist() == expected[2].tolist()
+
+
+@pytest.mark.parametrize("name", ROW_CLASSES)
+def test_the_projection_knows_the_bytes_of_a_row(name, monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    projection = importlib.import_module("projection")
+    rows, dim = 10, 5
+    tables = [tf.keras.Variable(np.zeros(shape, np.float32)) for shape in ((rows, dim), (rows,))]
+    optimizer = getattr(optimizers, ROW_CLASSES[name])()
+    optimizer.build(tables)
+    held = [*tables, *(slot for slot in optimizer.variables if len(slot.shape))]
+    held += [table.positions for table in optimizer._tables]
+    numbers = sum(int(np.prod(variable.shape)) for variable in held)
+    # a weight, an id and a step have 4 bytes each
+    assert projection.bytes_of_row(dim, name) == 4 * numbers / rows
+    assert projection.bytes_of_row(dim, name, True) == 4 * numbers / rows + 4 * (dim + 1)
 
 
 @pytest.mark.slow
