@@ -67,8 +67,8 @@ class OneProcess:
     def share(self, variables: Sequence[Any]) -> None:
         """Give all workers the chief's values."""
 
-    def check_agreement(self, facts: dict[str, str]) -> None:
-        """Refuse workers that differ in a named fact."""
+    def check_agreement(self, facts: Callable[[], dict[str, str]]) -> None:
+        """Refuse workers that differ in a fact; it is called for the facts by name."""
 
     def barrier(self) -> None:
         """Wait until every worker has come here."""

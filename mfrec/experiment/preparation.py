@@ -1,6 +1,7 @@
 """What a training needs, and all that can be wrong with it before anything is written."""
 
 from dataclasses import dataclass, replace
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,7 @@ def prepare(config: Config, source: Source, workers: OneProcess = ONE_PROCESS) -
     Raises:
         InputError: a setting or the data cannot be used.
     """
+    workers.check_agreement(lambda: _facts(config, source))
     loss = losses.configured(config.loss)
     config = models.suit(config)
     objectives.check(loss, config)
@@ -104,7 +106,6 @@ def prepare(config: Config, source: Source, workers: OneProcess = ONE_PROCESS) -
     rows = int(np.count_nonzero(workers.owns(split.train.users))) + split.train.num_items
     rows += sum(len(of_rows.names) for of_rows in features.values())
     memory.check_tables(config.model.embedding_dim, rows, optimizers.held(config.optimizer))
-    workers.check_agreement(_facts(config, split))
     return Setup(config, loss, split, features, earlier, workers)
 
 
@@ -122,15 +123,18 @@ def _of_shards(config: Config, converted: Converted, loss: losses.Loss) -> Setup
     return Setup(config, loss, split, {}, None)
 
 
-def _facts(config: Config, split: Split) -> dict[str, str]:
+def _facts(config: Config, source: Source) -> dict[str, str]:
     """Return what has to be the same on all workers, by name."""
     # where files lie may differ, what they hold may not
     values = {name: value for name, value in config.flat().items() if name not in vars(config.data)}
     facts = {f"--{name}": str(value) for name, value in values.items()}
-    for name in ("train", "validation", "test"):
-        rows = getattr(split, name)
-        facts[f"the {name} part"] = "none" if rows is None else rows.digest()
-    return facts
+    names = {"all": "the ratings"}
+    for part, rows in source.parts.items():
+        facts[names.get(part, f"the {part} ratings")] = rows.digest()
+    if source.converted is not None:
+        facts["the converted folder"] = source.converted.manifest.conversion
+    packages = ("mfrec", "tensorflow", "keras", "numpy")
+    return facts | {f"the version of {name}": metadata.version(name) for name in packages}
 
 
 def _check_rated(source: Source, config: Config, loss: losses.Loss) -> None:

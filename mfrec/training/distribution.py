@@ -164,13 +164,13 @@ class Workers(OneProcess):
             of_chief = value if self.is_chief else tf.zeros_like(value)
             variable.assign(self._traced(self._reduced, of_chief))
 
-    def check_agreement(self, facts: dict[str, str]) -> None:
-        """Refuse workers that differ in a named fact.
+    def check_agreement(self, facts: Callable[[], dict[str, str]]) -> None:
+        """Refuse workers that differ in a fact; it is called for the facts by name.
 
         Raises:
             InputError: names what differs, and the workers.
         """
-        found = [json.loads(text) for text in self.texts(json.dumps(facts))]
+        found = [json.loads(text) for text in self.texts(json.dumps(facts()))]
         for index, other in enumerate(found):
             for name in {**found[0], **other}:
                 values = [each.get(name, "nothing") for each in (found[0], other)]
