@@ -106,9 +106,10 @@ class EpochShape:
         counts = [num_examples] if of_workers is None else [int(count) for count in of_workers]
         in_all = sum(counts)
         batch_size = min(batch_size, in_all)
-        steps = -(-in_all // batch_size)
-        loops = -(-steps // steps_per_loop)
         shares = [-(-batch_size * count // in_all) for count in counts]
+        # shares are rounded up: all may be through before in_all / batch_size steps
+        steps = max(-(-count // share) for count, share in zip(counts, shares, strict=True))
+        loops = -(-steps // steps_per_loop)
         own = shares[counts.index(num_examples)]
         return cls(num_examples, own, -(-steps // loops), steps, max(shares))
 

@@ -223,10 +223,11 @@ def _announce(setup: Setup, chosen: dict[str, Any], source: Source) -> None:
     )
     if earlier:
         train, model = split.train, earlier.model
+        known = int(setup.workers.sum(np.array(model.num_users)))
         without = "" if earlier.optimizer else ", without its optimizer state"
         say(
             f"continuing from {config.training.init_from}{without}: "
-            f"{train.num_users - model.num_users:,} new users, "
+            f"{train.num_users - known:,} new users, "
             f"{train.num_items - model.num_items:,} new items"
         )
     for note in (*split.notes, *source.notes_on_features(split.train)):

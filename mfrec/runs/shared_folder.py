@@ -76,6 +76,8 @@ class SharedRunFolder(RunFolder):
         self, model: Model, step: int, optimizer: tf.keras.optimizers.Optimizer | None = None
     ) -> None:
         """Write the weights: one checkpoint, to which each worker adds its users' rows."""
+        if self._workers.number == 1:
+            return super().save_model(model, step, optimizer)
         of_users = model.rows_of_users()
         if optimizer:
             of_users = of_users + optimizers.state_of(optimizer, model, of_users)

@@ -18,6 +18,7 @@ import contextlib
 import json
 import re
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import FrameType
@@ -41,6 +42,8 @@ _LOST = re.compile(r"aborted by|Collective|Coordination|CoordService|RecvBuf|Com
 _TASK = re.compile(r"/job:worker/(?:replica:\d+/)?task:(\d+)")
 # Seconds that an exchange may wait for a worker that lives but does not come.
 _LONGEST_WAIT = 3600
+# Seconds in which the heartbeats of TensorFlow's coordination service tell all workers who is lost.
+_LINGER = 15
 
 
 @contextlib.contextmanager
@@ -66,6 +69,9 @@ def start(distribution: str) -> Iterator[OneProcess]:
         except tf.errors.OpError as error:
             if not _LOST.search(str(error)):
                 raise
+            if len(task.addresses) > 2:
+                # else the next worker would take this one for the lost one
+                time.sleep(_LINGER)
             raise LostWorker(_lost(task, str(error))) from None
 
 

@@ -93,6 +93,20 @@ def test_the_order_depends_on_seed_and_epoch_alone():
     assert first != sorted(first)
 
 
+@pytest.mark.parametrize(
+    ("counts", "batch_size"), [([10, 20], 6), ([7, 7, 7], 4), ([1, 50], 8), ([5, 5], 100), ([9], 4)]
+)
+def test_workers_take_the_same_steps_and_somebody_has_an_example_in_each(counts, batch_size):
+    shapes = [EpochShape.fit(count, batch_size, 3, counts) for count in counts]
+    (steps,) = {shape.steps for shape in shapes}
+    assert len({(shape.loops, shape.steps_per_loop, shape.width) for shape in shapes}) == 1
+    assert max(-(-shape.num_examples // shape.batch_size) for shape in shapes) == steps
+    assert all(shape.batch_size <= shape.width for shape in shapes)
+    # shares of a batch are rounded up to whole examples
+    in_all = sum(shape.batch_size for shape in shapes)
+    assert min(batch_size, sum(counts)) <= in_all < min(batch_size, sum(counts)) + len(counts)
+
+
 def test_training_examples_end_in_a_padding_of_weight_0():
     train = interactions([1, 0, 1], [2, 0, 1], [4, 3, 5])
     examples = training_examples(train)
