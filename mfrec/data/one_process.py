@@ -42,8 +42,12 @@ class OneProcess:
         """Return an index of the rows of this worker's users; the chief's are unknown ones, too."""
         return slice(None)
 
-    def own_rows(self, rows: Interactions) -> Interactions:
-        """Return the rows of this worker's users, who are numbered anew in the same order."""
+    def own_rows(self, rows: Any) -> Any:
+        """Return the rows of this worker's users, who are numbered anew in the same order.
+
+        Args:
+            rows: `Interactions` or, of a converted folder, `ShardedRatings`.
+        """
         return rows
 
     def seed(self, seed: int) -> int:

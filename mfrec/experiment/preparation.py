@@ -77,7 +77,7 @@ def prepare(config: Config, source: Source, workers: OneProcess = ONE_PROCESS) -
     if loss.predicts_ratings:
         _check_rated(source, config, loss)
     if source.converted is not None:
-        return _of_shards(config, source.converted, loss)
+        return _of_shards(config, source.converted.dealt(workers.number), loss, workers)
     recipe = splitting.check_parts(splitting.recipe(source, config), config)
     if loss.predicts_ratings:
         parts = {"validation": recipe.validation, "test": recipe.test}
@@ -101,15 +101,16 @@ def prepare(config: Config, source: Source, workers: OneProcess = ONE_PROCESS) -
     sizes.check(config, loss, split.train)
     check_metrics(loss, config)
     features = source.encode_features(split.train, known_features)
-    loop = config.training
-    distributable.check_batch(loop.batch_size or 1, loop.positives_per_row or 1, workers)
+    distributable.check_batch(config.training, workers)
     rows = int(np.count_nonzero(workers.owns(split.train.users))) + split.train.num_items
     rows += sum(len(of_rows.names) for of_rows in features.values())
     memory.check_tables(config.model.embedding_dim, rows, optimizers.held(config.optimizer))
     return Setup(config, loss, split, features, earlier, workers)
 
 
-def _of_shards(config: Config, converted: Converted, loss: losses.Loss) -> Setup:
+def _of_shards(
+    config: Config, converted: Converted, loss: losses.Loss, workers: OneProcess
+) -> Setup:
     """The setup of a training on a converted folder, nothing of which is read whole."""
     split: Any = StreamedSplit.of(converted)
     if loss.predicts_ratings:
@@ -118,9 +119,10 @@ def _of_shards(config: Config, converted: Converted, loss: losses.Loss) -> Setup
     config = resolve(config, loss, split.train)
     sizes.check(config, loss, split.train)
     check_metrics(loss, config)
-    rows = split.train.num_users + split.train.num_items
+    distributable.check_batch(config.training, workers)
+    rows = workers.own_rows(split.train).num_users + split.train.num_items
     memory.check_tables(config.model.embedding_dim, rows, optimizers.held(config.optimizer))
-    return Setup(config, loss, split, {}, None)
+    return Setup(config, loss, split, {}, None, workers)
 
 
 def _facts(config: Config, source: Source) -> dict[str, str]:

@@ -158,6 +158,7 @@ class RunFolder:
             data, parts = train.data, {}
             arrays["converted_path"] = np.array(str(data.path.absolute()))
             arrays["conversion"] = np.array(data.manifest.conversion)
+            arrays["num_workers"] = np.array(data.num_workers)
         for name, vocabulary in vocabularies.items():
             with replacing(self.path / name) as path:
                 vocabulary.save(path)
@@ -252,6 +253,7 @@ class RunFolder:
             raise InputError(
                 f"{self.path}: was trained on another conversion than {path} holds now; restore it"
             )
+        data = data.dealt(int(arrays.get("num_workers", 1)))
         data.take_vocabularies(users, items)
         parts = {part: data.part(part) for part in _PARTS}
         return {name: part for name, part in parts.items() if part is not None}

@@ -1,7 +1,7 @@
 """What several workers cannot train, or what means something else when they do."""
 
 from mfrec.config.parsing import parse_arguments
-from mfrec.config.settings import Config
+from mfrec.config.settings import Config, TrainingConfig
 from mfrec.data.one_process import OneProcess
 from mfrec.errors import InputError
 from mfrec.losses import Loss
@@ -37,17 +37,17 @@ def check(config: Config, loss: Loss, workers: OneProcess) -> None:
         say("negatives are the items of a worker's own part of the batch")
 
 
-def check_batch(batch_size: int, positives_per_row: int, workers: OneProcess) -> None:
-    """Refuse a batch in which not every worker can have an example.
+def check_batch(config: TrainingConfig, workers: OneProcess) -> None:
+    """Refuse a batch in which not every worker can have an example; the settings are resolved.
 
     Raises:
         InputError: says what to raise.
     """
-    rows = max(batch_size // positives_per_row, 1)
-    if rows < workers.number:
+    size, width = config.batch_size or 1, config.positives_per_row or 1
+    if size // width < workers.number > 1:
         raise InputError(
-            f"--batch_size={batch_size}: {rows} rows for {workers.number} workers; give "
-            f"{workers.number * positives_per_row} or more"
+            f"--batch_size={size}: fewer rows than the {workers.number} workers; give "
+            f"{workers.number * width} or more"
         )
 
 

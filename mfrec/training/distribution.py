@@ -29,6 +29,7 @@ import numpy as np
 from mfrec.data.dealing import part_of
 from mfrec.data.interactions import Interactions
 from mfrec.data.one_process import ONE_PROCESS, OneProcess
+from mfrec.data.shards.parts import ShardedRatings
 from mfrec.data.shares import OwnRows
 from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError, LostWorker, first_line
@@ -124,10 +125,12 @@ class Workers(OneProcess):
         # unknown users are −1, for which the chief stands in
         return np.append(self.owns(rows.users), self.is_chief)[rows.user_ids]
 
-    def own_rows(self, rows: Interactions) -> Interactions:
-        own = self.owns(rows.users)
-        users = rows.users.take(np.flatnonzero(own))
-        return OwnRows.of(rows.take(own[rows.user_ids]).encode(users, rows.items), rows)
+    def own_rows(self, rows: Any) -> Any:
+        if rows.is_streamed:
+            return ShardedRatings(rows.data.of_worker(self.index), rows.name)
+        users = rows.users.take(np.flatnonzero(self.owns(rows.users)))
+        own = rows.take(self.owns_rows(rows))
+        return OwnRows.of(own.encode(users, rows.items), rows)
 
     def seed(self, seed: int) -> int:
         # far apart, so that the runs of seeds 0, 1, … have no tables in common; the chief's stays

@@ -258,7 +258,7 @@ class Trainer:
         given = None
         if validation is not None:
             given = check_kind(validation, "validation part")
-            validation = given.encode(train.users, train.items)
+            validation = self._workers.own_rows(given).encode(train.users, train.items)
         self._check_rated(train, validation)
         self._look_at(train, given, validation)
         self.parts = (train, validation)

@@ -146,7 +146,7 @@ def test_workers_that_differ_are_refused_by_what_differs(place, own, reason):
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
-        (["--batch_size=1"], "--batch_size=1: 1 rows for 2 workers; give 2 or more"),
+        (["--batch_size=1"], "--batch_size=1: fewer rows than the 2 workers; give 2 or more"),
         (["--optimizer=lamb"], "--optimizer=lamb: its step for a row depends on the whole table"),
     ],
 )
@@ -173,3 +173,18 @@ def test_a_tf_config_that_cannot_be_used_is_refused(place, config, reason):
     out, err = process.communicate(timeout=100)
     assert (process.returncode, out) == (2, "")
     assert err.startswith(f"train.py: {reason}") and err.count("\n") == 1
+
+
+def test_shards_are_dealt_to_workers_and_measure_on_one_machine_as_they_did(place):
+    for name, shards in (("converted", 4), ("odd", 3)):
+        flags = [f"--output_dir={name}", f"--num_shards={shards}"]
+        assert place.run("convert.py", "--ratings=ratings.csv", *flags)[0] == 0
+    flags = [flag.replace("ratings.csv", "converted") for flag in FLAGS]
+    with Workers(place.path, TRAIN, [*flags, "--cutoffs=10", "--run_dir=of-shards"]) as workers:
+        assert [code for code, _ in workers.ends()] == [0, 0]
+    again = place.evaluate("--run_dir=of-shards")["metrics"]["test"]
+    assert again == pytest.approx(place.results("of-shards")["metrics"]["test"], abs=1e-7)
+    flags = [flag.replace("ratings.csv", "odd") for flag in FLAGS]
+    with Workers(place.path, TRAIN, flags) as workers:
+        for code, last in workers.ends():
+            assert code == 2 and "3 shards for 2 workers; convert with a multiple of 2" in last

@@ -5,12 +5,13 @@
     len(train), train.user_counts, train.rating_mean     at once
     for rows in train.shards(): …                        `Interactions`, one shard at a time
 
-Several workers share a folder: `data.of_worker(w, W)` holds the shards s with s % W == w alone, and
-the users of these, who are numbered from 0, so that a worker's tables are its own. Items have the
-same numbers everywhere, and `item_counts` and the statistics are those of all workers.
+Several workers share a folder: `data.dealt(W)` numbers users worker by worker, and its
+`of_worker(w)` holds the shards s with s % W == w alone, and the users of these, who are numbered
+from 0, so that a worker's tables are its own. Items have the same numbers everywhere, and
+`item_counts` and the statistics are those of all workers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -41,13 +42,17 @@ class Converted:
         path: the folder.
         manifest: what it holds.
         numbers: the shards, in the order of their users' rows.
+        num_workers: among whom the folder's shards are dealt; users are numbered worker by worker.
 
     Attributes:
         first_users: the row of the first user of each of these shards, int64 [shards + 1].
     """
 
-    def __init__(self, path: str | Path, manifest: Manifest, numbers: range) -> None:
+    def __init__(
+        self, path: str | Path, manifest: Manifest, numbers: Sequence[int], num_workers: int = 1
+    ) -> None:
         self.path = Path(path)
+        self.num_workers = num_workers
         self.manifest = manifest
         self.numbers = numbers
         self._files = Folder(path, manifest.conversion)
@@ -72,18 +77,26 @@ class Converted:
                 )
         return cls(path, manifest, numbers)
 
-    def of_worker(self, worker: int, num_workers: int) -> "Converted":
-        """Return the shards and users of one of several workers.
+    def dealt(self, num_workers: int) -> "Converted":
+        """Return the folder for several workers: the shards of the first, then the second's, …
 
         Raises:
-            InputError: there are fewer shards than workers.
+            InputError: the workers cannot have as many shards each.
         """
-        if num_workers > len(self.manifest.shards):
+        # else the shard of a user would not follow from the user's worker
+        if len(self.manifest.shards) % num_workers:
             raise InputError(
                 f"{self.path}: {len(self.manifest.shards)} shards for {num_workers} workers; "
-                f"convert with --num_shards={num_workers} or a multiple of it"
+                f"convert with a multiple of {num_workers} as --num_shards"
             )
-        return Converted(self.path, self.manifest, self.numbers[worker::num_workers])
+        own = (_of_worker(self.manifest, k, num_workers) for k in range(num_workers))
+        numbers = [number for shards in own for number in shards]
+        return Converted(self.path, self.manifest, numbers, num_workers)
+
+    def of_worker(self, worker: int) -> "Converted":
+        """Return the shards and users of one of the workers."""
+        numbers = _of_worker(self.manifest, worker, self.num_workers)
+        return Converted(self.path, self.manifest, numbers, self.num_workers)
 
     @cached_property
     def users(self) -> Vocabulary:
@@ -113,7 +126,7 @@ class Converted:
     @property
     def whole(self) -> "Converted":
         """The folder with the shards of all workers."""
-        return Converted(self.path, self.manifest, range(len(self.manifest.shards)))
+        return self.dealt(self.num_workers)
 
     def take_vocabularies(self, users: Vocabulary, items: Vocabulary) -> None:
         """Use vocabularies that were read elsewhere, instead of reading them from the folder.
@@ -166,6 +179,11 @@ class Converted:
 
     def _users(self, number: int) -> Vocabulary:
         return self._files.load_vocabulary(file_of("users", number), self.manifest)
+
+
+def _of_worker(manifest: Manifest, worker: int, num_workers: int) -> range:
+    """Return the shards of a worker."""
+    return range(worker, len(manifest.shards), num_workers)
 
 
 class ShardedRatings:

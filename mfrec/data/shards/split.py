@@ -39,11 +39,6 @@ def check(config: Config) -> None:
         for name in names:
             if values[name] != defaults[name]:
                 raise InputError(f"--{name} with the converted folder {path}: it {remedy}")
-    if config.training.distribution != defaults["distribution"]:
-        raise InputError(
-            f"--distribution={config.training.distribution} with the converted folder {path}: "
-            "shards are streamed by one process; train on the converted file"
-        )
 
 
 @dataclass(frozen=True, eq=False)
