@@ -7,7 +7,7 @@ take `IndexedSlices` for what was read by `tf.gather`, and change the rows in it
 gradient of what was read whole changes every row. A row that occurs several times in a batch counts
 once, with the sum of its gradients, as in a dense gradient.
 
-The sum needs neither a sort nor `tf.unique`. A slot per row, int32 [rows], takes the position of
+The sum needs neither a sort nor `tf.unique`. A slot per row, uint32 [rows], takes the position of
 each occurrence of the row in the batch; whichever is written last is read back by all occurrences,
 and is the segment in which they are added up.
 """
@@ -18,6 +18,9 @@ from typing import Any, NamedTuple
 
 from mfrec.gathering import gather
 from mfrec.quiet_tensorflow import tf
+
+# Positions and steps in variables: those of int32 lie in host memory even beside a GPU.
+_COUNTS = "uint32"
 
 Slots = dict[str, tf.Tensor]
 
@@ -95,9 +98,9 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
             average = self._model_variables_moving_average[index]
             average.assign(variable)
         if self.use_ema or self.slots_decay:
-            last_seen = self.add_variable(rows, "zeros", "int32", name="last_seen")
+            last_seen = self.add_variable(rows, "zeros", _COUNTS, name="last_seen")
         # no state: read only where the same step has written, so not among the variables
-        positions = tf.Variable(tf.zeros(rows, tf.int32), trainable=False)
+        positions = tf.Variable(tf.zeros(rows, _COUNTS), trainable=False)
         return _Table(variable, slots, last_seen, average, positions)
 
     def apply(
@@ -135,7 +138,7 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
         step = tf.cast(self.iterations + 1, tf.int32)
         elapsed = tf.constant(1.0)
         if table.last_seen is not None:
-            last_seen = _read(table.last_seen, ids)
+            last_seen = tf.cast(_read(table.last_seen, ids), tf.int32)
             if ids is not None:
                 # Not a maximum of anything, but a value that XLA computes before it goes on: it
                 # would read the table in each of its uses, some after the write, and copy it.
@@ -144,7 +147,7 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
                 last_seen = tf.gather(last_seen, owners)
             elapsed = table.beside_rows(tf.cast(step - last_seen, tf.float32))
             # the step, in terms of what was read, so that the write waits for the read
-            _write(table.last_seen, ids, tf.maximum(last_seen, step))
+            _write(table.last_seen, ids, tf.cast(tf.maximum(last_seen, step), _COUNTS))
         slots = {name: table.read(slot, ids) for name, slot in table.slots.items()}
         for name, value in self.next_slots(gradient, slots, elapsed).items():
             _write(table.slots[name], ids, value)
@@ -184,7 +187,7 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
                 _write(table.slots[name], None, value)
             if table.average is not None:
                 table.average.assign(table.latest_average(step, self.ema_momentum))
-            table.last_seen.assign(tf.fill(table.last_seen.shape, step))
+            table.last_seen.assign(tf.fill(table.last_seen.shape, tf.cast(step, _COUNTS)))
 
     def finalize_variable_values(self, var_list: Sequence[tf.keras.Variable]) -> None:
         """Give the variables their moving averages, if these are kept."""
@@ -201,9 +204,9 @@ class _Table(NamedTuple):
     Attributes:
         variable: float32 [rows, ...].
         slots: by name, of the same shape or [rows].
-        last_seen: the last step that had a gradient of each row, int32 [rows], if it is needed.
+        last_seen: the last step that had a gradient of each row, uint32 [rows], if it is needed.
         average: the moving average of the variable, if there is one.
-        positions: int32 [rows], see the module's first lines.
+        positions: uint32 [rows], see the module's first lines.
     """
 
     variable: tf.keras.Variable
@@ -225,8 +228,9 @@ class _Table(NamedTuple):
             return gradient, None
         ids = gradient.indices
         number = ids.shape[0] or tf.size(ids)
-        self.positions.scatter_update(tf.IndexedSlices(tf.range(number), ids))
-        owners = tf.gather(self.positions, ids)
+        own = tf.cast(tf.range(number), _COUNTS)
+        self.positions.scatter_update(tf.IndexedSlices(own, ids))
+        owners = tf.cast(tf.gather(self.positions, ids), tf.int32)
         sums = tf.math.unsorted_segment_sum(gradient.values, owners, number)
         return tf.IndexedSlices(sums, ids, gradient.dense_shape), owners
 
@@ -237,7 +241,8 @@ class _Table(NamedTuple):
 
     def elapsed(self, step: tf.Tensor) -> tf.Tensor:
         """Return the steps since each row was seen, float32 [rows, ...]."""
-        return self.beside_rows(tf.cast(tf.cast(step, tf.int32) - self.last_seen, tf.float32))
+        last_seen = tf.cast(self.last_seen, tf.int32)
+        return self.beside_rows(tf.cast(tf.cast(step, tf.int32) - last_seen, tf.float32))
 
     def latest_average(self, step: tf.Tensor, momentum: float) -> tf.Tensor:
         """Return the moving average as of this step, of all rows."""

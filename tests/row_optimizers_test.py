@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import kernels
 
 from mfrec import optimizers
 
@@ -168,3 +169,21 @@ def test_follows_a_schedule_and_is_made_again_from_its_config():
         0.8,
         2.0,
     )
+
+
+@pytest.mark.skipif(not tf.test.is_built_with_cuda(), reason="this TensorFlow knows no GPU")
+@pytest.mark.parametrize("name", ["SparseAdam", "SparseAdagrad", "RowwiseAdagrad", "SparseSGD"])
+def test_variables_lie_on_a_gpu_if_there_is_one(name):
+    """TensorFlow keeps those of int32 in host memory, where a compiled step does not find them."""
+    placed = {
+        tf.as_dtype(dtype)
+        for kernel in kernels.get_registered_kernels_for_op("VarHandleOp").kernel
+        if kernel.device_type in ("GPU", "DEFAULT")
+        for constraint in kernel.constraint
+        for dtype in constraint.allowed_values.list.type
+    }
+    assert tf.float32 in placed and tf.int32 not in placed
+    optimizer = getattr(optimizers, name)(use_ema=True)
+    optimizer.build([tf.keras.Variable([[0.0]])])
+    held = [*optimizer.variables, *(table.positions for table in optimizer._tables)]
+    assert {tf.as_dtype(variable.dtype) for variable in held} <= placed

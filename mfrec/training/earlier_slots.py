@@ -48,7 +48,9 @@ def take_over(
         for place, variable in enumerate(variables):
             if name == _LAST_SEEN:
                 # the slots of all rows are up to date
-                variable.assign(tf.fill(variable.shape, tf.cast(earlier.iterations, tf.int32)))
+                variable.assign(
+                    tf.fill(variable.shape, tf.cast(earlier.iterations, variable.dtype))
+                )
             else:
                 variable.assign(with_first_rows(variable, before[name][place]))
 
