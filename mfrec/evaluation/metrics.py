@@ -222,6 +222,11 @@ def better(name: str, value: float, than: float) -> bool:
     return value < than if lower_is_better(name) else value > than
 
 
+def rating_metrics() -> list[str]:
+    """Return the names of the registered metrics of ratings."""
+    return [name for name, metric in REGISTRY.items() if metric.of_ratings]
+
+
 def rating_errors(ratings: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
     """Return every registered metric of ratings, over all rows.
 

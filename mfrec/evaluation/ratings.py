@@ -13,9 +13,11 @@ from mfrec.data.interactions import Interactions, check_kind, require_ratings
 from mfrec.data.one_process import ONE_PROCESS, OneProcess
 from mfrec.errors import InputError
 from mfrec.evaluation.baselines import DampedBiases
-from mfrec.evaluation.metrics import rating_errors
+from mfrec.evaluation.metrics import rating_errors, rating_metrics
 from mfrec.models import Model
 
+# Metrics that are power means of the errors: those of shards add up to that of all.
+_POWERS = {"rmse": 2, "mae": 1}
 Predict = Callable[[Interactions], Any]
 
 
@@ -86,8 +88,19 @@ def _clipped(predict: Predict, low: float, high: float, rows: Interactions) -> n
 
 
 def _errors(held_out: Interactions, predict: Predict) -> dict[str, float]:
-    """The errors over all rows; of rows that are streamed, ratings and predictions alone stay."""
-    parts = [(rows.ratings, predict(rows)) for rows in held_out.shards() if len(rows)]
-    if len(parts) == 1:
-        return rating_errors(*parts[0])
-    return rating_errors(*map(np.concatenate, zip(*parts, strict=True)))
+    """The errors over all rows.
+
+    Of rows that are streamed, nothing stays where every metric is a power mean; else, with metrics
+    of the user's own, ratings and predictions do.
+    """
+    shards = (rows for rows in held_out.shards() if len(rows))
+    if not held_out.is_streamed or set(rating_metrics()) - _POWERS.keys():
+        parts = [(rows.ratings, predict(rows)) for rows in shards]
+        if len(parts) == 1:
+            return rating_errors(*parts[0])
+        return rating_errors(*map(np.concatenate, zip(*parts, strict=True)))
+    sums = dict.fromkeys(_POWERS, 0.0)
+    for rows in shards:
+        for name, error in rating_errors(rows.ratings, predict(rows)).items():
+            sums[name] += error ** _POWERS[name] * len(rows)
+    return {name: (total / len(held_out)) ** (1 / _POWERS[name]) for name, total in sums.items()}

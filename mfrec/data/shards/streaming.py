@@ -1,6 +1,7 @@
 """Shards as loops of examples: read in parallel, shuffled, with every example once an epoch.
 
-    the order of the shards           drawn from (seed, epoch)
+    passes over the shards            four an epoch, each with some rows of every shard
+    the order of the shards           drawn from (seed, epoch, pass)
     windows of a few shards           read and shuffled by two threads
     loops of S steps of B examples    cut from the windows in a row
 
@@ -24,6 +25,10 @@ from mfrec.quiet_tensorflow import tf
 WINDOW_ROWS = 2_000_000
 # Examples of a loop: two loops wait while a third trains.
 LOOP_ROWS = 1 << 20
+# Passes over the shards in an epoch: each takes some rows of every shard, so that the rows of a
+# user, who lives in one shard, are not all in one stretch of the epoch.
+PASSES = 4
+ALL = -1
 _READERS = 2
 
 
@@ -62,8 +67,9 @@ class ShardStream:
         of_workers = workers.concatenated(np.array([num_rows])).tolist()
         self.shape = EpochShape.fit(num_rows, rows, steps, of_workers)
         self._numbers = [number for number in train.data.numbers if train.rows_of(number)]
-        largest = max(map(train.rows_of, self._numbers))
-        self._shards_at_once = max(WINDOW_ROWS // largest, 1)
+        # a window holds one of PASSES parts of each of its shards
+        largest = max(map(train.rows_of, self._numbers)) / PASSES
+        self._shards_at_once = max(int(WINDOW_ROWS / largest), 1)
         self._error: InputError | None = None
 
     def loops(self, epochs: int, seed: int) -> Iterator[StreamedLoop]:
@@ -102,7 +108,7 @@ class ShardStream:
         columns: list[np.ndarray] = []
         for number in random.permutation(self._numbers).tolist():
             found.append(number)
-            columns = self._columns(found, 0)
+            columns = self._columns(found, 0, ALL)
             if len(columns[0]) >= self.shape.batch_size:
                 break
         return Examples(*(tf.constant(c[: self.shape.batch_size]) for c in columns))
@@ -110,17 +116,12 @@ class ShardStream:
     @cached_property
     def _first(self) -> list[np.ndarray]:
         """The columns of one example, [1, …]."""
-        return [column[:1] for column in self._columns(self._numbers[:1], 0)]
+        return [column[:1] for column in self._columns(self._numbers[:1], 0, ALL)]
 
     def _epoch(self, epoch: tf.Tensor, seed: int, first: list[np.ndarray]) -> tf.data.Dataset:
         """The loops of an epoch; a first example fills up the last of them."""
-        size = self._shards_at_once
-        order = tf.random.experimental.stateless_shuffle(
-            tf.constant(self._numbers, tf.int32), seed=tf.stack([seed, tf.cast(epoch, tf.int32)])
-        )
-        windows = tf.data.Dataset.from_tensor_slices(order).batch(size)
-        columns = windows.map(
-            lambda numbers: self._read(numbers, epoch), num_parallel_calls=_READERS
+        columns = tf.data.Dataset.range(PASSES).flat_map(
+            lambda number: self._pass(epoch, number, seed)
         )
         shape = self.shape
         rows = shape.steps_per_loop * shape.batch_size
@@ -138,39 +139,69 @@ class ShardStream:
             (columns.rebatch(rows, drop_remainder=True).map(self._blocks), num_steps)
         ).map(StreamedLoop)
 
-    def _read(self, numbers: tf.Tensor, epoch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def _pass(self, epoch: tf.Tensor, number: tf.Tensor, seed: int) -> tf.data.Dataset:
+        """The windows of one pass over the shards, in an order of its own."""
+        key = tf.stack([seed, tf.cast(epoch * PASSES + number, tf.int32)])
+        order = tf.random.experimental.stateless_shuffle(
+            tf.constant(self._numbers, tf.int32), seed=key
+        )
+        windows = tf.data.Dataset.from_tensor_slices(order).batch(self._shards_at_once)
+        return windows.map(
+            lambda shards: self._read(shards, epoch, number), num_parallel_calls=_READERS
+        )
+
+    def _read(
+        self, shards: tf.Tensor, epoch: tf.Tensor, number: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
         """The shuffled columns of a window, as tensors of a graph."""
         kinds = (tf.int32, tf.int32, tf.float32, tf.float32)
-        columns = tf.numpy_function(self._columns_or_error, (numbers, epoch), kinds)
+        columns = tf.numpy_function(self._columns_or_error, (shards, epoch, number), kinds)
         inner = [] if self._width == 1 else [self._width]
         shapes = ([None], *([None, *inner] for _ in range(3)))
         for column, shape in zip(columns, shapes, strict=True):
             column.set_shape(shape)
         return tuple(columns)
 
-    def _columns_or_error(self, numbers: np.ndarray, epoch: np.ndarray) -> list[np.ndarray]:
+    def _columns_or_error(
+        self, shards: np.ndarray, epoch: np.ndarray, number: np.ndarray
+    ) -> list[np.ndarray]:
         try:
-            return self._columns(numbers.tolist(), int(epoch))
+            return self._columns(shards.tolist(), int(epoch), int(number))
         except InputError as error:
             # tf.data would raise an error of its own, with another message
             self._error = self._error or error
             raise
 
-    def _columns(self, numbers: list[int], epoch: int) -> list[np.ndarray]:
-        """The columns of some shards, shuffled: user_ids, item_ids, ratings, weights."""
-        found = [self._train.data.columns("train", number) for number in numbers]
-        columns = [
-            np.concatenate([shard[name] for shard in found])
-            for name in ("user_ids", "item_ids", "ratings", "weights")
-            if name in found[0]
-        ]
-        ones = [] if self._train.has_weights else [np.ones(len(columns[0]), np.float32)]
-        if self._width > 1:
-            columns, ones = rows_of_examples([*columns, *ones], self._width, self._seed), []
+    def _columns(self, shards: list[int], epoch: int, number: int) -> list[np.ndarray]:
+        """The columns of some shards, shuffled: user_ids, item_ids, ratings, weights.
+
+        Args:
+            shards: their numbers.
+            epoch: decides, with the shard, which pass a row is in.
+            number: of the pass, or ALL.
+        """
+        found = [self._rows(shard, epoch, number) for shard in shards]
+        columns = [np.concatenate(column) for column in zip(*found, strict=True)]
+        # they need no shuffling
+        ones = [np.ones(len(columns[0]), np.float32)] if len(columns) < 4 else []
         # 64 bits of a position would be read for nothing
         order = np.arange(len(columns[0]), dtype=np.int32)
-        np.random.default_rng([self._seed, epoch, *numbers]).shuffle(order)
+        np.random.default_rng([self._seed, epoch, number + 1, *shards]).shuffle(order)
         return [column[order] for column in columns] + ones
+
+    def _rows(self, shard: int, epoch: int, number: int) -> list[np.ndarray]:
+        """The columns of the rows of a shard that are in a pass."""
+        arrays = self._train.data.columns("train", shard)
+        names = ("user_ids", "item_ids", "ratings", "weights")
+        columns = [arrays[name] for name in names if name in arrays]
+        if self._width > 1:
+            weights = [] if len(columns) == 4 else [np.ones(len(columns[0]), np.float32)]
+            columns = rows_of_examples([*columns, *weights], self._width, self._seed)
+        if number == ALL:
+            return columns
+        random = np.random.default_rng([self._seed, epoch, shard])
+        is_now = random.integers(0, PASSES, len(columns[0]), np.uint8) == number
+        return [column[is_now] for column in columns]
 
     def _blocks(self, *columns: tf.Tensor) -> Examples:
         """The examples of a loop, [S, B]; with several workers B is the largest batch of any."""

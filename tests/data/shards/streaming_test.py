@@ -130,6 +130,16 @@ def test_a_window_mixes_the_users_of_its_shards(data):
     assert 0.35 < np.mean(np.diff(users) < 0) < 0.65
 
 
+def test_the_rows_of_a_user_are_spread_over_the_epoch(data):
+    stream = ShardStream(data.part("train"), TrainingConfig(batch_size=10, steps_per_loop=4))
+    users = np.array([row[0] for row in rows_in(epochs_of(stream, 1)[0])])
+    quarter = np.arange(len(users)) * streaming.PASSES // len(users)
+    often = np.flatnonzero(np.bincount(users) >= 12)
+    seen = [len(np.unique(quarter[users == user])) for user in often]
+    # 12 rows miss two quarters or more once in 400 users
+    assert len(often) > 5 and min(seen) >= 3
+
+
 def test_a_sample_holds_different_examples_and_an_empty_loop_none_to_train_on(data):
     stream = ShardStream(data.part("train"), TrainingConfig(batch_size=300, steps_per_loop=2))
     sample = [column.numpy().tolist() for column in stream.sample(3)]
