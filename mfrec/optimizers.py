@@ -21,6 +21,8 @@ from mfrec.quiet_tensorflow import tf
 
 # Positions and steps in variables: those of int32 lie in host memory even beside a GPU.
 _COUNTS = "uint32"
+# Rows that are brought up to date at once.
+_ROWS_AT_ONCE = 1 << 18
 
 Slots = dict[str, tf.Tensor]
 
@@ -66,13 +68,27 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
         """
         return slots
 
-    def change(self, gradients: tf.Tensor, slots: Slots, learning_rate: tf.Tensor) -> tf.Tensor:
-        """Return what is subtracted from rows, float32 [n, ...].
+    def step_size(self, step: tf.Tensor) -> tf.Tensor:
+        """Return what `drift` and `change` are multiples of, float32 [], in step 1, 2, …"""
+        return tf.cast(self.learning_rate, tf.float32)
+
+    def drift(self, slots: Slots, elapsed: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+        """Return what the steps since rows were seen, but for this one, subtract from them.
+
+        Args:
+            slots: of these rows when they were seen.
+            elapsed: steps since then, this one included.
+            rate: the size of a step.
+        """
+        return tf.zeros([])
+
+    def change(self, gradients: tf.Tensor, slots: Slots, rate: tf.Tensor) -> tf.Tensor:
+        """Return what a step subtracts from rows, float32 [n, ...].
 
         Args:
             gradients: float32 [n, ...].
             slots: of these rows after the step.
-            learning_rate: float32 [].
+            rate: the size of a step.
         """
         raise NotImplementedError
 
@@ -139,24 +155,20 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
         elapsed = tf.constant(1.0)
         if table.last_seen is not None:
             last_seen = tf.cast(_read(table.last_seen, ids), tf.int32)
-            if ids is not None:
-                # Not a maximum of anything, but a value that XLA computes before it goes on: it
-                # would read the table in each of its uses, some after the write, and copy it.
-                number = ids.shape[0] or tf.size(ids)
-                last_seen = tf.math.unsorted_segment_max(last_seen, owners, number)
-                last_seen = tf.gather(last_seen, owners)
+            last_seen = last_seen if ids is None else _once(last_seen)
             elapsed = table.beside_rows(tf.cast(step - last_seen, tf.float32))
             # the step, in terms of what was read, so that the write waits for the read
             _write(table.last_seen, ids, tf.cast(tf.maximum(last_seen, step), _COUNTS))
+        rate = self.step_size(step)
         slots = {name: table.read(slot, ids) for name, slot in table.slots.items()}
-        for name, value in self.next_slots(gradient, slots, elapsed).items():
+        if ids is not None:
+            slots = {name: _once(values) for name, values in slots.items()}
+        drift = self.drift(slots, elapsed, rate)
+        slots |= self.next_slots(gradient, slots, elapsed)
+        for name, value in slots.items():
             _write(table.slots[name], ids, value)
-        # read back: a value that is used both here and there would be read twice, once after the
-        # slot was written, for which XLA would copy the whole slot
-        slots = {name: table.read(slot, ids) for name, slot in table.slots.items()}
-        change = self.change(gradient, slots, tf.cast(self.learning_rate, tf.float32))
         before = _read(table.variable, ids)
-        after = before - change
+        after = before - drift - self.change(gradient, slots, rate)
         if table.average is not None:
             momentum = tf.where(step > 1, self.ema_momentum, 0.0)
             average = _held(_read(table.average, ids), before, self.ema_momentum, elapsed - 1)
@@ -175,19 +187,30 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
         return gradients
 
     def catch_up(self) -> None:
-        """Bring the slots of rows that were not seen to where those of a dense optimizer are."""
+        """Bring rows and slots to where steps that did not see them would have brought them.
+
+        Rows move by their momentum when they are seen next; before a model is measured or saved,
+        this moves all of them.
+        """
         step = tf.cast(self.iterations, tf.int32)
+        rate = self.step_size(tf.maximum(step, 1))
         for table in self._tables:
             if table.last_seen is None:
                 continue
-            elapsed = table.elapsed(step)
-            slots = {name: table.read(slot, None) for name, slot in table.slots.items()}
-            no_gradients = tf.zeros_like(table.variable)
-            for name, value in self.next_slots(no_gradients, slots, elapsed).items():
-                _write(table.slots[name], None, value)
-            if table.average is not None:
-                table.average.assign(table.latest_average(step, self.ema_momentum))
-            table.last_seen.assign(tf.fill(table.last_seen.shape, tf.cast(step, _COUNTS)))
+            for start in range(0, table.variable.shape[0], _ROWS_AT_ONCE):
+                ids = tf.range(start, min(start + _ROWS_AT_ONCE, table.variable.shape[0]))
+                elapsed = table.elapsed(step, ids)
+                before = _read(table.variable, ids)
+                slots = {name: table.read(slot, ids) for name, slot in table.slots.items()}
+                after = before - self.drift(slots, elapsed + 1, rate)
+                for name, value in self.next_slots(tf.zeros_like(before), slots, elapsed).items():
+                    _write(table.slots[name], ids, value)
+                if table.average is not None:
+                    average = _read(table.average, ids)
+                    average = _held(average, after, self.ema_momentum, elapsed)
+                    _write(table.average, ids, average)
+                _write(table.variable, ids, after)
+                _write(table.last_seen, ids, tf.fill(ids.shape, tf.cast(step, _COUNTS)))
 
     def finalize_variable_values(self, var_list: Sequence[tf.keras.Variable]) -> None:
         """Give the variables their moving averages, if these are kept."""
@@ -195,7 +218,9 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
             return
         for variable in var_list:
             table = self._tables[self._get_variable_index(variable)]
-            variable.assign(table.latest_average(self.iterations, self.ema_momentum))
+            values = tf.convert_to_tensor(variable)
+            elapsed = table.elapsed(self.iterations, None)
+            variable.assign(_held(table.average, values, self.ema_momentum, elapsed))
 
 
 class _Table(NamedTuple):
@@ -239,15 +264,10 @@ class _Table(NamedTuple):
         values = _read(slot, ids)
         return values if len(slot.shape) > 1 else self.beside_rows(values)
 
-    def elapsed(self, step: tf.Tensor) -> tf.Tensor:
-        """Return the steps since each row was seen, float32 [rows, ...]."""
-        last_seen = tf.cast(self.last_seen, tf.int32)
+    def elapsed(self, step: tf.Tensor, ids: tf.Tensor | None) -> tf.Tensor:
+        """Return the steps since rows were seen, float32 [n, ...]."""
+        last_seen = tf.cast(_read(self.last_seen, ids), tf.int32)
         return self.beside_rows(tf.cast(tf.cast(step, tf.int32) - last_seen, tf.float32))
-
-    def latest_average(self, step: tf.Tensor, momentum: float) -> tf.Tensor:
-        """Return the moving average as of this step, of all rows."""
-        values = tf.convert_to_tensor(self.variable)
-        return _held(self.average, values, momentum, self.elapsed(step))
 
     def beside_rows(self, numbers: tf.Tensor) -> tf.Tensor:
         """Return one number a row, [n], in a shape that goes with rows of the variable."""
@@ -257,12 +277,15 @@ class _Table(NamedTuple):
 class SparseAdam(RowOptimizer):
     """Adam whose moments decay while a row is not seen, as if its gradients were 0.
 
-        m ← β1^k m + (1 − β1) g      v ← β2^k v + (1 − β2) g²      k steps since it was seen
-        w ← w − α √(1 − β2^t)/(1 − β1^t) · m/(√v + ε)
+        w ← w − a (β1 + … + β1^(k−1)) · m/(√v + ε)      k steps since it was seen
+        m ← β1^k m + (1 − β1) g      v ← β2^k v + (1 − β2) g²
+        w ← w − a m/(√v + ε)      a = α √(1 − β2^t)/(1 − β1^t)
 
     Kingma, Ba 2015, "Adam: a method for stochastic optimization", and k = 1. The moments of a row
-    that is seen are those of dense Adam. What differs: dense Adam moves a row by its momentum
-    also in steps that do not see it.
+    that is seen are those of dense Adam. What differs: dense Adam moves a row by its momentum in
+    each step that does not see it, this one makes up for all of them when the row is seen next
+    (the first line), so that until then the row lags behind; and there a is this step's, and v
+    decayed to the middle of these steps. `catch_up` makes up for all rows.
 
     Args:
         learning_rate: α.
@@ -297,10 +320,19 @@ class SparseAdam(RowOptimizer):
             "velocity": velocity + (1 - self.beta_2) * tf.square(gradients),
         }
 
-    def change(self, gradients: tf.Tensor, slots: Slots, learning_rate: tf.Tensor) -> tf.Tensor:
+    def step_size(self, step: tf.Tensor) -> tf.Tensor:
+        """Return a; see the class's formula."""
+        t = tf.cast(step, tf.float32)
+        return super().step_size(step) * tf.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+
+    def drift(self, slots: Slots, elapsed: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+        """Return what momentum subtracts from w while it is not seen; see the class's formula."""
+        middle = tf.minimum(elapsed / 2, 1 / (1 - self.beta_1))
+        slots = slots | {"velocity": _power(self.beta_2, middle) * slots["velocity"]}
+        return _spent(self.beta_1, elapsed) * self.change(None, slots, rate)
+
+    def change(self, gradients: tf.Tensor | None, slots: Slots, rate: tf.Tensor) -> tf.Tensor:
         """Return what is subtracted from w; see the class's formula."""
-        step = tf.cast(self.iterations + 1, tf.float32)
-        rate = learning_rate * tf.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
         return rate * slots["momentum"] / (tf.sqrt(slots["velocity"]) + self.epsilon)
 
     def get_config(self) -> dict[str, Any]:
@@ -341,9 +373,9 @@ class SparseAdagrad(RowOptimizer):
         """Return a; see the class's formula."""
         return {"accumulator": slots["accumulator"] + self.squares(gradients)}
 
-    def change(self, gradients: tf.Tensor, slots: Slots, learning_rate: tf.Tensor) -> tf.Tensor:
+    def change(self, gradients: tf.Tensor, slots: Slots, rate: tf.Tensor) -> tf.Tensor:
         """Return what is subtracted from w; see the class's formula."""
-        return learning_rate * gradients * tf.math.rsqrt(slots["accumulator"] + self.epsilon)
+        return rate * gradients * tf.math.rsqrt(slots["accumulator"] + self.epsilon)
 
     def squares(self, gradients: tf.Tensor) -> tf.Tensor:
         """Return what a step adds to the accumulators of rows."""
@@ -382,9 +414,11 @@ class RowwiseAdagrad(SparseAdagrad):
 class SparseSGD(RowOptimizer):
     """Stochastic gradient descent by rows, with momentum.
 
-        m ← μ^k m + g      w ← w − α m      k steps since the row was seen
+        w ← w − α (μ + … + μ^(k−1)) m      k steps since the row was seen
+        m ← μ^k m + g      w ← w − α m
 
-    What differs from dense momentum: that moves a row also in steps that do not see it.
+    What differs from dense momentum: that moves a row in each step that does not see it, this
+    makes up for them when the row is seen next (the first line), or by `catch_up`.
 
     Args:
         learning_rate: α.
@@ -402,9 +436,15 @@ class SparseSGD(RowOptimizer):
         """Return the mean of gradients that momentum keeps; see the class's formula."""
         return {n: _power(self.momentum, elapsed) * m + gradients for n, m in slots.items()}
 
-    def change(self, gradients: tf.Tensor, slots: Slots, learning_rate: tf.Tensor) -> tf.Tensor:
+    def drift(self, slots: Slots, elapsed: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+        """Return what momentum subtracts from w while it is not seen; see the class's formula."""
+        if not slots:
+            return tf.zeros([])
+        return rate * _spent(self.momentum, elapsed) * slots["momentum"]
+
+    def change(self, gradients: tf.Tensor, slots: Slots, rate: tf.Tensor) -> tf.Tensor:
         """Return what is subtracted from w; see the class's formula."""
-        return learning_rate * slots.get("momentum", gradients)
+        return rate * slots.get("momentum", gradients)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this optimizer again."""
@@ -428,6 +468,21 @@ def _write(variable: tf.keras.Variable, ids: tf.Tensor | None, values: tf.Tensor
 def _power(base: float, exponent: tf.Tensor) -> tf.Tensor:
     """Return base^exponent of exponents above 0, vectorised unlike `tf.pow`."""
     return tf.exp(exponent * math.log(base)) if base else tf.zeros_like(exponent)
+
+
+def _spent(decay: float, elapsed: tf.Tensor) -> tf.Tensor:
+    """Return decay + decay² + … + decay^(elapsed − 1)."""
+    return (decay - _power(decay, elapsed)) / (1 - decay)
+
+
+def _once(values: tf.Tensor) -> tf.Tensor:
+    """Return what was read from a table, computed before XLA goes on.
+
+    It would read the table in each of its uses, some after the write, and copy it for them: this
+    is a sum of nothing else, which it computes once.
+    """
+    number = values.shape[0] or tf.shape(values)[0]
+    return tf.math.unsorted_segment_sum(values, tf.range(number), number)
 
 
 def _held(average: tf.Tensor, values: tf.Tensor, momentum: float, steps: tf.Tensor) -> tf.Tensor:

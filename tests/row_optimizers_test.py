@@ -112,7 +112,7 @@ def test_repeated_rows_are_summed_first_unlike_in_keras():
 def test_moments_of_adam_decay_while_a_row_is_not_seen():
     """Row 0 is seen in steps 1 and 4: m = 0.9³ · 0.1 g + 0.1 g, likewise v."""
     variable = tf.keras.Variable(np.zeros((2, 1), np.float32))
-    optimizer = optimizers.SparseAdam(0.1, beta_2=0.99, epsilon=0.0)
+    optimizer = optimizers.SparseAdam(0.1, beta_2=0.99, epsilon=1e-12)
     optimizer.build([variable])
     for row in (0, 1, 1, 0):
         gradient = tf.IndexedSlices(tf.constant([[2.0]]), tf.constant([row]), [2, 1])
@@ -120,8 +120,53 @@ def test_moments_of_adam_decay_while_a_row_is_not_seen():
     first = 0.1  # |m̂/√v̂| is 1 in the first step
     momentum = 0.1 * 2 * (1 + 0.9**3)
     velocity = 0.01 * 4 * (1 + 0.99**3)
-    second = 0.1 * (momentum / (1 - 0.9**4)) / np.sqrt(velocity / (1 - 0.99**4))
-    assert variable.numpy()[0, 0] == pytest.approx(-(first + second), rel=1e-5)
+    rate = 0.1 * np.sqrt(1 - 0.99**4) / (1 - 0.9**4)
+    second = rate * momentum / np.sqrt(velocity)
+    # what m = 0.2 and v = 0.04 of step 1 do in steps 2 and 3, v at their middle
+    drift = rate * 0.2 * (0.9 + 0.9**2) / np.sqrt(0.04 * 0.99**1.5)
+    optimizer.catch_up()
+    assert variable.numpy()[0, 0] == pytest.approx(-(first + drift + second), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("by_rows", "dense"),
+    [
+        (optimizers.SparseAdam(0.1), KERAS.Adam(0.1)),
+        (optimizers.SparseSGD(0.1, momentum=0.9), KERAS.SGD(0.1, momentum=0.9)),
+    ],
+    ids=["adam", "momentum"],
+)
+def test_caught_up_after_every_step_it_is_the_dense_optimizer(by_rows, dense):
+    table, twin = tf.keras.Variable(TABLE), tf.keras.Variable(TABLE)
+    for ids, of_table, _ in steps(7):
+        gradient = tf.IndexedSlices(np.float32(of_table), ids, tf.constant([6, 2]))
+        by_rows.apply([gradient], [table])
+        by_rows.catch_up()
+        dense.apply([tf.convert_to_tensor(gradient)], [twin])
+    assert_equal([table.numpy()], [twin.numpy()])
+
+
+@pytest.mark.parametrize(
+    ("by_rows", "dense"),
+    [
+        (optimizers.SparseAdam(0.01, beta_2=0.99), KERAS.Adam(0.01, beta_2=0.99)),
+        (optimizers.SparseSGD(0.01, momentum=0.9), KERAS.SGD(0.01, momentum=0.9)),
+    ],
+    ids=["adam", "momentum"],
+)
+def test_caught_up_in_the_end_rows_moved_nearly_as_far(by_rows, dense):
+    """Gradients that do not depend on the rows: lagging behind costs nothing."""
+    found = tf.keras.Variable(TABLE)
+    expected = tf.keras.Variable(TABLE)
+    for ids, of_table, _ in steps(200):
+        # row 5 is seen by every tenth step or so
+        ids = np.where(np.arange(5) > 0, ids % 5, ids)
+        gradient = tf.IndexedSlices(np.float32(of_table + 0.5), ids, tf.constant([6, 2]))
+        by_rows.apply([gradient], [found])
+        dense.apply([tf.convert_to_tensor(gradient)], [expected])
+    by_rows.catch_up()
+    moved, wanted = found.numpy() - TABLE, expected.numpy() - TABLE
+    np.testing.assert_allclose(moved, wanted, rtol=0.1, atol=0.02)
 
 
 def test_rowwise_adagrad_keeps_the_mean_square_of_a_row():

@@ -323,7 +323,15 @@ def gradients(
 def averaged_weights(
     model: tf.keras.Model, optimizer: tf.keras.optimizers.Optimizer
 ) -> Iterator[None]:
-    """Let the model hold the moving average of its weights within, if the optimizer keeps one."""
+    """Let the model hold the moving average of its weights within, if the optimizer keeps one.
+
+    Rows that an optimizer by rows has not seen for a while are brought up to date first, for good.
+    """
+    # here, so that the names above are known without TensorFlow
+    from mfrec.optimizers import RowOptimizer
+
+    if isinstance(optimizer, RowOptimizer):
+        optimizer.catch_up()
     if not optimizer.use_ema:
         yield
         return

@@ -48,8 +48,8 @@ def test_twins_go_on_with_each_others_slots(first, second, averages):
     earlier, table = made(first, **settings)
     trained(earlier, table)
     later, other = made(second, **settings)
-    other.assign(table)
     take_over(later, earlier)
+    other.assign(table)
     every_row = [[0, 1, 2, 3]] * 2
     expected, found = trained(earlier, table, every_row), trained(later, other, every_row)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
