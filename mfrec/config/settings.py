@@ -17,7 +17,7 @@ from mfrec.errors import InputError, did_you_mean
 from mfrec.ranges import Range
 
 SCHEDULES = ("constant", "exponential", "cosine")
-DISTRIBUTIONS = ("none", "multi_worker")
+DISTRIBUTIONS = ("none", "multi_worker", "mirrored")
 TENSORBOARD_LEVELS = ("off", "basic", "full")
 RATINGS_FORMATS = ("auto", "table", "matrix", "adjacency")
 # How text files of ratings are read.
@@ -345,8 +345,8 @@ class TrainingConfig:
     )
     distribution: str = _setting(
         "none",
-        "several processes train one model together: multi_worker, as TF_CONFIG says; each has "
-        "the rows of its own users and all items",
+        "multi_worker: several processes train one model, as TF_CONFIG says; each has the rows of "
+        "its own users and all items. mirrored: all GPUs of this machine, each with all tables",
         choices=DISTRIBUTIONS,
         around_training=True,
     )

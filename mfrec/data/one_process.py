@@ -21,11 +21,15 @@ class OneProcess:
         number: of workers.
         index: which of them this is, from 0.
         compiles_loops: whether XLA compiles whole loops, as nothing is exchanged within.
+        num_parts: into how many parts this worker divides its share of a batch.
+        part_number: which of them is computed, from 0.
     """
 
     number = 1
     index = 0
     compiles_loops = True
+    num_parts = 1
+    part_number = 0
 
     @property
     def is_chief(self) -> bool:
@@ -87,6 +91,28 @@ class OneProcess:
     def part(self, function: Callable[..., Any], jit_compile: bool) -> Callable[..., Any]:
         """Return a part of a step that exchanges nothing, compiled by itself where parts are."""
         return function
+
+    def gradients(
+        self, function: Callable[..., Any], variables: Sequence[Any], jit_compile: bool
+    ) -> Callable[..., Any]:
+        """Return the part of a step that computes gradients of a batch, see `exchanged`.
+
+        Args:
+            function: returns gradients, means and Σ weight of examples.
+            variables: all that it reads.
+            jit_compile: whether XLA compiles it.
+        """
+        return self.part(function, jit_compile)
+
+    def update(
+        self,
+        function: Callable[..., Any],
+        variables: Sequence[Any],
+        trainable: Sequence[Any],
+        jit_compile: bool,
+    ) -> Callable[..., Any]:
+        """Return the part of a step that changes variables by gradients of the trainable ones."""
+        return self.part(function, jit_compile)
 
     def clipping(self, optimizer: Any, is_own: Sequence[bool]) -> Callable[..., Any]:
         """Return a function that clips gradients by the norm of all, where the optimizer cannot."""

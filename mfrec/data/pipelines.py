@@ -91,6 +91,7 @@ class EpochShape:
         batch_size: int,
         steps_per_loop: int,
         of_workers: Sequence[int] | None = None,
+        num_parts: int = 1,
     ) -> "EpochShape":
         """Return the shape with the least padding.
 
@@ -102,6 +103,7 @@ class EpochShape:
             batch_size: most examples per step, of all workers together.
             steps_per_loop: most steps per loop.
             of_workers: the examples of every worker, if there are several.
+            num_parts: into how many equal parts a step's block is divided.
         """
         counts = [num_examples] if of_workers is None else [int(count) for count in of_workers]
         in_all = sum(counts)
@@ -111,7 +113,8 @@ class EpochShape:
         steps = max(-(-count // share) for count, share in zip(counts, shares, strict=True))
         loops = -(-steps // steps_per_loop)
         own = shares[counts.index(num_examples)]
-        return cls(num_examples, own, -(-steps // loops), steps, max(shares))
+        width = -(-max(shares) // num_parts) * num_parts
+        return cls(num_examples, own, -(-steps // loops), steps, width)
 
     @property
     def loops(self) -> int:
@@ -161,7 +164,9 @@ class ColumnsInMemory:
         num_rows = self._columns.user_ids.shape[0] - 1
         of_workers = workers.concatenated(np.array([num_rows])).tolist()
         rows = max((config.batch_size or 1) // width, 1)
-        self.shape = EpochShape.fit(num_rows, rows, config.steps_per_loop, of_workers)
+        self.shape = EpochShape.fit(
+            num_rows, rows, config.steps_per_loop, of_workers, workers.num_parts
+        )
 
     def loops(self, epochs: int, seed: int) -> tf.data.Dataset:
         """Return the loops of all epochs in a row, as positions of examples."""

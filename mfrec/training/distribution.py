@@ -37,6 +37,7 @@ from mfrec.optimizers import RowOptimizer
 from mfrec.progress import mute, say
 from mfrec.quiet_tensorflow import graph_function, tf
 from mfrec.training import cluster
+from mfrec.training.mirrored import Mirrored
 
 # How TensorFlow tells that another worker is gone, in whatever operation finds out.
 _LOST = re.compile(r"aborted by|Collective|Coordination|CoordService|RecvBuf|CompleteInstance")
@@ -52,12 +53,22 @@ def start(distribution: str) -> Iterator[OneProcess]:
     """Yield the workers of a training; to be called before TensorFlow computes anything.
 
     Args:
-        distribution: the setting: "none", or "multi_worker" as TF_CONFIG says.
+        distribution: the setting: "none", "multi_worker" as TF_CONFIG says, or "mirrored": all
+            GPUs that TensorFlow sees.
 
     Raises:
         InputError: TF_CONFIG cannot be used.
         LostWorker: another worker died or hangs.
     """
+    if distribution == "mirrored":
+        devices = [device.name for device in tf.config.list_logical_devices("GPU")]
+        if len(devices) < 2:
+            raise InputError(
+                f"--distribution=mirrored: TensorFlow sees {len(devices)} GPUs of two or more"
+            )
+        say(f"every batch is divided among {len(devices)} GPUs")
+        yield Mirrored(devices)
+        return
     if distribution != "multi_worker":
         yield ONE_PROCESS
         return

@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Generator, Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -81,10 +80,12 @@ class Trainer:
 
     def _own_gradients(self, batch: Examples) -> tuple[list[Any], dict[str, tf.Tensor], tf.Tensor]:
         """Return the objective's gradients, its terms, and Σ weight of the batch."""
+        variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
+            # variables are anyway; not so what stands for them on another device
+            tape.watch([variable.value for variable in variables])
             means = self.mean_losses(batch)
             objective = tf.add_n(list(means.values()))
-        variables = self.model.trainable_variables
         gradients = optimizers.gradients(tape, objective, variables, self._by_rows)
         return gradients, means, tf.reduce_sum(batch.weights)
 
@@ -398,8 +399,9 @@ class Trainer:
         own = set(map(id, self.model.rows_of_users()))
         self._is_own = [id(variable) in own for variable in variables]
         self._workers.share([each for each in self.model.variables if id(each) not in own])
-        compiled = partial(self._workers.part, jit_compile=config.jit_compile)
-        self._gradients, self._apply = compiled(self._own_gradients), compiled(self._update)
+        read, jit = [*self.model.variables, self.optimizer.iterations], config.jit_compile
+        self._gradients = self._workers.gradients(self._own_gradients, read, jit)
+        self._apply = self._workers.update(self._update, read, variables, jit)
         self._clipped = self._workers.clipping(self.optimizer, self._is_own)
         # an InputError raised while the loop is traced would reach nobody as such
         empty_loop = self._data.empty_loop()
@@ -502,6 +504,7 @@ class Trainer:
 
     def _seed(self) -> tf.Tensor:
         """The seed of the next step's draws, another one on each worker, int32 [2]."""
-        step = tf.cast(self.optimizer.iterations, tf.int32)
-        step = step * self._workers.number + self._workers.index
+        step, workers = tf.cast(self.optimizer.iterations, tf.int32), self._workers
+        step = step * workers.number + workers.index
+        step = step * workers.num_parts + workers.part_number
         return tf.stack([self.resolved.training.seed, step])

@@ -35,3 +35,13 @@ def test_two_workers_train_as_one_process_does_on_the_same_batches(tables, case)
     for name in ("user_embedding", "user_bias"):
         found = np.concatenate([worker[f"{case}/{name}"] for worker in two])
         np.testing.assert_allclose(found, one[f"{case}/{name}"], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_two_devices_train_as_one_does_on_the_same_batches(tmp_path):
+    script = Path(__file__).with_name("mirrored_devices.py")
+    process = workers.start(tmp_path, script, [], None)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    differences = [float(line.split()[-1]) for line in out.splitlines()]
+    assert len(differences) == 3 and max(differences) < 1e-5, out

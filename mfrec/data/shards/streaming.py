@@ -65,7 +65,7 @@ class ShardStream:
         rows = max((config.batch_size or 1) // self._width, 1)
         steps = max(min(config.steps_per_loop, LOOP_ROWS // (rows * self._width)), 1)
         of_workers = workers.concatenated(np.array([num_rows])).tolist()
-        self.shape = EpochShape.fit(num_rows, rows, steps, of_workers)
+        self.shape = EpochShape.fit(num_rows, rows, steps, of_workers, workers.num_parts)
         self._numbers = [number for number in train.data.numbers if train.rows_of(number)]
         # a window holds one of PASSES parts of each of its shards
         largest = max(map(train.rows_of, self._numbers)) / PASSES
