@@ -1,7 +1,7 @@
 """Interactions as tf.data: loops of shuffled positions for training, blocks for evaluation.
 
 The usual pipeline shuffles and batches example by example, which takes microseconds per example;
-a training step takes a tenth of one. Here the ratings stay in memory as columns, an epoch is one
+a training step takes a tenth of one. Here the ratings stay in memory, an epoch is one
 permutation of their positions, and an element of the data set is a whole *loop*: positions
 [steps_per_loop, batch_size], from which the compiled loop gathers the examples of each step. That
 moves a quarter of the bytes of blocks of whole examples.
@@ -13,12 +13,15 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from mfrec import parallel
 from mfrec.config.settings import TrainingConfig
 from mfrec.data.interactions import Interactions
 from mfrec.data.one_process import ONE_PROCESS, OneProcess
 from mfrec.data.vocabulary import UNKNOWN
 from mfrec.quiet_tensorflow import tf
 
+# Bytes; TensorFlow's own tensors begin at multiples of it.
+_ALIGNMENT = 64
 EVALUATION_BLOCK = 1 << 17
 # Less than any batch with an example weighs.
 _LEAST_WEIGHT = 1e-30
@@ -40,10 +43,6 @@ class Examples(NamedTuple):
     item_ids: tf.Tensor
     ratings: tf.Tensor
     weights: tf.Tensor
-
-    def take(self, positions: tf.Tensor) -> "Examples":
-        """Return the examples at these positions, int32 of any shape."""
-        return Examples(*(tf.gather(column, positions) for column in self))
 
 
 def total_weight_of(batch: Examples) -> tf.Tensor:
@@ -160,8 +159,8 @@ class ColumnsInMemory:
         self, train: Interactions, config: TrainingConfig, workers: OneProcess = ONE_PROCESS
     ) -> None:
         width = config.positives_per_row or 1
-        self._columns = training_examples(train, width, config.seed)
-        num_rows = self._columns.user_ids.shape[0] - 1
+        self._examples = training_examples(train, width, config.seed)
+        num_rows = len(self._examples)
         of_workers = workers.concatenated(np.array([num_rows])).tolist()
         rows = max((config.batch_size or 1) // width, 1)
         self.shape = EpochShape.fit(
@@ -174,7 +173,7 @@ class ColumnsInMemory:
 
     def blocks(self, loop: Loop) -> Examples:
         """Return the examples at a loop's positions, [S, B]."""
-        return self._columns.take(loop.positions)
+        return self._examples.take(loop.positions)
 
     def empty_loop(self) -> Loop:
         """Return a loop of no steps, whose positions are those of the first example."""
@@ -185,25 +184,75 @@ class ColumnsInMemory:
         """Return a batch of different examples, [B]."""
         size = self.shape.batch_size
         chosen = np.random.default_rng(seed).choice(self.shape.num_examples, size, replace=False)
-        return self._columns.take(tf.constant(chosen, tf.int32))
+        return self._examples.take(tf.constant(chosen, tf.int32))
 
 
-def training_examples(train: Interactions, positives_per_row: int = 1, seed: int = 0) -> Examples:
-    """Return the training set's columns, followed by one padding example of weight 0.
+class PackedExamples:
+    """Examples as rows of one table: whoever reads them in any order touches memory once for each.
 
-    The padding repeats the first example, so that every loss can compute it.
+    Args:
+        columns: users [n], and items, ratings and weights, [n] or [n, P] each.
+    """
+
+    def __init__(self, columns: list[np.ndarray]) -> None:
+        wide = [column.reshape(len(column), -1) for column in columns]
+        ends = np.cumsum([column.shape[1] for column in wide])
+        # Ids are kept as the floats of the same bits: TensorFlow holds float32 where it computes,
+        # int32 on the host.
+        table = _aligned(len(columns[0]) + 1, ends[-1])
+
+        def fill(block: slice) -> None:
+            for column, end in zip(wide, ends, strict=True):
+                table[block, end - column.shape[1] : end] = column[block].view(np.float32)
+
+        parallel.each(fill, parallel.blocks(len(table) - 1))
+        # the padding example repeats the first, so that every loss can compute it
+        table[-1] = table[0]
+        table[-1, ends[2] :] = 0
+        self._is_flat = columns[1].ndim == 1
+        # the tensor is the array's memory, or a copy on the device that computes
+        self._table = tf.identity(tf.experimental.dlpack.from_dlpack(table.__dlpack__()))
+
+    def __len__(self) -> int:
+        return self._table.shape[0] - 1
+
+    def take(self, positions: tf.Tensor) -> Examples:
+        """Return the examples at these positions, int32 of any shape; that of the length is the
+        padding example, of weight 0.
+        """
+        rows = tf.gather(self._table, positions)
+        parts = tf.split(rows[..., 1:], 3, axis=-1)
+        if self._is_flat:
+            parts = [tf.squeeze(part, -1) for part in parts]
+        users, items = tf.bitcast(rows[..., 0], tf.int32), tf.bitcast(parts[0], tf.int32)
+        return Examples(users, items, *parts[1:])
+
+
+def training_examples(
+    train: Interactions, positives_per_row: int = 1, seed: int = 0
+) -> PackedExamples:
+    """Return the examples of a training part.
 
     Args:
         train: the training part.
-        positives_per_row: P. With 1 the columns are [n + 1]. Above 1 they are rows of up to P
-            examples of one user: user_ids [rows + 1], all other columns [rows + 1, P].
+        positives_per_row: P. Above 1 an entry is a row of up to P examples of one user.
         seed: fixes which examples of a user share a row.
     """
-    columns = [train.user_ids, train.item_ids, train.ratings, train.weights_or_ones()]
+    weights = train.weights
+    if weights is None:
+        weights = np.broadcast_to(np.float32(1), len(train))
+    columns = [train.user_ids, train.item_ids, train.ratings, weights]
     if positives_per_row > 1:
         columns = rows_of_examples(columns, positives_per_row, seed)
-    padding = [column[:1] for column in columns[:3]] + [np.zeros_like(columns[3][:1])]
-    return Examples(*map(tf.constant, map(np.concatenate, zip(columns, padding, strict=True))))
+    return PackedExamples(columns)
+
+
+def _aligned(num_rows: int, width: int) -> np.ndarray:
+    """Return an empty array, float32 [num_rows, width], that begins where a tensor may."""
+    size = 4 * num_rows * width
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].view(np.float32).reshape(num_rows, width)
 
 
 def rows_of_examples(columns: list[np.ndarray], width: int, seed: int) -> list[np.ndarray]:

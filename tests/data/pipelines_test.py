@@ -109,13 +109,14 @@ def test_workers_take_the_same_steps_and_somebody_has_an_example_in_each(counts,
 
 def test_training_examples_end_in_a_padding_of_weight_0():
     train = interactions([1, 0, 1], [2, 0, 1], [4, 3, 5])
-    examples = training_examples(train)
+    packed = training_examples(train)
+    examples = packed.take(np.arange(4))
     assert examples.user_ids.numpy().tolist() == [1, 0, 1, 1]
     assert examples.item_ids.numpy().tolist() == [2, 0, 1, 2]
     assert examples.ratings.numpy().tolist() == [4, 3, 5, 4]
     assert examples.weights.numpy().tolist() == [1, 1, 1, 0]
     assert [column.dtype.name for column in examples] == ["int32", "int32", "float32", "float32"]
-    taken = examples.take(np.array([3, 2, 1]))
+    taken = packed.take(np.array([3, 2, 1]))
     assert [column.numpy().tolist() for column in taken] == [
         [1, 1, 0],
         [2, 1, 0],
