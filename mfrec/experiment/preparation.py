@@ -17,6 +17,7 @@ from mfrec.data.shards.parts import Converted
 from mfrec.data.shards.split import StreamedSplit
 from mfrec.data.shares import dealt
 from mfrec.data.splits import Split
+from mfrec.errors import InputError
 from mfrec.experiment import measurable
 from mfrec.runs.run_folder import RunFolder
 from mfrec.runs.shared_folder import own_part
@@ -88,6 +89,11 @@ def prepare(config: Config, source: Source, workers: OneProcess = ONE_PROCESS) -
         folder = RunFolder(config.training.init_from)
         earlier_config, _ = folder.load_config()
         seen = folder.load_data()
+        if seen["train"].is_streamed:
+            raise InputError(
+                f"--init_from={config.training.init_from}: was trained on a converted folder, and "
+                "runs on shards are not continued; train anew"
+            )
         earlier = folder.load_trained(earlier_config, loss, seen["train"])
         earlier = own_part(earlier, earlier_config, loss, workers)
         of_model = {"user": earlier.model.user_features, "item": earlier.model.item_features}

@@ -134,6 +134,11 @@ def _remeasure(
     loss = losses.configured(config.loss)
     model = folder.load_model(config, loss, train)
     notes: tuple[str, ...] = ()
+    if what.ratings and train.is_streamed:
+        raise InputError(
+            f"{folder.path}: was trained on a converted folder, and is measured on its own parts "
+            "alone; leave out --ratings, or convert with the rows to measure on in the test part"
+        )
     if what.ratings:
         file = loading.read_held_out(what.ratings, config)
         if loss.predicts_ratings:

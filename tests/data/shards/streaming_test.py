@@ -2,11 +2,13 @@
 
 import dataclasses
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from helpers import Place
+from helpers import ROOT, Place
 from mfrec import losses
 from mfrec.config.settings import Config, PositivesConfig, TrainingConfig
 from mfrec.data import chunks
@@ -294,8 +296,14 @@ def test_a_run_on_shards_is_measured_asked_and_exported_like_others(run, place, 
     np.testing.assert_allclose(
         np.sqrt(np.mean(squares)), again["metrics"]["test"]["rmse"], rtol=1e-4
     )
-    code, _, err = place.run("export.py", "--run_dir=run", "--format=npy", "--output_dir=vectors")
-    assert code == 0, err
+    for form in ("npy", "savedmodel"):
+        flags = (f"--format={form}", f"--output_dir={form}")
+        code, _, err = place.run("export.py", "--run_dir=run", *flags)
+        assert code == 0, err
+    code, _, err = place.run("eval.py", "--run_dir=run", "--ratings=ratings.csv")
+    assert code == 2 and "leave out --ratings" in err
+    code, _, err = place.run("train.py", "--ratings=ratings.csv", "--init_from=run")
+    assert code == 2 and "runs on shards are not continued" in err
 
 
 @pytest.mark.parametrize(
@@ -338,12 +346,33 @@ def test_a_damaged_shard_is_named_wherever_it_is_read(copy):
         list(stream.loops(1, 0))
 
 
-@pytest.mark.slow
-def test_training_on_a_damaged_shard_ends_in_one_line(copy, tmp_path):
-    path = copy / file_of("train", 2)
+def cut(path, place):
     path.write_bytes(path.read_bytes()[:-100])
-    code, _, err = Place(tmp_path).run("train.py", "--ratings=converted", *QUICK)
-    assert code == 2 and "train-0002.npz" in err.splitlines()[-1]
+
+
+def exchange(path, place):
+    others = path.parent.parent / "others"
+    to_shards(place / "ratings.csv", others)
+    shutil.copy(others / path.name, path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "harm, message",
+    [
+        (lambda path, place: path.unlink(), "no such file"),
+        (cut, "no readable numpy file"),
+        (exchange, "of another conversion"),
+    ],
+)
+def test_training_on_a_broken_folder_ends_in_one_line(harm, message, copy, place):
+    harm(copy / file_of("train", 2), place)
+    command = [sys.executable, ROOT / "train.py", "--ratings=converted", *QUICK, "--run_dir=run"]
+    done = subprocess.run(command, cwd=copy.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if line.startswith("train.py: ")]
+    assert len(lines) == 1 and "train-0002.npz" in lines[0] and message in lines[0]
+    assert "Traceback" not in done.stderr and not (copy.parent / "run").exists()
 
 
 def test_a_shard_of_another_conversion_is_named(copy, place, tmp_path):
