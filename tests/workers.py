@@ -20,7 +20,7 @@ class Workers:
     """
 
     def __init__(self, folder, script, flags, number=2):
-        addresses = [f"localhost:{port}" for port in _free_ports(number)]
+        addresses = [f"localhost:{port}" for port in free_ports(number)]
         flags = flags if flags and isinstance(flags[0], list) else [flags] * number
         self.addresses = addresses
         self.processes = []
@@ -70,7 +70,8 @@ def start(folder, script, flags, config):
     )
 
 
-def _free_ports(number):
+def free_ports(number):
+    """Return ports that nobody listens at now."""
     sockets = [socket.socket() for _ in range(number)]
     for each in sockets:
         each.bind(("localhost", 0))

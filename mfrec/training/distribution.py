@@ -90,11 +90,13 @@ def start(distribution: str) -> Iterator[OneProcess]:
 def _lost(task: cluster.Task, message: str) -> str:
     """Name the worker of which an error tells."""
     others = [int(index) for index in _TASK.findall(message) if int(index) != task.index]
-    # the chief's heartbeat is the one that the others wait for
-    index = others[-1] if others else 0
+    # the heartbeats are the chief's, and where there are two workers it is the other one
+    if not others and (task.index or len(task.addresses) == 2):
+        others = [0 if task.index else 1]
+    lost = task.named(others[-1]) if others else "one of the other workers"
     return (
-        f"{task.named(index)} is gone or hangs; start all workers again, with --init_from=RUN_DIR "
-        "to continue from the last checkpoint"
+        f"{lost} is gone or hangs; start all workers again, with --init_from=RUN_DIR to continue "
+        "from the last checkpoint"
     )
 
 

@@ -1,13 +1,16 @@
 """train.py as several processes: what they leave, what they refuse, and what ends them."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
 import helpers
 from helpers import ROOT, Place
-from workers import Workers, start
+from workers import Workers, free_ports, start
 
 pytestmark = pytest.mark.slow
 TRAIN = ROOT / "train.py"
@@ -173,6 +176,19 @@ def test_a_tf_config_that_cannot_be_used_is_refused(place, config, reason):
     out, err = process.communicate(timeout=100)
     assert (process.returncode, out) == (2, "")
     assert err.startswith(f"train.py: {reason}") and err.count("\n") == 1
+
+
+def test_the_launch_script_starts_workers_and_returns_their_code(place):
+    script = ROOT / "examples" / "cluster" / "local.sh"
+    flags = ["--ratings=ratings.csv", "--embedding_dim=4", "--epochs=1"]
+    for given, code in ((["--run_dir=local"], 0), (["--optimizer=muon"], 2)):
+        environment = os.environ | {"PYTHON": sys.executable, "FIRST_PORT": str(free_ports(1)[0])}
+        command = ["bash", str(script), "2", *flags, *given]
+        done = subprocess.run(
+            command, cwd=place.path, env=environment, capture_output=True, text=True, timeout=200
+        )
+        assert done.returncode == code, done.stderr
+    assert (place / "local" / "results.json").exists()
 
 
 def test_shards_are_dealt_to_workers_and_measure_on_one_machine_as_they_did(place):
