@@ -114,6 +114,9 @@ class OneProcess:
         """Return the part of a step that changes variables by gradients of the trainable ones."""
         return self.part(function, jit_compile)
 
+    def begin_loop(self) -> None:
+        """Bring what other devices hold up to date: between loops variables may be set."""
+
     def clipping(self, optimizer: Any, is_own: Sequence[bool]) -> Callable[..., Any]:
         """Return a function that clips gradients by the norm of all, where the optimizer cannot."""
         return lambda gradients: gradients

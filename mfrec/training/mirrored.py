@@ -26,6 +26,7 @@ class Mirrored(OneProcess):
     def __init__(self, devices: Sequence[str]) -> None:
         self._devices = devices
         self.num_parts = len(devices)
+        self._variables: Sequence[Any] = []
         self._copies: list[dict[int, tf.Variable]] = []
 
     def gradients(
@@ -41,7 +42,7 @@ class Mirrored(OneProcess):
             finally:
                 self.part_number = 0
 
-        self._copies = []
+        self._variables, self._copies = variables, []
         for device in self._devices[1:]:
             with tf.device(device):
                 self._copies.append({id(v): tf.Variable(v, trainable=False) for v in variables})
@@ -59,6 +60,12 @@ class Mirrored(OneProcess):
                 return _together(found)
 
         return gradients
+
+    def begin_loop(self) -> None:
+        for device, copies in zip(self._devices[1:], self._copies, strict=True):
+            with tf.device(device):
+                for variable in self._variables:
+                    _copy(variable, copies[id(variable)], None)
 
     def update(
         self,

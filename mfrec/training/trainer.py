@@ -491,6 +491,7 @@ class Trainer:
         """Run a loop's real steps; return weighted sums of what they return, and Σ weight."""
         # all steps' examples at once: fetched within a step, XLA would fetch them for every use
         blocks = self._data.blocks(loop)
+        self._workers.begin_loop()
         sums = dict.fromkeys(self._logged, tf.constant(0.0))
         total_weight, step = tf.constant(0.0), tf.constant(0)
         # tf.range(num_steps) would compile anew for every number of steps
