@@ -1,6 +1,8 @@
 """Files and folders that appear whole or not at all, and run folders by name."""
 
 import contextlib
+import fcntl
+import glob
 import json
 import os
 import secrets
@@ -43,6 +45,30 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def _beside(path: Path, state: str) -> Path:
     """A name next to `path` that nobody can foresee, short enough wherever `path` is."""
     return path.with_name(f".{path.name[:50]}.{secrets.token_hex(8)}.{state}")
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, which ends with the process, however it ends.
+
+    Raises:
+        OSError: another process holds it, or the file system has no locks.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove folders that were to become `path` and whose process was killed."""
+    for part in path.parent.glob(f".{glob.escape(path.name[:50])}.{'[0-9a-f]' * 16}.part"):
+        # one that another process has just made is empty until it is locked
+        if part.is_dir() and not part.is_symlink() and any(part.iterdir()):
+            with contextlib.suppress(OSError), _locked(part):
+                shutil.rmtree(part, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -117,8 +143,10 @@ def new_folder(path: str | Path, overwrite: bool, made_of: Collection[str]) -> I
     part, aside = _beside(path, "part"), _beside(path, "old")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path)
         part.mkdir()
-        yield part
+        with _locked(part):
+            yield part
         if os.path.exists(path):
             os.replace(path, aside)
         os.replace(part, path)

@@ -94,6 +94,20 @@ def test_an_interrupted_folder_leaves_the_earlier_one(tmp_path, earlier):
     assert contents(tmp_path) == {"out", "out/old"}
 
 
+def test_what_a_killed_process_left_goes_and_what_another_one_writes_stays(tmp_path, earlier):
+    killed = tmp_path / ".out.0123456789abcdef.part"
+    killed.mkdir()
+    (killed / "half").write_text("2")
+    with new_folder(earlier, True, {"old"}) as part:
+        assert not killed.exists()
+        (part / "half").write_text("3")
+        write_new(earlier)
+        assert contents(part) == {"half"}
+        # the later of two
+        (earlier / "new").rename(earlier / "old")
+    assert contents(tmp_path) == {"out", "out/half"}
+
+
 def test_the_earlier_folder_comes_back_where_the_new_one_cannot_take_its_place(
     tmp_path, earlier, monkeypatch
 ):

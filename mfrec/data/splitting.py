@@ -11,6 +11,7 @@ from mfrec.data.candidates import read_candidates
 from mfrec.data.held_out import count_shared_pairs, warn_of_strangers
 from mfrec.data.interactions import Interactions
 from mfrec.data.loading import Source
+from mfrec.data.shards.manifest import is_converted
 from mfrec.data.splits import Split, SplitRecipe, count_of
 from mfrec.data.splitters import Splitter
 from mfrec.data.vocabulary import Vocabulary
@@ -39,7 +40,9 @@ def complete(config: Config) -> Config:
         if config.split.validation_fraction == 0:
             remedy = "leave out --validation_fraction=0"
         raise InputError(f"--refit needs a validation part to choose the epochs on; {remedy}")
-    is_named = config.data.train_ratings is None and not _is_folds(config)
+    # what others cut has no name here: ready-made parts, folds, a converted folder
+    is_cut = config.data.train_ratings is not None or is_converted(config.data.ratings)
+    is_named = not is_cut and not _is_folds(config)
     return config.replace({"split": _name(config)}) if is_named else config
 
 

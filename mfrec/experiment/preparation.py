@@ -123,12 +123,44 @@ def _of_shards(
         use = f"loss '{loss.name}' learns; take a loss of rankings, such as --loss=bpr"
         require_ratings(split.train, str(converted.path), use)
     config = resolve(config, loss, split.train)
+    earlier = None
+    if config.training.init_from:
+        earlier = _of_same_conversion(config, converted, loss, workers)
     sizes.check(config, loss, split.train)
     check_metrics(loss, config)
     distributable.check_batch(config.training, workers)
     rows = workers.own_rows(split.train).num_users + split.train.num_items
     memory.check_tables(config.model.embedding_dim, rows, optimizers.held(config.optimizer))
-    return Setup(config, loss, split, {}, None, workers)
+    return Setup(config, loss, split, {}, earlier, workers)
+
+
+def _of_same_conversion(
+    config: Config, converted: Converted, loss: losses.Loss, workers: OneProcess
+) -> PreviousTraining:
+    """The training to continue from, whose tables have the rows of the converted folder.
+
+    Raises:
+        InputError: it was trained on something else, or by another number of workers.
+    """
+    run_dir = str(config.training.init_from)
+    folder = RunFolder(run_dir)
+    earlier_config, _ = folder.load_config()
+    train: Any = folder.load_data()["train"]
+    if not train.is_streamed or train.data.manifest.conversion != converted.manifest.conversion:
+        raise InputError(
+            f"--init_from={run_dir} with the converted folder {converted.path}: that run was "
+            "trained on other ratings; name a run on this conversion, or train anew"
+        )
+    if train.data.num_workers != converted.num_workers:
+        raise InputError(
+            f"--init_from={run_dir} with a converted folder: that run had "
+            f"{train.data.num_workers} workers, not {converted.num_workers}; take as many"
+        )
+    earlier = folder.load_trained(earlier_config, loss, train)
+    earlier = own_part(earlier, earlier_config, loss, workers)
+    if not same_slots(earlier_config.optimizer, config.optimizer):
+        earlier = PreviousTraining(earlier.model)
+    return earlier
 
 
 def _facts(config: Config, source: Source) -> dict[str, str]:

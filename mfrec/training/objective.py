@@ -14,6 +14,7 @@ from typing import Any
 from mfrec.config.settings import Config, SamplerConfig
 from mfrec.data.interactions import Interactions
 from mfrec.data.pipelines import Examples
+from mfrec.data.shards.parts import naming
 from mfrec.errors import InputError
 from mfrec.faults import described
 from mfrec.losses import Loss
@@ -75,7 +76,8 @@ class Objective:
         takes_batch_items = False
         if loss.draws_negatives:
             kind = samplers.get(sampling.negative_sampler)
-            sampler = kind.build(train, sampling.sampler_args)
+            with naming(f"--negative_sampler={sampling.negative_sampler}"):
+                sampler = kind.build(train, sampling.sampler_args)
             takes_batch_items = kind.takes_batch_items
             known = KnownPairs.of(train) if sampling.reject_positives else None
         tables = {name: tf.constant(count, tf.float32) for name, count in counts.items()}

@@ -21,6 +21,7 @@ from mfrec.config.settings import Config, OptimizerConfig, TrainingConfig
 from mfrec.data.interactions import Interactions, check_kind, continuing, require_ratings
 from mfrec.data.one_process import ONE_PROCESS, OneProcess
 from mfrec.data.pipelines import ColumnsInMemory, Examples, TrainingData, total_weight_of
+from mfrec.data.shards.parts import naming
 from mfrec.data.shards.streaming import ShardStream
 from mfrec.errors import InputError
 from mfrec.models import reads
@@ -371,7 +372,8 @@ class Trainer:
             own = config.replace({"seed": self._workers.seed(config.training.seed)})
             self.model = models.build(own, self.loss, (train.num_users, train.num_items))
         self.model.link = self.loss.link if self.loss.predicts_ratings else None
-        self.model.prepare(train)
+        with naming(f"--model={config.model.model}"):
+            self.model.prepare(train)
         if self._previous:
             self.model.take_over(self._previous.model)
         self._objective = Objective.of(self.model, self.loss, train, config.sampler)

@@ -340,7 +340,12 @@ class _Conversion:
             items=self._sample[0].items,
             has_ratings=self._has_ratings,
         )
-        return suspicions.of_ratings(some)
+        rows = {part: int(counts.sum()) for part, counts in self._item_rows.items()}
+        lacking = (
+            f"{self._recipe.cut.describe()} leaves no {part} part"
+            for part in self._recipe.cut.lacking(rows)
+        )
+        return [*suspicions.of_ratings(some), *lacking]
 
 
 class _Sums:

@@ -30,6 +30,9 @@ class Cut:
         split: one of `SPLITS`.
         seed: fixes what is drawn.
         given: the splitter's settings, such as test_fraction; its own defaults hold otherwise.
+
+    Attributes:
+        times: from when on rows are held out, and from when on they are tested; inf for never.
     """
 
     split: str
@@ -38,7 +41,7 @@ class Cut:
 
     def __post_init__(self) -> None:
         self._ends: tuple[float, float] | None = None
-        self._times: tuple[float, float] = (np.inf, np.inf)
+        self.times: tuple[float, float] = (np.inf, np.inf)
         values = splitters.get(self.split).resolve(self.given)
         self._shares = values.get("validation_fraction") or 0.0, values.get("test_fraction", 0.0)
 
@@ -54,6 +57,15 @@ class Cut:
         by_hash = ", by hash" if self.split == "random" else ""
         return splitter.describe(self.given) + by_hash + seed
 
+    def lacking(self, rows: Mapping[str, int]) -> list[str]:
+        """Return which held-out parts were to be made and have no rows.
+
+        Args:
+            rows: by part.
+        """
+        shares = dict(zip(("validation", "test"), self._shares, strict=True))
+        return [part for part, share in shares.items() if share and not rows[part]]
+
     def look_at(self, times: np.ndarray) -> None:
         """Take note of the earliest and the latest time."""
         low, high = float(times.min()), float(times.max())
@@ -68,19 +80,28 @@ class Cut:
         """
         if not self.needs_times or self._ends is None:
             return
+        low, high = self._ends
+        high += high == low
+        edges = np.linspace(low, high, _BINS + 1)
+        # rows of the latest time are in the last bin, and nothing is behind it
+        edges[-1] = np.inf
         counts = np.zeros(_BINS, np.int64)
         for some in times:
-            counts += np.histogram(some, _BINS, self._ends)[0]
+            bins = ((some - low) * (_BINS / (high - low))).astype(np.int64)
+            # rounded, a time at an edge may be in the bin beside its own
+            bins -= some < edges[bins]
+            bins += some >= edges[bins + 1]
+            # np.histogram would go over all bins, however few times there are
+            np.add.at(counts, bins, 1)
         # the bins whose rows are later than the cut, from the last one on
         later = np.cumsum(counts[::-1])[::-1] / max(counts.sum(), 1)
-        edges = np.linspace(*self._ends, _BINS + 1)
         validation, test = self._shares
 
         def edge(share: float) -> float:
             """The earliest edge with at most this share of the rows behind it."""
             return edges[int(np.argmax(np.append(later, 0.0) <= share))]
 
-        self._times = edge(validation + test), edge(test)
+        self.times = edge(validation + test), edge(test)
 
     def parts(
         self, rows: Interactions, user_hashes: np.ndarray, item_hashes: np.ndarray, shard: int
@@ -103,7 +124,7 @@ class Cut:
             return {"train": recipe.train, **found}
         if self.needs_times:
             assert rows.timestamps is not None
-            is_held_out, is_test = (rows.timestamps >= time for time in self._times)
+            is_held_out, is_test = (rows.timestamps >= time for time in self.times)
         else:
             validation, test = self._shares
             salted = item_hashes[rows.item_ids] + np.uint32(self.seed * 0x9E3779B1 % 2**32)

@@ -12,6 +12,7 @@ from 0, so that a worker's tables are its own. Items have the same numbers every
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,6 +34,10 @@ from mfrec.errors import InputError
 
 # Shards that are kept while users of a few of them are asked for.
 _KEPT_SHARDS = 4
+
+
+class NotInMemory(InputError):
+    """A column of streamed rows is asked for."""
 
 
 class Converted:
@@ -337,7 +342,16 @@ class ShardedRatings:
         raise AttributeError(name)
 
     def _refuse(self, name: str) -> NoReturn:
-        raise InputError(
-            f"{self.data.path}: is streamed, and this needs all {name} in memory; train on the "
-            "file that was converted, or take a model, sampler and settings that read counts alone"
+        raise NotInMemory(
+            f"train.{name}: the converted folder {self.data.path} is streamed, so only counts and "
+            "statistics of all rows are in memory; read these, or train on the original file"
         )
+
+
+@contextmanager
+def naming(flag: str) -> Iterator[None]:
+    """Let errors about what a converted folder lacks begin with the flag that asks for it."""
+    try:
+        yield
+    except NotInMemory as error:
+        raise InputError(f"{flag} asks for {error}") from None

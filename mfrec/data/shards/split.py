@@ -18,10 +18,13 @@ _OF_CONVERT = (
 )
 # What needs all columns in memory, or changes the parts.
 _OF_FILES = (
-    *("fold", "cross_validate", "fold_in_fraction", "fold_by", "refit", "init_from"),
+    *("fold", "cross_validate", "fold_in_fraction", "fold_by", "refit"),
     *("user_features", "item_features", "candidates", "reject_positives"),
     *("min_user_interactions", "min_item_interactions"),
 )
+
+# Models that read the items of all users in every step.
+_WHOLE_MODELS = ("svdpp",)
 
 
 def check(config: Config) -> None:
@@ -34,11 +37,16 @@ def check(config: Config) -> None:
     path = config.data.ratings
     for names, remedy in (
         (_OF_CONVERT, "was decided in converting; leave it out, or give it to convert.py"),
-        (_OF_FILES, "needs the ratings in memory; leave it out, or train on the converted file"),
+        (_OF_FILES, "needs the ratings in memory; leave it out, or train on the original file"),
     ):
         for name in names:
             if values[name] != defaults[name]:
                 raise InputError(f"--{name} with the converted folder {path}: it {remedy}")
+    if config.model.model in _WHOLE_MODELS:
+        raise InputError(
+            f"--model={config.model.model} with the converted folder {path}: it needs the ratings "
+            "in memory; take another model, or train on the original file"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,8 +84,12 @@ class ShardStream:
         dataset = tf.data.Dataset.range(epochs).flat_map(
             lambda epoch: self._epoch(epoch, seed, first)
         )
+        # tracing takes a second: here, and not in the first epoch
+        return self._with_errors(iter(dataset.prefetch(2)))
+
+    def _with_errors(self, loops: Iterator[StreamedLoop]) -> Iterator[StreamedLoop]:
         try:
-            yield from dataset.prefetch(2)
+            yield from loops
         except tf.errors.OpError:
             if self._error is None:
                 raise

@@ -14,10 +14,12 @@ from helpers import run_script
 from mfrec.config.settings import PositivesConfig
 from mfrec.data import chunks, opening, readers
 from mfrec.data.dealing import part_of
+from mfrec.data.interactions import Interactions
 from mfrec.data.shards import converting
 from mfrec.data.shards.converting import Recipe, convert
 from mfrec.data.shards.cutting import Cut
 from mfrec.data.shards.manifest import PARTS, Folder, file_of, load_manifest
+from mfrec.data.vocabulary import Vocabulary
 from mfrec.errors import InputError
 
 
@@ -160,6 +162,37 @@ def test_a_temporal_split_holds_out_the_latest(ratings, tmp_path):
     }
     assert ends["train"][1] < ends["validation"][0] <= ends["validation"][1] < ends["test"][0]
     assert 35 <= len(parts["test"]) <= 41
+
+
+def test_times_that_coincide_stay_together_on_the_earlier_side():
+    # of days 0 to 3, with four rows each; three in ten are to be held out, one in ten tested
+    times = np.repeat(np.arange(4), 4)
+    cut = Cut("temporal", 0, {"validation_fraction": 0.2, "test_fraction": 0.1})
+    cut.look_at(times)
+    cut.decide([times[:7], times[7:]])
+    ids = np.zeros(16, np.int32), np.arange(16, dtype=np.int32)
+    names = Vocabulary(("a",)), Vocabulary(tuple(map(str, range(16))))
+    rows = Interactions(*ids, np.ones(16, np.float32), times, *names)
+    parts = cut.parts(rows, np.zeros(1, np.uint32), np.zeros(16, np.uint32), 0)
+    assert {name: sorted(set(part.timestamps)) for name, part in parts.items()} == {
+        "train": [0, 1, 2],
+        "validation": [3],
+        "test": [],
+    }
+    assert cut.lacking({name: len(part) for name, part in parts.items()}) == ["test"]
+
+
+def test_points_in_time_are_those_of_a_histogram():
+    random = np.random.default_rng(0)
+    for times in (random.integers(10**9, 2 * 10**9, 3000), random.random(3000) / 1000, [5] * 9):
+        times = np.asarray(times)
+        cut = Cut("temporal")
+        cut.look_at(times)
+        cut.decide(np.array_split(times, 7))
+        later = [float(np.mean(times >= time)) for time in cut.times]
+        expected = [0.2, 0.1] if len(times) > 9 else [0.0, 0.0]
+        np.testing.assert_allclose(later, expected, atol=2e-3)
+        assert later <= expected
 
 
 def test_leave_last_out_is_that_of_data_in_memory(ratings, tmp_path):

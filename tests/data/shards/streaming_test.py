@@ -10,8 +10,8 @@ import pytest
 
 from helpers import ROOT, Place
 from mfrec import losses
-from mfrec.config.settings import Config, PositivesConfig, TrainingConfig
-from mfrec.data import chunks
+from mfrec.config.settings import Config, PositivesConfig, SamplerConfig, TrainingConfig
+from mfrec.data import chunks, loading, splitting
 from mfrec.data.interactions import Interactions
 from mfrec.data.shards import streaming
 from mfrec.data.shards.converting import Recipe, convert
@@ -25,6 +25,7 @@ from mfrec.errors import InputError
 from mfrec.evaluation.top_items import ItemsByUser
 from mfrec.experiment.part_evaluator import PartEvaluator
 from mfrec.models import MatrixFactorization
+from mfrec.training.objective import Objective
 from mfrec.training.statistics import statistics
 
 
@@ -168,7 +169,7 @@ def test_a_part_knows_what_its_rows_say(data):
     np.testing.assert_allclose(train.rating_stddev, rows.rating_stddev)
     for user in range(0, train.num_users, 7):
         assert train.items_of(user).tolist() == rows.items_of(user).tolist()
-    with pytest.raises(InputError, match="is streamed, and this needs all user_ids"):
+    with pytest.raises(InputError, match=r"train\.user_ids: the converted folder .* is streamed"):
         _ = train.user_ids
 
 
@@ -314,7 +315,7 @@ def test_a_run_on_shards_is_measured_asked_and_exported_like_others(run, place, 
         (["--cross_validate"], "needs the ratings in memory"),
         (["--refit"], "--refit with the converted folder"),
         (["--loss=bpr", "--reject_positives"], "--reject_positives"),
-        (["--model=svdpp"], "is streamed, and this needs all"),
+        (["--model=svdpp"], "--model=svdpp with the converted folder"),
     ],
 )
 def test_what_needs_all_rows_is_refused_in_one_line(flags, message, place):
@@ -322,6 +323,33 @@ def test_what_needs_all_rows_is_refused_in_one_line(flags, message, place):
     lines = [line for line in err.splitlines() if line.startswith("train.py:")]
     assert code == 2 and len(lines) == 1 and message in lines[0], err
     assert not (place / "none").exists()
+
+
+def test_code_that_reads_columns_is_named_by_its_flag(data, tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text("def whole(train):\n    return train.item_ids\n")
+    config = SamplerConfig(negative_sampler=f"{own}:whole")
+    train = data.part("train")
+    model = MatrixFactorization(train.num_users, train.num_items, 2)
+    with pytest.raises(InputError, match=r"--negative_sampler=.*:whole asks for train\.item_ids"):
+        Objective.of(model, losses.get("bpr"), train, config)
+
+
+def test_a_run_on_shards_has_no_split_of_its_own(place):
+    # else settings that it hands on would contradict the folder
+    config = Config().replace({"ratings": str(place / "converted")})
+    config = splitting.complete(loading.complete(config))
+    assert loading.complete(config).split.split is None
+
+
+@pytest.mark.slow
+def test_a_run_on_shards_continues_another_on_the_same_conversion(run, place, tmp_path):
+    goes_on = place.train("on", "--ratings=converted", "--init_from=run", "--tensorboard=off")
+    first, second = (of.results["metrics"]["validation"]["rmse"] for of in (run, goes_on))
+    assert second < first
+    to_shards(place / "ratings.csv", place / "again")
+    code, _, err = place.run("train.py", "--ratings=again", "--init_from=run")
+    assert code == 2 and "trained on other ratings" in err.splitlines()[-1]
 
 
 @pytest.fixture
