@@ -161,12 +161,12 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
             _write(table.last_seen, ids, tf.cast(tf.maximum(last_seen, step), _COUNTS))
         rate = self.step_size(step)
         slots = {name: table.read(slot, ids) for name, slot in table.slots.items()}
-        if ids is not None:
-            slots = {name: _once(values) for name, values in slots.items()}
         drift = self.drift(slots, elapsed, rate)
-        slots |= self.next_slots(gradient, slots, elapsed)
-        for name, value in slots.items():
+        for name, value in self.next_slots(gradient, slots, elapsed).items():
             _write(table.slots[name], ids, value)
+        # read back: a value that is used both here and there would be computed twice, once after
+        # the slot was written, from what was there before
+        slots = {name: table.read(slot, ids) for name, slot in table.slots.items()}
         before = _read(table.variable, ids)
         after = before - drift - self.change(gradient, slots, rate)
         if table.average is not None:
