@@ -3,7 +3,8 @@
 A step of dense Adam rewrites every row of every table; a step of `sparse_adam` costs what the batch
 reads. A row that a batch reads costs `_COST_OF_READING` times a row that dense Adam rewrites: it
 lies anywhere in memory, and repeated ones are summed first. Both read tables whole that the loss or
-the model needs whole. BUILD_NOTES.md tells how the constants were measured.
+the model needs whole; a loss that scores all items spends most of a step on that. Small tables cost
+less than compiling. BUILD_NOTES.md tells how the constants were measured.
 """
 
 from typing import NamedTuple
@@ -13,7 +14,10 @@ from mfrec.config.settings import Config
 
 AUTO = "auto"
 _DENSE, _SPARSE = "adam", "sparse_adam"
-_COST_OF_READING = 8
+_COST_OF_READING = 3
+# scores of pairs that cost as much as a row that dense Adam rewrites
+_SCORES_OF_A_ROW = 160
+_SMALL = 4_000
 # what both take; other arguments of Adam change every row
 _ARGUMENTS = {"beta_1", "beta_2", "epsilon", "clipnorm", "clipvalue", "global_clipnorm"}
 
@@ -44,7 +48,10 @@ def choose(
     read = _rows_read(config)
     of_tables = list(zip(num_rows, read, strict=True))[: 1 if reads_vectors else 2]
     rows, read_rows = (sum(numbers) for numbers in zip(*of_tables, strict=True))
-    optimizer = _SPARSE if rows > _COST_OF_READING * read_rows else _DENSE
+    cost = _COST_OF_READING * read_rows
+    if reads_vectors:
+        cost += read_rows * num_rows[1] // _SCORES_OF_A_ROW
+    optimizer = _SPARSE if rows > max(cost, _SMALL) else _DENSE
     whole = "users; the loss reads all items" if reads_vectors else "users and items"
     return Choice(optimizer, f"a batch reads {read_rows:,} of {rows:,} rows of {whole}")
 

@@ -9,9 +9,11 @@ SPARSE, DENSE = "sparse_adam", "adam"
 
 
 @pytest.fixture(autouse=True)
-def cost(monkeypatch):
-    """A row that is read costs five that are rewritten."""
+def costs(monkeypatch):
+    """A row that is read costs five that are rewritten; no tables are small."""
     monkeypatch.setattr(optimizer_choice, "_COST_OF_READING", 5)
+    monkeypatch.setattr(optimizer_choice, "_SCORES_OF_A_ROW", 10)
+    monkeypatch.setattr(optimizer_choice, "_SMALL", 0)
 
 
 def choice(num_rows, reads_vectors=False, reads_whole="", **settings):
@@ -47,11 +49,18 @@ def test_rows_of_tables_against_rows_that_a_batch_reads(num_rows, settings, read
 
 
 def test_tables_of_items_that_a_loss_reads_whole_do_not_count():
-    assert choice((500, 10**6), reads_vectors=True).optimizer == DENSE
-    assert choice((501, 10), reads_vectors=True) == (
+    # 100 users are read, and scored with 10 items: as much as 500 and 100 rows
+    assert choice((600, 10), reads_vectors=True).optimizer == DENSE
+    assert choice((601, 10), reads_vectors=True) == (
         SPARSE,
-        "a batch reads 100 of 501 rows of users; the loss reads all items",
+        "a batch reads 100 of 601 rows of users; the loss reads all items",
     )
+
+
+def test_small_tables_get_the_dense_one(monkeypatch):
+    monkeypatch.setattr(optimizer_choice, "_SMALL", 1_001)
+    assert choice((900, 101)).optimizer == DENSE
+    assert choice((900, 102)).optimizer == SPARSE
 
 
 def test_what_needs_whole_tables_gets_the_dense_one():

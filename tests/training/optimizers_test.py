@@ -389,15 +389,15 @@ def test_settings_name_optimizers_by_rows():
 
 def test_auto_picks_by_the_tables_and_says_why(capfd):
     """Both doors resolve it so; a model of one's own may read whole tables."""
-    users = np.arange(2_000)
+    users = np.arange(5_000)
     train = interactions(users, users % 50, users % 5 + 1)
-    settings = {"batch_size": 8, "embedding_dim": 2, "epochs": 1, "jit_compile": False}
+    settings = {"batch_size": 64, "embedding_dim": 2, "epochs": 1, "jit_compile": False}
     for loss, asked, made in [("mse", "auto", "SparseAdam"), ("mse", "adam", "Adam")]:
         trainer = Trainer(None, asked, loss, **settings)
         trainer.fit(train)
         assert type(trainer.optimizer).__name__ == made
         said = capfd.readouterr().err
-        assert ("optimizer=sparse_adam (a batch reads 16 of 2,050 rows" in said) == (
+        assert ("optimizer=sparse_adam (a batch reads 128 of 5,050 rows" in said) == (
             asked == "auto"
         )
     trainer = Trainer(loss="mse", model="svdpp", **settings)
