@@ -3,8 +3,8 @@
     python benchmarks/projection.py
     python benchmarks/projection.py --num_users=1e8 --optimizer=sparse_adam
 
-Users are dealt to workers, items are on all (docs/scaling.md). From the bytes of a row follows how
-many machines hold the tables, from measured speed and the traffic of a step how long an epoch
+Users are assigned to workers, items are on all (docs/scaling.md). From the bytes of a row follows
+how many machines hold the tables, from measured speed and the traffic of a step how long an epoch
 takes:
 
     machines   users · bytes of a row / (memory of a machine − items · bytes of a row)
@@ -73,7 +73,7 @@ def main(_: list[str]) -> None:
     print(
         "",
         f"{NUM_USERS.value:,.0f} users × {NUM_ITEMS.value:,.0f} items, d = {dim}, {optimizer}",
-        f"users    {NUM_USERS.value:.0e} · {row} bytes = {users:,.0f} GB, dealt to the machines",
+        f"users    {NUM_USERS.value:.0e} · {row} bytes = {users:,.0f} GB, shared by the machines",
         f"items    {NUM_ITEMS.value:.0e} · {row} bytes = {items:,.1f} GB, on every machine",
         f"so       {users:,.0f} / ({MEMORY.value:.0f} − {items:.1f}) = {machines} machines",
         f"a step   {BATCH.value:,} / {SPEED.value:,.0f} = {1e3 * computing:.0f} ms to compute",

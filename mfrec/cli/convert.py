@@ -1,13 +1,13 @@
-"""Converts a file of ratings to a folder of shards, which train.py streams: no size is too large.
+"""Converts a file of ratings to a folder of shards, which train.py streams, however large it is.
 
     python convert.py --ratings=ratings.csv --output_dir=converted
     zcat ratings.csv.gz | python convert.py --ratings=/dev/stdin --output_dir=converted
     python convert.py --ratings=ratings.parquet --split=temporal --output_dir=converted
     python train.py --ratings=converted
 
-The file is read once, in bounded memory: a chunk of it, a shard, and about 150 bytes for each user
-and item. Users are dealt to shards by a hash of their id, ratings to training, validation and test
-part by --split. docs/data-formats.md describes the folder.
+The file is read once. In memory are a chunk of it, a shard, and about 150 bytes for each user and
+item. A hash of a user's id assigns the user to a shard, --split assigns ratings to the training,
+validation and test part. docs/data-formats.md describes the folder.
 """
 
 import re
@@ -24,6 +24,7 @@ from mfrec.data.readers import note_on
 from mfrec.data.shards.converting import Recipe, convert
 from mfrec.data.shards.cutting import SPLITS, Cut
 from mfrec.data.shards.manifest import PARTS, Manifest, is_converted
+from mfrec.data.splits import count_of
 from mfrec.errors import InputError, did_you_mean
 from mfrec.progress import say, speed
 from mfrec.terminal import visible
@@ -101,7 +102,7 @@ def _recipe(config: Config) -> Recipe:
     name = config.split.split or "random"
     if name not in SPLITS:
         raise InputError(
-            f"--split={name}: rows that come one after the other are not split so"
+            f"--split={name}: a file that is converted cannot be split this way"
             f"{did_you_mean(name, SPLITS)}"
         )
     if num_shards is not None and not 1 <= num_shards <= _MOST_SHARDS:
@@ -133,6 +134,7 @@ def _summary(output_dir: str, manifest: Manifest, seconds: float) -> list[str]:
     return [
         f"{manifest.split}: {parts} ratings",
         f"{counts['users']:,} users and {counts['items']:,} items in training · "
-        f"{len(manifest.shards)} shards · {seconds:.1f} s, {speed(rows / seconds)} ratings/s",
+        f"{count_of(len(manifest.shards), 'shard')} · "
+        f"{seconds:.1f} s, {speed(rows / seconds)} ratings/s",
         f"converted folder: {output_dir}   (train.py --ratings={output_dir})",
     ]

@@ -345,8 +345,9 @@ class TrainingConfig:
     )
     distribution: str = _setting(
         "none",
-        "multi_worker: several processes train one model, as TF_CONFIG says; each has the rows of "
-        "its own users and all items. mirrored: all GPUs of this machine, each with all tables",
+        "multi_worker: several processes, which TF_CONFIG names, train one model; each holds its "
+        "own users' ratings and table rows, and the table rows of all items. mirrored: all GPUs of "
+        "this machine, each with all tables",
         choices=DISTRIBUTIONS,
         around_training=True,
     )

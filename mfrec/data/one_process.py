@@ -116,6 +116,8 @@ class OneProcess:
 
     def begin_loop(self) -> None:
         """Bring what other devices hold up to date: between loops variables may be set."""
+        # AutoGraph cannot convert a function without a statement
+        return
 
     def clipping(self, optimizer: Any, is_own: Sequence[bool]) -> Callable[..., Any]:
         """Return a function that clips gradients by the norm of all, where the optimizer cannot."""

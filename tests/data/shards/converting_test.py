@@ -335,7 +335,7 @@ def test_a_command_converts_and_leaves_no_half_folder(ratings, tmp_path):
     "flags, message",
     [
         (["--ratings_format=matrix"], "only tables"),
-        (["--split=held_out_users"], "not split so"),
+        (["--split=held_out_users"], "cannot be split this way"),
         (["--num_shards=0"], "--num_shards=0"),
         (["--test_fraction=0.6", "--validation_fraction=0.4"], "nothing to train on"),
         (["--split=temporal", "--timestamp_column=none"], "needs timestamps"),
