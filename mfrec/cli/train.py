@@ -20,7 +20,7 @@ from mfrec.files import reserved_folder
 from mfrec.progress import waiting
 from mfrec.stopwatch import Stopwatch
 from mfrec.terminal import visible
-from mfrec.training import optimizers, samplers
+from mfrec.training import meeting, optimizers, samplers
 
 COMMAND = CommandLine(__doc__)
 _RUN = "The run."
@@ -72,18 +72,19 @@ def train(clock: Stopwatch) -> None:
     samplers.check_name(config.sampler.negative_sampler)
     optimizers.check_name(config.optimizer.optimizer)
     config = splitting.complete(loading.complete(config))
-    with clock.part("read"):
-        source = loading.load(config.data)
-
-    # TensorFlow takes seconds to import: wrong flags and files are answered before
-    with clock.part("import"), waiting("starting TensorFlow"):
-        from mfrec.cli import reporting
-        from mfrec.experiment.folds import cross_validate
-        from mfrec.experiment.run import default_run_dir, run
-        from mfrec.training import distribution
-
     with contextlib.ExitStack() as around:
-        workers = around.enter_context(distribution.start(config.training.distribution))
+        met = around.enter_context(meeting.opened(config.training.distribution))
+        with clock.part("read"):
+            source = loading.load(config.data)
+
+        # TensorFlow takes seconds to import: wrong flags and files are answered before
+        with clock.part("import"), waiting("starting TensorFlow"):
+            from mfrec.cli import reporting
+            from mfrec.experiment.folds import cross_validate
+            from mfrec.experiment.run import default_run_dir, run
+            from mfrec.training import distribution
+
+        workers = around.enter_context(distribution.start(config.training.distribution, met))
         run_dir = RUN_DIR.value
         if not run_dir and workers.is_chief:
             run_dir = around.enter_context(reserved_folder(default_run_dir(config, source)))

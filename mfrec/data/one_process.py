@@ -6,6 +6,7 @@ there is one process, nothing is left to do.
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,9 @@ class OneProcess:
 
     def barrier(self) -> None:
         """Wait until every worker has come here."""
+
+    def note_checkpoint(self, run_dir: Path) -> None:
+        """Remember where there is a checkpoint to continue from if a worker is lost."""
 
     @contextlib.contextmanager
     def stopping_together(self) -> Iterator[Callable[[], None]]:

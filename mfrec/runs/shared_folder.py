@@ -84,6 +84,7 @@ class SharedRunFolder(RunFolder):
         checkpoint = checkpoint_of(model, optimizer)
         folder = self.path / "checkpoints"
         checkpoints.save(checkpoint, folder, step, self._run, of_users, self._workers)
+        self._workers.note_checkpoint(self.path)
 
     def save_results(self, results: Results) -> None:
         """Write results.json."""

@@ -36,6 +36,12 @@ class Task:
         """Return a worker's number and address."""
         return f"worker {index} ({self.addresses[index]})"
 
+    def host_and_port(self, index: int) -> tuple[str, int]:
+        """Return where a worker is, as Python's sockets take it."""
+        host, _, port = self.addresses[index].rpartition(":")
+        # an IPv6 address is written in brackets
+        return host.strip("[]"), int(port)
+
 
 def task(environment: Mapping[str, str] = os.environ) -> Task:
     """Return what TF_CONFIG says.
@@ -52,16 +58,10 @@ def task(environment: Mapping[str, str] = os.environ) -> Task:
     try:
         content = json.loads(text)
     except ValueError as error:
-        raise InputError(f"{VARIABLE} is no JSON ({error}); such as {_EXAMPLE}") from None
-    cluster, own = _member(content, "cluster"), _member(content, "task")
-    others = sorted(set(cluster) - {"worker"})
-    addresses = cluster.get("worker")
-    if others or not addresses or not _are_addresses(addresses):
-        found = f"tasks of type {', '.join(others)}" if others else f"worker {addresses!r}"
-        raise InputError(
-            f"{VARIABLE}: the cluster has {found}; it has workers only, a list of host:port, of "
-            "which the first is the chief"
-        )
+        raise InputError(f"{VARIABLE} is no JSON ({error}); write it like {_EXAMPLE}") from None
+    cluster = _member(content, "cluster")
+    addresses = _addresses(cluster)
+    own = _member(content, "task")
     kind, index = own.get("type"), own.get("index")
     is_index = isinstance(index, int) and not isinstance(index, bool)
     if kind != "worker" or not is_index or not 0 <= index < len(addresses):
@@ -78,11 +78,35 @@ def task(environment: Mapping[str, str] = os.environ) -> Task:
 def _member(content: Any, name: str) -> dict[str, Any]:
     found = content.get(name) if isinstance(content, dict) else None
     if not isinstance(found, dict):
-        raise InputError(f'{VARIABLE} has no object "{name}"; such as {_EXAMPLE}')
+        raise InputError(f'{VARIABLE} has no object "{name}"; write it like {_EXAMPLE}')
     return found
 
 
-def _are_addresses(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(each, str) and each.rpartition(":")[2].isdigit() for each in value
-    )
+def _addresses(cluster: dict[str, Any]) -> list[str]:
+    """Return the addresses of the workers, each of which has a host and a port."""
+    others = sorted(set(cluster) - {"worker"})
+    if others:
+        raise InputError(
+            f"{VARIABLE}: the cluster has tasks of type {', '.join(others)}; give workers only, of "
+            "which the first is the chief"
+        )
+    addresses = cluster.get("worker")
+    if not addresses or not isinstance(addresses, list):
+        raise InputError(
+            f'{VARIABLE}: the cluster has no workers; give a list of host:port as "worker", like '
+            f"{_EXAMPLE}"
+        )
+    for index, address in enumerate(addresses):
+        problem = _wrong_with(address)
+        if problem:
+            raise InputError(f"{VARIABLE}: worker {index} is {address!r}: {problem}")
+    return addresses
+
+
+def _wrong_with(address: Any) -> str:
+    host, colon, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
+    if not colon or not host:
+        return f"{'the host' if colon else 'the port'} is missing; give host:port"
+    if not (port.isascii() and port.isdigit() and len(port) < 6 and 1 <= int(port) <= 65535):
+        return f"port {port}: give 1 to 65535"
+    return ""

@@ -18,9 +18,11 @@ import contextlib
 import json
 import re
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -36,7 +38,7 @@ from mfrec.errors import InputError, LostWorker, first_line
 from mfrec.optimizers import RowOptimizer
 from mfrec.progress import mute, say
 from mfrec.quiet_tensorflow import graph_function, tf
-from mfrec.training import cluster
+from mfrec.training import cluster, meeting
 from mfrec.training.mirrored import Mirrored
 
 # How TensorFlow tells that another worker is gone, in whatever operation finds out.
@@ -49,15 +51,16 @@ _LINGER = 15
 
 
 @contextlib.contextmanager
-def start(distribution: str) -> Iterator[OneProcess]:
+def start(distribution: str, met: meeting.Meeting | None = None) -> Iterator[OneProcess]:
     """Yield the workers of a training; to be called before TensorFlow computes anything.
 
     Args:
         distribution: the setting: "none", "multi_worker" as TF_CONFIG says, or "mirrored": all
             GPUs that TensorFlow sees.
+        met: where they tell each other why they end; by default opened here.
 
     Raises:
-        InputError: TF_CONFIG cannot be used.
+        InputError: TF_CONFIG cannot be used, or another worker ended by a mistake.
         LostWorker: another worker died or hangs.
     """
     if distribution == "mirrored":
@@ -72,51 +75,82 @@ def start(distribution: str) -> Iterator[OneProcess]:
     if distribution != "multi_worker":
         yield ONE_PROCESS
         return
-    task = cluster.task()
-    say(f"{task.named(task.index)} of {len(task.addresses)}: waiting for the others")
-    workers = Workers(task)
+    if met is None:
+        with meeting.opened(distribution) as met, start(distribution, met) as workers:
+            yield workers
+        return
+    met.wait()
+    workers = Workers(met)
     with contextlib.nullcontext() if workers.is_chief else mute():
         try:
             yield workers
         except tf.errors.OpError as error:
             if not _LOST.search(str(error)):
                 raise
-            if len(task.addresses) > 2:
-                # else the next worker would take this one for the lost one
-                time.sleep(_LINGER)
-            raise LostWorker(_lost(task, str(error))) from None
+            # If it ended by a mistake, it has said which. Of more than two, the next worker would
+            # otherwise take this one for the lost one.
+            met.look(_LINGER if workers.number > 2 else 1)
+            raise LostWorker(_lost(met.task, str(error), workers.checkpoint)) from None
 
 
-def _lost(task: cluster.Task, message: str) -> str:
+def _lost(task: cluster.Task, message: str, checkpoint: Path | None) -> str:
     """Name the worker of which an error tells."""
     others = [int(index) for index in _TASK.findall(message) if int(index) != task.index]
     # the heartbeats are the chief's, and where there are two workers it is the other one
     if not others and (task.index or len(task.addresses) == 2):
         others = [0 if task.index else 1]
     lost = task.named(others[-1]) if others else "one of the other workers"
-    return (
-        f"{lost} is gone or hangs; start all workers again, with --init_from=RUN_DIR to continue "
-        "from the last checkpoint"
-    )
+    hint = "; no checkpoint was written yet"
+    if checkpoint:
+        hint = f", with --init_from={checkpoint} to continue from the last checkpoint"
+    return f"{lost} is gone or hangs; start all workers again{hint}"
+
+
+def _strategy_of(met: meeting.Meeting) -> tf.distribute.Strategy:
+    """Return the strategy, when TensorFlow has joined all workers.
+
+    Signals do not reach Python while TensorFlow waits, so that another thread waits for it.
+    """
+    made: list[Any] = []
+
+    def make() -> None:
+        options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=_LONGEST_WAIT)
+        try:
+            made.append(tf.distribute.MultiWorkerMirroredStrategy(communication_options=options))
+        except (tf.errors.OpError, RuntimeError) as error:
+            made.append(error)
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    until = time.monotonic() + meeting.LONGEST_WAIT
+    while thread.is_alive():
+        met.look(0.2)
+        met.check_all_there()
+        if time.monotonic() > until:
+            raise InputError(
+                f"{met.task.named(met.task.index)}: TensorFlow did not reach the others in "
+                f"{meeting.LONGEST_WAIT} seconds; each has to reach {', '.join(met.task.addresses)}"
+            )
+    if isinstance(made[0], Exception):
+        raise InputError(f"{met.task.named(met.task.index)}: {first_line(made[0])}")
+    return made[0]
 
 
 class Workers(OneProcess):
     """The workers of a training, as one of them sees them; see `OneProcess`.
 
     Args:
-        task: which of them this is.
+        met: where they have met.
+
+    Attributes:
+        checkpoint: the run folder, once a checkpoint is in it.
     """
 
-    def __init__(self, task: cluster.Task) -> None:
+    def __init__(self, met: meeting.Meeting) -> None:
+        task = self._task = met.task
         self.index, self.number = task.index, len(task.addresses)
-        self._task = task
-        options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=_LONGEST_WAIT)
-        try:
-            self._strategy = tf.distribute.MultiWorkerMirroredStrategy(
-                communication_options=options
-            )
-        except (tf.errors.OpError, RuntimeError) as error:
-            raise InputError(f"{task.named(task.index)}: {first_line(error)}") from None
+        self.checkpoint: Path | None = None
+        self._strategy = _strategy_of(met)
         if self._strategy.num_replicas_in_sync != self.number:
             raise InputError(
                 f"{task.named(task.index)} sees several GPUs; start a worker for each, with "
@@ -204,6 +238,9 @@ class Workers(OneProcess):
 
     def barrier(self) -> None:
         self.sum(np.zeros(1, np.int32))
+
+    def note_checkpoint(self, run_dir: Path) -> None:
+        self.checkpoint = run_dir
 
     @contextlib.contextmanager
     def stopping_together(self) -> Iterator[Callable[[], None]]:
