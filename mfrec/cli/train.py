@@ -76,6 +76,8 @@ def train(clock: Stopwatch) -> None:
         met = around.enter_context(meeting.opened(config.training.distribution))
         with clock.part("read"):
             source = loading.load(config.data)
+        if met:
+            met.wait()
 
         # TensorFlow takes seconds to import: wrong flags and files are answered before
         with clock.part("import"), waiting("starting TensorFlow"):

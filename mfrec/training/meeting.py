@@ -15,6 +15,7 @@ import contextlib
 import json
 import select
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from types import TracebackType
@@ -71,11 +72,13 @@ class Meeting:
         self._strangers: list[_Line] = []
         self._have_read: set[int] = set()
         self._have_met = False
+        self._has_ended = threading.Event()
+        self._problem = ""
         self._server: socket.socket | None = _listening(task)
         if task.index:
             # TensorFlow will listen there; others meet at the chief's
             self._close_server()
-            self._call()
+            threading.Thread(target=self._keep_calling, daemon=True).start()
 
     def __enter__(self) -> "Meeting":
         return self
@@ -90,17 +93,20 @@ class Meeting:
             if isinstance(error, Exception):
                 self._tell(error)
         finally:
+            self._has_ended.set()
             self._close_server()
             for line in self._lines.values():
                 line.close()
 
     def wait(self) -> None:
-        """Wait until all workers have come and have read their data.
+        """Wait until all workers have come and have read their data; once.
 
         Raises:
             InputError: one does not come, or ended by a mistake; the message says which and why.
             LostWorker: one ended.
         """
+        if self._have_met:
+            return
         task = self.task
         say(f"{task.named(task.index)} of {len(task.addresses)}: waiting for the others")
         if task.index:
@@ -216,16 +222,13 @@ class Meeting:
 
     def _wait_for_chief(self) -> None:
         notes = _Notes()
-        while True:
-            problem = self._call()
-            if not problem:
-                break
+        while not self._lines:
             if notes.seconds > LONGEST_WAIT:
-                raise _never_came(self.task, [0], problem)
-            # what is wrong is said at once, in case nobody is about to start the chief
-            if notes.number == 0 and notes.seconds > 2 or notes.is_due():
-                notes.number += 1
-                say(f"waiting for {self.task.named(0)}: {problem}")
+                raise _never_came(self.task, [0], self._problem)
+            # the first is said at once, in case nobody is about to start the chief
+            if notes.seconds > 2 and not notes.number or notes.is_due():
+                notes.number = notes.number or 1
+                say(f"waiting for {self.task.named(0)}: {self._problem}")
             time.sleep(_BETWEEN_LOOKS)
         self._lines[0].send(reason="")
         notes = _Notes()
@@ -236,20 +239,19 @@ class Meeting:
                 if notes.is_due():
                     say(f"waiting for {self.task.named(0)}, which reads its data or waits")
 
-    def _call(self) -> str:
-        """Connect with the chief, unless that was done; return why it is not possible now."""
-        if self._lines:
-            return ""
-        problem = _unknown_host(self.task, 0)
-        if problem:
-            return problem
-        try:
-            line = _Line(socket.create_connection(self.task.host_and_port(0), timeout=5))
-        except OSError as error:
-            return (error.strerror or str(error)).lower()
-        line.send(worker=self.task.index, workers=list(self.task.addresses))
-        self._lines[0] = line
-        return ""
+    def _keep_calling(self) -> None:
+        """Connect with the chief, in a thread of its own, as reading the data may take long."""
+        while not self._lines and not self._has_ended.is_set():
+            self._problem = _unknown_host(self.task, 0)
+            if not self._problem:
+                try:
+                    address = self.task.host_and_port(0)
+                    line = _Line(socket.create_connection(address, timeout=5))
+                    line.send(worker=self.task.index, workers=list(self.task.addresses))
+                    self._lines[0] = line
+                except OSError as error:
+                    self._problem = (error.strerror or str(error)).lower()
+            self._has_ended.wait(_BETWEEN_LOOKS)
 
     # both
 
@@ -262,9 +264,7 @@ class Meeting:
         until = time.monotonic() + _LAST_WORDS
         while not self._have_met and len(self._lines) < others and time.monotonic() < until:
             with contextlib.suppress(InputError):
-                if self.task.index:
-                    self._call()
-                elif self._server:
+                if self._server:
                     self._welcome()
             time.sleep(_BETWEEN_LOOKS)
         for line in self._lines.values():
