@@ -13,6 +13,7 @@ server of the chief listens afterwards. A message is a line of JSON:
 
 import contextlib
 import json
+import os
 import select
 import socket
 import threading
@@ -250,7 +251,7 @@ class Meeting:
                     line.send(worker=self.task.index, workers=list(self.task.addresses))
                     self._lines[0] = line
                 except OSError as error:
-                    self._problem = (error.strerror or str(error)).lower()
+                    self._problem = _in_words(error)
             self._has_ended.wait(_BETWEEN_LOOKS)
 
     # both
@@ -366,11 +367,16 @@ def _listening(task: Task) -> socket.socket:
             server = socket.create_server(("", port), backlog=1024)
     except OSError as error:
         raise InputError(
-            f"{task.named(task.index)}: port {port}: {(error.strerror or str(error)).lower()}; "
+            f"{task.named(task.index)}: port {port}: {_in_words(error)}; "
             f"end what listens there, or give another port in {VARIABLE} of all workers"
         ) from None
     server.setblocking(False)
     return server
+
+
+def _in_words(error: OSError) -> str:
+    # Python adds to strerror what it attempted
+    return (os.strerror(error.errno) if error.errno else str(error)).lower()
 
 
 def _unknown_host(task: Task, index: int) -> str:

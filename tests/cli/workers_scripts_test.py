@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -115,6 +116,7 @@ def test_a_dead_or_hanging_worker_ends_the_others_in_a_line_that_names_it(place,
         assert survivor.returncode == 75
         last = err.splitlines()[-1]
         assert last.startswith(f"train.py: worker {lost} ({workers.addresses[lost]}) is gone or")
+        assert f"--init_from={name} " in last
         assert "Traceback" not in err
     place.train(f"{name}-on", f"--init_from={name}", "--epochs=1")
 
@@ -136,6 +138,7 @@ def test_one_signal_stops_all_workers_and_the_best_weights_are_kept(place):
         (["--seed=2"], "workers differ in --seed: 1 on worker 0 ("),
         (["--loss=mae"], "workers differ in --loss: mse on worker 0 ("),
         (["--ratings=other.csv"], "workers differ in the ratings: "),
+        (["--seed=2", "--ratings=other.csv"], "workers differ in --seed: "),
     ],
 )
 def test_workers_that_differ_are_refused_by_what_differs(place, own, reason):
@@ -158,6 +161,41 @@ def test_what_workers_cannot_train_is_refused_by_all(place, flags, reason):
         for code, last in workers.ends(120):
             assert code == 2 and last.startswith(f"train.py: {reason}")
     assert not (place / "x").exists()
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_worker_that_cannot_read_its_data_ends_the_others_by_its_reason(place, index):
+    flags = [FLAGS, FLAGS]
+    flags[index] = [*FLAGS, "--ratings=none.csv"]
+    with Workers(place.path, TRAIN, flags) as workers:
+        ends = workers.ends(120)
+        reason = f"{place / 'none.csv'}: no such file; check the path"
+        name = f"worker {index} ({workers.addresses[index]}): "
+        assert ends.pop(index) == (2, f"train.py: {reason}")
+        assert ends == [(2, f"train.py: {name}{reason}")]
+
+
+def test_a_run_folder_that_exists_is_refused_by_all_in_the_chief_s_words(place):
+    (place / "mine").mkdir()
+    (place / "mine" / "notes.txt").write_text("mine")
+    with Workers(place.path, TRAIN, [*FLAGS, "--run_dir=mine"]) as workers:
+        reason = "mine exists; name another --run_dir or add --overwrite"
+        name = f"worker 0 ({workers.addresses[0]}): "
+        ends = workers.ends(120)
+    assert ends == [(2, f"train.py: {reason}"), (2, f"train.py: {name}{reason}")]
+
+
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_worker_that_waits_can_be_stopped(place, index, number):
+    with Workers(place.path, TRAIN, FLAGS) as workers:
+        workers.processes[1 - index].kill()
+        workers.wait_for("waiting for the others", index)
+        time.sleep(1)
+        workers.processes[index].send_signal(number)
+        _, err = workers.processes[index].communicate(timeout=10)
+    assert workers.processes[index].returncode == 128 + number
+    assert err.splitlines()[-1] == "train.py: stopped; nothing was written"
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,8 @@ def test_a_worker_that_ends_without_a_word_is_lost():
     one, two = tasks(2)
 
     def end(found):
+        while not found._lines:
+            time.sleep(0.01)
         found._lines[0].close()
 
     error, _ = met(one, two, late=0.1, w1=end)
@@ -147,7 +149,7 @@ def test_hosts_that_nobody_knows_are_named(short, monkeypatch):
 def test_a_port_that_something_else_has_is_refused():
     with socket.create_server(("", 0)) as server:
         port = server.getsockname()[1]
-        with pytest.raises(InputError, match=f"port {port}: address already in use"):
+        with pytest.raises(InputError, match=f"port {port}: address already in use; end"):
             Meeting(Task(0, (f"localhost:{port}",)))
 
 
