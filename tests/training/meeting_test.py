@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-import workers
 from mfrec.errors import InputError, LostWorker
 from mfrec.training import meeting
 from mfrec.training.cluster import Task
 from mfrec.training.meeting import Meeting
+from workers import free_ports
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def short(monkeypatch):
 
 
 def addresses(number):
-    return tuple(f"localhost:{port}" for port in workers._free_ports(number))
+    return tuple(f"localhost:{port}" for port in free_ports(number))
 
 
 def met(*tasks, late=0.0, **works):
@@ -136,7 +136,7 @@ def test_hosts_that_nobody_knows_are_named(short, monkeypatch):
         return find(host, *arguments, **named)
 
     monkeypatch.setattr(socket, "getaddrinfo", found)
-    (port,) = workers._free_ports(1)
+    (port,) = free_ports(1)
     names = ("nowhere.invalid:2222", f"localhost:{port}")
     (error,) = met(Task(1, names))
     assert "worker 0 (nowhere.invalid:2222) did not come" in str(error)
