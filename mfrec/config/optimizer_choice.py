@@ -13,7 +13,7 @@ from mfrec.config.parsing import parse_arguments
 from mfrec.config.settings import Config
 
 AUTO = "auto"
-_DENSE, _SPARSE = "adam", "sparse_adam"
+DENSE, _SPARSE = "adam", "sparse_adam"
 _COST_OF_READING = 3
 # scores of pairs that cost as much as a row that dense Adam rewrites
 _SCORES_OF_A_ROW = 160
@@ -41,17 +41,17 @@ def choose(
         reads_whole: what else reads tables whole, in words; "" for nothing.
     """
     if reads_whole:
-        return Choice(_DENSE, f"{reads_whole} may read whole tables")
+        return Choice(DENSE, f"{reads_whole} may read whole tables")
     arguments = parse_arguments(config.optimizer.optimizer_args or "", "optimizer_args")
     for name in arguments.keys() - _ARGUMENTS:
-        return Choice(_DENSE, f"{name} is an argument of dense Adam")
+        return Choice(DENSE, f"{name} is an argument of dense Adam")
     read = _rows_read(config)
     of_tables = list(zip(num_rows, read, strict=True))[: 1 if reads_vectors else 2]
     rows, read_rows = (sum(numbers) for numbers in zip(*of_tables, strict=True))
     cost = _COST_OF_READING * read_rows
     if reads_vectors:
         cost += read_rows * num_rows[1] // _SCORES_OF_A_ROW
-    optimizer = _SPARSE if rows > max(cost, _SMALL) else _DENSE
+    optimizer = _SPARSE if rows > max(cost, _SMALL) else DENSE
     whole = "users; the loss reads all items" if reads_vectors else "users and items"
     return Choice(optimizer, f"a batch reads {read_rows:,} of {rows:,} rows of {whole}")
 

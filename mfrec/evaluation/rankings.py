@@ -145,7 +145,7 @@ class RankingEvaluator:
         self._workers = workers
         self._longest = min(self._cutoffs[-1], train.num_items)
         self._block_users = block_users or users_per_block(train.num_items)
-        self._others_seen = seen
+        self._others_seen = None if seen is None else check_kind(seen, "seen rows")
         self._masks = "training and validation" if seen is not None else "training"
         if popularity is not None:
             self._masks = "folded-in"

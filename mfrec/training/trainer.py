@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mfrec import losses, memory, models
+from mfrec.config.optimizer_choice import AUTO, DENSE
 from mfrec.config.settings import Config, OptimizerConfig, TrainingConfig
 from mfrec.data.interactions import Interactions, check_kind, continuing, require_ratings
 from mfrec.data.one_process import ONE_PROCESS, OneProcess
@@ -361,9 +362,11 @@ class Trainer:
         """Resolve the settings, and make or adapt all that depends on the training ratings."""
         asked = config.optimizer.optimizer
         config = resolve(config, self.loss, train.whole, self._given_model)
-        if config.optimizer.optimizer != asked:
+        if asked.lower() == AUTO:
             choice = optimizer_choice(config, self.loss, train.whole, self._given_model)
-            say(f"chosen from the data: optimizer={choice.optimizer} ({choice.reason})")
+            # from Python, what everybody expects needs no line
+            if choice.optimizer != DENSE:
+                say(f"chosen from the data: optimizer={choice.optimizer} ({choice.reason})")
         sizes.check(config, self.loss, train)
         if self._given_model is None:
             held = optimizers.held(config.optimizer, self._own_optimizer)
