@@ -131,7 +131,9 @@ def test_evaluation_blocks_share_a_length_and_end_in_unknown():
     assert [block.tolist() for block in users] == [[0, 1], [2, 3], [4, UNKNOWN]]
     assert [block.tolist() for block in items] == [[4, 3], [2, 1], [0, UNKNOWN]]
     ((users, items),) = evaluation_blocks(rows)
-    assert users.tolist() == [0, 1, 2, 3, 4] and items.tolist() == [4, 3, 2, 1, 0]
+    # blocks that hold everything have a power of two
+    assert users.tolist() == [0, 1, 2, 3, 4, *[UNKNOWN] * 3]
+    assert items.tolist() == [4, 3, 2, 1, 0, *[UNKNOWN] * 3]
     assert users.dtype == items.dtype == np.int32
 
 
