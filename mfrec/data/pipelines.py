@@ -294,11 +294,17 @@ def training_loops(shape: EpochShape, epochs: int, seed: int) -> tf.data.Dataset
         positions = tf.pad(positions, wide, constant_values=shape.num_examples)
         return tf.data.Dataset.from_tensor_slices(Loop(positions, tf.constant(num_steps)))
 
+    return untuned(tf.data.Dataset.range(epochs).flat_map(epoch_loops).prefetch(2))
+
+
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Return a data set without tf.data's tuner: there is nothing to tune.
+
+    Whoever drops an iterator waits until its tuner wakes up, which took up to 15 s after 20 s of
+    training.
+    """
     options = tf.data.Options()
-    # Nothing here is to be tuned, and whoever drops an iterator waits until its tuner wakes up,
-    # which took up to 15 s after 20 s of training.
     options.autotune.enabled = False
-    dataset = tf.data.Dataset.range(epochs).flat_map(epoch_loops).prefetch(2)
     return dataset.with_options(options)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from mfrec.config.settings import TrainingConfig
 from mfrec.data.one_process import ONE_PROCESS, OneProcess
-from mfrec.data.pipelines import EpochShape, Examples, rows_of_examples
+from mfrec.data.pipelines import EpochShape, Examples, rows_of_examples, untuned
 from mfrec.data.shards.parts import ShardedRatings
 from mfrec.errors import InputError
 from mfrec.quiet_tensorflow import tf
@@ -85,7 +85,7 @@ class ShardStream:
             lambda epoch: self._epoch(epoch, seed, first)
         )
         # tracing takes a second: here, and not in the first epoch
-        return self._with_errors(iter(dataset.prefetch(2)))
+        return self._with_errors(iter(untuned(dataset.prefetch(2))))
 
     def _with_errors(self, loops: Iterator[StreamedLoop]) -> Iterator[StreamedLoop]:
         try:
