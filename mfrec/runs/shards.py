@@ -42,11 +42,15 @@ def write(
     sliced = {id(variable) for variable in of_users}
     names, slices, tensors = [], [], []
     for name, variable in _variables(checkpoint, graph).items():
-        is_sliced = id(variable) in sliced
+        value, is_sliced = tf.convert_to_tensor(variable), id(variable) in sliced
+        if is_sliced and value.dtype == tf.uint32:
+            # TensorFlow joins no slices of this type; one number a row, the chief writes for all
+            whole = workers.concatenated(value.numpy().view(np.int32))
+            value, is_sliced = tf.constant(whole.view(np.uint32)), False
         if is_sliced or workers.is_chief:
             names.append(name)
             slices.append(_slice(variable.shape, first, total) if is_sliced else "")
-            tensors.append(tf.convert_to_tensor(variable))
+            tensors.append(value)
     if workers.is_chief:
         names, slices, tensors = [*names, _GRAPH], [*slices, ""], [*tensors, tf.constant(graph)]
     tf.raw_ops.SaveV2(prefix=str(own), tensor_names=names, shape_and_slices=slices, tensors=tensors)
