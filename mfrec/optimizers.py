@@ -133,7 +133,8 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
         variables = list(trainable_variables or self._trainable_variables)
         self.build(variables)
         tables = [self._tables[self._get_variable_index(variable)] for variable in variables]
-        summed = [table.summed(grad) for grad, table in zip(grads, tables, strict=True)]
+        pairs, found = list(zip(grads, tables, strict=True)), {}
+        summed = [table.summed(grad, found) for grad, table in pairs]
         clipped = self._clip([grad for grad, _ in summed])
         for table, grad, (_, owners) in zip(tables, clipped, summed, strict=True):
             self._update(table, grad, owners)
@@ -141,7 +142,7 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
 
     def summed(self, grads: Sequence[tf.Tensor | tf.IndexedSlices]) -> list[Any]:
         """Return the gradients of all variables, a row's sum at one of its occurrences."""
-        return [table.summed(grad)[0] for grad, table in zip(grads, self._tables, strict=True)]
+        return [table.summed(grad, {})[0] for grad, table in zip(grads, self._tables, strict=True)]
 
     def _update(
         self, table: "_Table", gradient: tf.Tensor | tf.IndexedSlices, owners: tf.Tensor | None
@@ -241,9 +242,14 @@ class _Table(NamedTuple):
     positions: tf.Variable
 
     def summed(
-        self, gradient: tf.Tensor | tf.IndexedSlices
+        self, gradient: tf.Tensor | tf.IndexedSlices, found: dict[Any, tf.Tensor]
     ) -> tuple[tf.Tensor | tf.IndexedSlices, tf.Tensor | None]:
         """Return a gradient with a row's sum at one of its occurrences, 0 at the others.
+
+        Args:
+            gradient: of the variable.
+            found: the occurrences of other tables that were read by the same ids, to which these
+                are added: embeddings and biases have them in common.
 
         Returns:
             The gradient, and which occurrence has the sum of each one's row, int32 [n]; a dense
@@ -253,9 +259,12 @@ class _Table(NamedTuple):
             return gradient, None
         ids = gradient.indices
         number = ids.shape[0] or tf.size(ids)
-        own = tf.cast(tf.range(number), _COUNTS)
-        self.positions.scatter_update(tf.IndexedSlices(own, ids))
-        owners = tf.cast(tf.gather(self.positions, ids), tf.int32)
+        known = _source(ids), self.positions.shape[0]
+        if known not in found:
+            own = tf.cast(tf.range(number), _COUNTS)
+            self.positions.scatter_update(tf.IndexedSlices(own, ids))
+            found[known] = tf.cast(tf.gather(self.positions, ids), tf.int32)
+        owners = found[known]
         sums = tf.math.unsorted_segment_sum(gradient.values, owners, number)
         return tf.IndexedSlices(sums, ids, gradient.dense_shape), owners
 
@@ -449,6 +458,15 @@ class SparseSGD(RowOptimizer):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this optimizer again."""
         return super().get_config() | {"momentum": self.momentum}
+
+
+def _source(ids: tf.Tensor) -> Any:
+    """Return what tells the tensor that these ids are, whatever the tape made of its shape."""
+    if tf.executing_eagerly():
+        return id(ids)
+    while ids.op.type == "Reshape":
+        ids = ids.op.inputs[0]
+    return ids.name
 
 
 def _read(variable: tf.keras.Variable, ids: tf.Tensor | None) -> tf.Tensor:

@@ -64,12 +64,12 @@ def _built(config: OptimizerConfig) -> tf.keras.optimizers.Optimizer:
 def _slots(optimizer: tf.keras.optimizers.Optimizer) -> dict[str, list[tf.keras.Variable]]:
     """Return an optimizer's variables but for its learning rate, by name, in order of the tables.
 
-    Keras names a slot after its variable: "user_bias_momentum".
+    Keras names a slot after the path of its variable: "user_bias_momentum".
     """
     by_name = defaultdict(list)
-    tables = [variable.name for variable in optimizer._trainable_variables]
+    paths = [variable.path.replace("/", "_") for variable in optimizer._trainable_variables]
     for variable in optimizer.variables:
-        owners = [name for name in tables if variable.name.startswith(f"{name}_")]
+        owners = [path for path in paths if variable.name.startswith(f"{path}_")]
         name = variable.name.removeprefix(f"{max(owners, key=len)}_") if owners else variable.name
         if name != "learning_rate":
             by_name[name].append(variable)

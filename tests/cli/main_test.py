@@ -20,8 +20,8 @@ def test_help_lists_every_command(capsys):
     "given, message",
     [
         (["trian"], "unknown command 'trian'; did you mean train?"),
-        (["x", "train"], "unknown command 'x'; there are: train, eval, recommend, export"),
-        ([], "no command given; there are: train, eval, recommend, export"),
+        (["x", "train"], "unknown command 'x'; there are: train, eval, recommend, convert, export"),
+        ([], "no command given; there are: train, eval, recommend, convert, export"),
     ],
 )
 def test_a_wrong_command_is_one_line_and_2(capsys, given, message):
