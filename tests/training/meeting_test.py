@@ -48,7 +48,7 @@ def met(*tasks, late=0.0, **works):
         except (InputError, LostWorker) as error:
             ended[task.index] = error
 
-    threads = [threading.Thread(target=work, args=[task]) for task in tasks]
+    threads = [threading.Thread(target=work, args=[task], daemon=True) for task in tasks]
     for thread in threads:
         thread.start()
         time.sleep(late)
