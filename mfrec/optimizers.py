@@ -133,7 +133,8 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
         variables = list(trainable_variables or self._trainable_variables)
         self.build(variables)
         tables = [self._tables[self._get_variable_index(variable)] for variable in variables]
-        pairs, found = list(zip(grads, tables, strict=True)), {}
+        found: dict[Any, tf.Tensor] = {}
+        pairs = list(zip(grads, tables, strict=True))
         summed = [table.summed(grad, found) for grad, table in pairs]
         clipped = self._clip([grad for grad, _ in summed])
         for table, grad, (_, owners) in zip(tables, clipped, summed, strict=True):
