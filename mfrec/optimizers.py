@@ -133,9 +133,7 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
         variables = list(trainable_variables or self._trainable_variables)
         self.build(variables)
         tables = [self._tables[self._get_variable_index(variable)] for variable in variables]
-        found: dict[Any, tf.Tensor] = {}
-        pairs = list(zip(grads, tables, strict=True))
-        summed = [table.summed(grad, found) for grad, table in pairs]
+        summed = _summed(grads, tables)
         clipped = self._clip([grad for grad, _ in summed])
         for table, grad, (_, owners) in zip(tables, clipped, summed, strict=True):
             self._update(table, grad, owners)
@@ -143,7 +141,7 @@ class RowOptimizer(tf.keras.optimizers.Optimizer):
 
     def summed(self, grads: Sequence[tf.Tensor | tf.IndexedSlices]) -> list[Any]:
         """Return the gradients of all variables, a row's sum at one of its occurrences."""
-        return [table.summed(grad, {})[0] for grad, table in zip(grads, self._tables, strict=True)]
+        return [grad for grad, _ in _summed(grads, self._tables)]
 
     def _update(
         self, table: "_Table", gradient: tf.Tensor | tf.IndexedSlices, owners: tf.Tensor | None
@@ -459,6 +457,14 @@ class SparseSGD(RowOptimizer):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this optimizer again."""
         return super().get_config() | {"momentum": self.momentum}
+
+
+def _summed(
+    grads: Sequence[tf.Tensor | tf.IndexedSlices], tables: Sequence[_Table]
+) -> list[tuple[tf.Tensor | tf.IndexedSlices, tf.Tensor | None]]:
+    """Return what `_Table.summed` does for each gradient; equal ids are looked up once."""
+    found: dict[Any, tf.Tensor] = {}
+    return [table.summed(grad, found) for grad, table in zip(grads, tables, strict=True)]
 
 
 def _source(ids: tf.Tensor) -> Any:
